@@ -1,0 +1,14 @@
+"""Physical constants, each with the astropy expression that it equals."""
+
+# astropy.constants.c.to("AA/s").value
+C_AA_S = 2.99792458e18
+# astropy.constants.c.to("km/s").value
+C_KM_S = 2.99792458e5
+# astropy.constants.L_sun.to("erg/s").value
+L_SUN_ERG_S = 3.828e33
+# (1 * u.Mpc).to("cm").value
+MPC_CM = 3.0856775814913674e24
+# (1 * u.uJy).to("erg/(s cm2 Hz)").value
+UJY_CGS = 1e-29
+# Metallicity of the Sun that BC03 and MILES grids are scaled to (mass fraction)
+Z_SUN = 0.02

@@ -1,0 +1,3 @@
+"""Dust laws: rest wavelength to A(lambda) / A_V."""
+
+from .calzetti import Calzetti as Calzetti

@@ -1,0 +1,82 @@
+"""Photometry to a context vector: fluxes of any depth, in any subset of the bands, with redshift."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+
+def features(flux, sky, valid, z, log_distance, universe_gyr):
+    """What the network sees: shape apart from brightness, errors, mask, redshift.
+
+    Parameters
+    ----------
+    flux, sky : array (Object, Band)
+        [uJy].
+    valid : bool array (Object, Band)
+    z, log_distance, universe_gyr : array (Object,)
+        Redshift, log10 of the luminosity distance [Mpc], age of the Universe [Gyr].
+
+    Returns
+    -------
+    inputs : array (Object, 4 * Band + 6)
+    log_luminosity : array (Object,)
+        log10(amplitude [uJy] * distance^2 / (1+z)) up to a constant: within a few dex of log mass.
+    """
+    some = valid.any(axis=-1)
+    unit = jnp.where(valid, sky, 1.0)
+    snr = jnp.where(valid, flux / unit, 0.0)
+    # weights relative to the deepest band, fluxes relative to its sky: no underflow in uJy^2
+    deepest = jnp.where(some, jnp.min(jnp.where(valid, sky, jnp.inf), axis=-1), 1.0)
+    weight = jnp.where(valid, (deepest[:, None] / unit) ** 2, 0.0)
+    power = jnp.sum(jnp.where(valid, (flux / deepest[:, None]) ** 2, 0.0) * weight, axis=-1)
+    # at least the noise of the weighted mean, so that an all-zero object stays finite
+    total = jnp.maximum(jnp.sum(weight, axis=-1), 1e-12)
+    relative = jnp.sqrt((power + 1e-2) / total)
+    log_amplitude = jnp.log10(relative) + jnp.log10(deepest)
+    ratio = jnp.where(valid, flux / (deepest * relative)[:, None], 0.0)
+    log_error = jnp.where(valid, jnp.log10(unit / deepest[:, None]) - jnp.log10(relative)[:, None], 0.0)
+    log_luminosity = log_amplitude + 2.0 * log_distance - jnp.log10(1.0 + z)
+    context = [
+        (log_amplitude + 2.0) / 2.0,
+        log_luminosity / 3.0 - 2.0,
+        jnp.log1p(z),
+        z / 4.0 - 1.0,
+        universe_gyr / 4.0 - 1.0,
+        valid.sum(axis=-1) / 10.0 - 1.0,
+    ]
+    bands = [jnp.arcsinh(ratio * 25.0) / 3.0, log_error / 2.0, jnp.arcsinh(snr / 3.0) / 4.0, valid.astype(flux.dtype)]
+    inputs = jnp.concatenate([*bands, jnp.stack(context, axis=-1)], axis=-1)
+    return jnp.clip(inputs, -6.0, 6.0), log_luminosity
+
+
+class Block(nnx.Module):
+    """Residual block: x + W2 silu(W1 norm(x))."""
+
+    def __init__(self, width: int, *, rngs: nnx.Rngs):
+        self.norm = nnx.LayerNorm(width, rngs=rngs)
+        self.inner = nnx.Linear(width, width, rngs=rngs)
+        self.outer = nnx.Linear(width, width, rngs=rngs, kernel_init=nnx.initializers.zeros)
+
+    def __call__(self, x):
+        return x + self.outer(jax.nn.silu(self.inner(self.norm(x))))
+
+
+class PhotometryEncoder(nnx.Module):
+    """Residual network from features (Object, n_in) to a context (Object, n_out).
+
+    Parameters
+    ----------
+    n_in, width, n_blocks, n_out : int
+    """
+
+    def __init__(self, n_in: int, width: int, n_blocks: int, n_out: int, *, rngs: nnx.Rngs):
+        self.first = nnx.Linear(n_in, width, rngs=rngs)
+        self.blocks = nnx.List([Block(width, rngs=rngs) for _ in range(n_blocks)])
+        self.norm = nnx.LayerNorm(width, rngs=rngs)
+        self.last = nnx.Linear(width, n_out, rngs=rngs)
+
+    def __call__(self, inputs):
+        x = self.first(inputs)
+        for block in self.blocks:
+            x = block(x)
+        return jax.nn.silu(self.last(self.norm(x)))

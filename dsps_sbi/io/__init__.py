@@ -1,0 +1,92 @@
+"""Images in, maps and totals out."""
+
+from ..errors import UserError
+from .atomic import atomic_path
+from .cube import PixelCube
+from .fits_cube import read_cutout
+from .fits_open import existing_file
+from .npy import read_npy
+from .sbipix_hdf5 import read_sbipix
+from .summary import TotalAccumulator, write_summary
+from .toml_list import read_band_list
+
+__all__ = [
+    "PixelCube",
+    "TotalAccumulator",
+    "atomic_path",
+    "read",
+    "read_band_list",
+    "read_cutout",
+    "read_npy",
+    "read_sbipix",
+    "write_summary",
+]
+
+_READERS = {
+    "fits": (read_cutout, ("redshift", "filters")),
+    "toml": (read_band_list, ("redshift",)),
+    "hdf5": (read_sbipix, ("redshift", "galaxy")),
+}
+_SUFFIXES = {
+    ".fits": "fits",
+    ".fit": "fits",
+    ".fits.gz": "fits",
+    ".fit.gz": "fits",
+    ".toml": "toml",
+    ".h5": "hdf5",
+    ".hdf5": "hdf5",
+}
+
+
+def read(path, *, redshift=None, filters=None, galaxy=None):
+    """Read the image of a galaxy from any kind of file.
+
+    The ending of the name tells the kind: ``.fits`` or ``.fits.gz`` (`read_cutout`), ``.toml``
+    (`read_band_list`), ``.h5`` or ``.hdf5`` (`read_sbipix`). For other endings the first bytes
+    of the file do. Two ``.npy`` files need `read_npy`.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    redshift : float, optional
+        Used instead of that in the file.
+    filters : sequence of str, optional
+        Names of the bands, instead of those in the file; only for FITS.
+    galaxy : str or int, optional
+        Which galaxy; only for HDF5.
+
+    Returns
+    -------
+    PixelCube
+    """
+    path = existing_file(path)
+    kind = _kind(path)
+    reader, known = _READERS[kind]
+    options = {"redshift": redshift, "filters": filters, "galaxy": galaxy}
+    options = {name: value for name, value in options.items() if value is not None}
+    for name in options:
+        if name not in known:
+            raise UserError(
+                f"{name}= was given with {path}: expected only {', '.join(known)} for {kind}; leave it out"
+            )
+    return reader(path, **options)
+
+
+def _kind(path):
+    name = path.name.lower()
+    for suffix, kind in _SUFFIXES.items():
+        if name.endswith(suffix):
+            return kind
+    if name.endswith(".npy"):
+        raise UserError(
+            f"{path} holds only one array: expected fluxes and errors; use read_npy with both files"
+        )
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start.startswith(b"SIMPLE  ="):
+        return "fits"
+    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "hdf5"
+    raise UserError(
+        f"{path} is of an unknown kind: expected .fits, .fits.gz, .toml, .h5 or .hdf5; convert or rename it"
+    )

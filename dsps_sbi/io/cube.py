@@ -1,0 +1,160 @@
+"""The image of one galaxy in several bands, ready to be fitted."""
+
+import dataclasses
+
+import numpy as np
+from astropy.io import fits
+
+from ..errors import UserError
+from ..instruments.filter_names import canonical_filter
+from .wcs import celestial_header
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PixelCube:
+    """Fluxes and errors of the pixels of an image.
+
+    An unusable pixel in a band (see `valid`) is a missing band of that pixel, not an error.
+
+    Parameters
+    ----------
+    flux_ujy : array of float, (Object, Band)
+        Flux density (uJy per pixel). ``Object`` runs over the pixels in C order: pixel ``i`` is
+        row ``i // nx``, column ``i % nx``. Stored as float32.
+    sigma_ujy : array of float, (Object, Band)
+        Standard deviation of the flux (uJy per pixel). Stored as float32.
+    filters : sequence of str, (Band,)
+        Names of the filters in any usual spelling; stored as sedpy names.
+    redshift : float
+    shape : tuple of int
+        ``(ny, nx)``.
+    mask : array of bool, (Object,) or (ny, nx), optional
+        True where a pixel must not be used. Default: no pixel.
+    header : astropy.io.fits.Header, optional
+        Its celestial WCS is kept, the rest is not.
+    source : str
+        Where the data came from.
+
+    Raises
+    ------
+    UserError
+        If the parts do not fit together, or no pixel is usable.
+    """
+
+    flux_ujy: np.ndarray
+    sigma_ujy: np.ndarray
+    filters: tuple[str, ...]
+    redshift: float
+    shape: tuple[int, int]
+    mask: np.ndarray | None = None
+    header: fits.Header = dataclasses.field(default_factory=fits.Header)
+    source: str = ""
+
+    def __post_init__(self):
+        filters = _filters(self.filters)
+        shape = _shape(self.shape)
+        n_pixel = shape[0] * shape[1]
+        redshift = _redshift(self.redshift)
+        arrays = {}
+        for name in ("flux_ujy", "sigma_ujy"):
+            array = np.asarray(getattr(self, name))
+            if array.shape != (n_pixel, len(filters)):
+                raise UserError(
+                    f"{name} has shape {array.shape}: expected ({n_pixel}, {len(filters)}), pixels by bands, "
+                    f"for an image of {shape[0]} x {shape[1]}; reshape it or mend the filters"
+                )
+            with np.errstate(over="ignore", invalid="ignore"):
+                arrays[name] = array.astype(np.float32)
+        mask = np.zeros(n_pixel, bool) if self.mask is None else np.array(self.mask, dtype=bool)
+        if mask.shape not in (shape, (n_pixel,)):
+            raise UserError(
+                f"mask has shape {mask.shape}: expected {shape} or ({n_pixel},), as the image; reshape it"
+            )
+        values = dict(
+            arrays,
+            filters=filters,
+            redshift=redshift,
+            shape=shape,
+            mask=mask.reshape(n_pixel),
+            header=celestial_header(self.header),
+            source=str(self.source),
+        )
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        self._check_usable()
+
+    def _check_usable(self):
+        if self.mask.all():
+            raise UserError(
+                f"{self._name()}: all pixels are masked: expected at least one to use; mend the mask"
+            )
+        if not _positive(self.sigma_ujy).any():
+            raise UserError(
+                f"{self._name()}: no error is finite and positive: expected standard deviations in uJy; "
+                "mend the errors"
+            )
+        if not self.valid[~self.mask].any():
+            raise UserError(
+                f"{self._name()}: no unmasked pixel has a flux with an error in any band: expected at least "
+                "one; check fluxes, errors and mask"
+            )
+
+    def _name(self):
+        return self.source or "cube"
+
+    @property
+    def valid(self):
+        """Usable values, bool (Object, Band).
+
+        A value is not usable if the flux is not finite, if the error is not finite and positive,
+        or if all finite fluxes of the band are exactly zero, which is how a band that was
+        never observed is often stored. The mask is not applied.
+        """
+        finite = np.isfinite(self.flux_ujy)
+        observed = (finite & (self.flux_ujy != 0)).any(axis=0)
+        return finite & observed & _positive(self.sigma_ujy)
+
+
+def _positive(sigma):
+    return np.isfinite(sigma) & (sigma > 0)
+
+
+def _filters(names):
+    if isinstance(names, str | bytes):
+        raise UserError(
+            f"filters is the single name {names!r}: expected a sequence of names; put it in a list"
+        )
+    filters = tuple(canonical_filter(name) for name in names)
+    if not filters:
+        raise UserError("filters is empty: expected at least one band; list the filter of each band")
+    twice = sorted({name for name in filters if filters.count(name) > 1})
+    if twice:
+        raise UserError(
+            f"filter {', '.join(twice)} is listed twice: expected each band once; remove or combine one"
+        )
+    return filters
+
+
+def _shape(shape):
+    try:
+        ny, nx = (int(size) for size in shape)
+        whole = (ny, nx) == tuple(shape)
+    except (TypeError, ValueError):
+        ny, nx, whole = 0, 0, False
+    if not whole or ny < 1 or nx < 1:
+        raise UserError(
+            f"shape is {shape!r}: expected (ny, nx), two whole numbers from 1 up; give rows and columns"
+        )
+    return ny, nx
+
+
+def _redshift(redshift):
+    try:
+        value = float(redshift)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not (np.isfinite(value) and value > 0):
+        raise UserError(
+            f"redshift is {redshift}: expected a finite number above 0; give the galaxy's redshift"
+        )
+    return value

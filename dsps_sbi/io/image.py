@@ -1,0 +1,125 @@
+"""One image of a band, cut out of a file on the pixel grid that all bands share."""
+
+import dataclasses
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.nddata import Cutout2D
+from astropy.nddata.utils import NoOverlapError
+
+from ..errors import UserError
+from .fits_open import image_hdu, native, open_fits
+from .units import factor_to_ujy
+from .wcs import celestial_header, celestial_wcs, check_same_grid, pixel_area_sr
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Image:
+    """Pixels and header of a part of an image.
+
+    Parameters
+    ----------
+    data : array of float, (y, x)
+    header : astropy.io.fits.Header
+        That of the extension, over that of the file.
+    path : str or os.PathLike
+    """
+
+    data: np.ndarray
+    header: fits.Header
+    path: object
+
+    def factor(self, unit, where=None):
+        """Factor to uJy per pixel of values in a unit, with the WCS and calibration of this image."""
+        return factor_to_ujy(
+            unit,
+            where=str(where or self.path),
+            pixel_area_sr=pixel_area_sr(self.header),
+            photflam=self.header.get("PHOTFLAM"),
+            photplam=self.header.get("PHOTPLAM"),
+        )
+
+
+class Region:
+    """The pixels that are read, the same in all images: the first flux image fixes them.
+
+    Parameters
+    ----------
+    cutout : dict or None
+        ``ra``, ``dec`` (deg, ICRS) and ``size_arcsec``, the side of a square; ``None``: whole images.
+    """
+
+    def __init__(self, cutout=None):
+        self._cutout = cutout
+        self._wcs = self._shape = self._slices = None
+
+    def header(self):
+        """Cards of the celestial WCS of the region."""
+        if self._wcs is None:
+            return fits.Header()
+        rows, columns = self._slices
+        return celestial_header(self._wcs, (rows.start or 0, columns.start or 0))
+
+    def cut(self, hdu, header, path, is_flux):
+        """Pixels of an image in the region, float64 (y, x)."""
+        wcs = celestial_wcs(header)
+        if self._shape is None:
+            self._fix(hdu, wcs, path)
+        if hdu.shape != self._shape:
+            raise UserError(
+                f"{path} has shape {hdu.shape}: expected {self._shape}, that of the first image; "
+                "reproject all images to one grid"
+            )
+        # Error, weight and mask images may lack a WCS: their shape is all there is to compare.
+        if is_flux or (wcs is not None and self._wcs is not None):
+            check_same_grid(self._wcs, wcs, self._shape, where=str(path))
+        return native(hdu.data[self._slices])
+
+    def _fix(self, hdu, wcs, path):
+        if self._cutout is None:
+            slices = (slice(None), slice(None))
+        else:
+            if wcs is None:
+                raise UserError(
+                    f"{path} has no celestial WCS: expected one for the cutout; add it or remove cutout"
+                )
+            centre = SkyCoord(self._cutout["ra"], self._cutout["dec"], unit="deg")
+            size = self._cutout["size_arcsec"] * u.arcsec
+            try:
+                slices = Cutout2D(hdu.data, centre, size, wcs=wcs, mode="trim").slices_original
+            except (NoOverlapError, ValueError) as error:
+                where = f"{self._cutout['ra']:.6f} {self._cutout['dec']:.6f}"
+                raise UserError(
+                    f"{path} does not cover {where}: expected a cutout inside; mend ra and dec"
+                ) from error
+        self._wcs, self._shape, self._slices = wcs, hdu.shape, slices
+
+
+def read_image(path, ext, region, is_flux=False):
+    """Read the region of an image.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    ext : int or str or None
+        Number or name of the extension; ``None``: the first two-dimensional image.
+    region : Region
+    is_flux : bool
+        Whether a WCS is asked of this image if others have one.
+
+    Returns
+    -------
+    Image
+    """
+    with open_fits(path) as hdus:
+        hdu = image_hdu(hdus, ext, path)
+        header = hdus[0].header.copy()
+        # The geometry is the extension's own; the rest may stand in the primary header.
+        if hdu is not hdus[0]:
+            header = fits.Header(
+                [card for card in header.cards if card.keyword in ("BUNIT", "PHOTFLAM", "PHOTPLAM")]
+            )
+            header.update(hdu.header)
+        return Image(region.cut(hdu, header, path, is_flux), header, path)

@@ -1,0 +1,131 @@
+"""Images in separate FITS files, listed in a TOML file."""
+
+import tomllib
+
+import numpy as np
+
+from ..errors import UserError
+from .cube import PixelCube
+from .fits_open import existing_file
+from .image import Region, read_image
+
+_KEYS = {"redshift", "band", "mask", "mask_ext", "cutout"}
+_BAND_KEYS = {"filter", "flux", "error", "weight", "flux_ext", "error_ext", "weight_ext", "unit"}
+_CUTOUT_KEYS = {"ra", "dec", "size_arcsec"}
+
+
+def read_band_list(path, *, redshift=None):
+    """Read the images that a TOML file lists.
+
+    ::
+
+        redshift = 3.4
+        mask = "mask.fits"                       # optional; not zero: do not use
+        cutout = {ra = 53.083, dec = -27.856, size_arcsec = 3.0}   # optional: else whole images
+
+        [[band]]
+        filter = "F277W"
+        flux = "f277w_sci.fits"                  # relative to the folder of the TOML file
+        error = "f277w_err.fits"                 # standard deviation; or weight = 1 / variance
+        flux_ext = "SCI"                         # optional: name or number; else the first image
+        error_ext = 1                            # the same for error_ext, weight_ext, mask_ext
+        unit = "nJy"                             # optional: instead of BUNIT
+
+    All images must be on one pixel grid. If only ``error_ext`` (``weight_ext``) is given, it is
+    an extension of the file of the flux. The unit of a weight is that of the flux to the power -2.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    redshift : float, optional
+        Used instead of that in the file.
+
+    Returns
+    -------
+    PixelCube
+    """
+    path = existing_file(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} is not valid TOML ({error}): expected [[band]] tables; mend that line"
+        ) from error
+    _check_keys(content, _KEYS, path)
+    redshift = content.get("redshift") if redshift is None else redshift
+    if redshift is None:
+        raise UserError(
+            f"{path} has no redshift: expected redshift = 3.4 or the like; add it or give redshift="
+        )
+    bands = content.get("band")
+    if not isinstance(bands, list) or not bands or not all(isinstance(band, dict) for band in bands):
+        raise UserError(
+            f"{path} lists no bands: expected a table [[band]] for each; add filter, flux and error"
+        )
+    region = Region(_cutout(content.get("cutout"), path))
+    planes = [_read_band(band, path, region) for band in bands]
+    mask = None
+    if "mask" in content:
+        file = path.parent / content["mask"]
+        image = read_image(file, content.get("mask_ext"), region)
+        mask = image.data != 0
+    return PixelCube(
+        np.stack([flux.ravel() for flux, _ in planes], axis=1),
+        np.stack([sigma.ravel() for _, sigma in planes], axis=1),
+        tuple(band["filter"] for band in bands),
+        redshift,
+        planes[0][0].shape,
+        mask=mask,
+        header=region.header(),
+        source=str(path),
+    )
+
+
+def _read_band(band, path, region):
+    """Flux and error of a band (uJy per pixel)."""
+    _check_keys(band, _BAND_KEYS, path)
+    for key in ("filter", "flux"):
+        if not isinstance(band.get(key), str):
+            raise UserError(
+                f"{path}: a [[band]] has {key} = {band.get(key)!r}: expected a text; add {key} = ..."
+            )
+    kinds = [kind for kind in ("error", "weight") if kind in band or f"{kind}_ext" in band]
+    if len(kinds) != 1:
+        raise UserError(
+            f"{path}: band {band['filter']} gives {kinds or 'neither'}: expected error or weight; give one"
+        )
+    flux_file = path.parent / band["flux"]
+    flux = read_image(flux_file, band.get("flux_ext"), region, is_flux=True)
+    (kind,) = kinds
+    noise_file = path.parent / band.get(kind, band["flux"])
+    noise = read_image(noise_file, band.get(f"{kind}_ext"), region)
+    unit = band.get("unit") or flux.header.get("BUNIT")
+    factor = flux.factor(unit)
+    if kind == "weight":
+        sigma = np.full(noise.data.shape, np.nan)
+        good = noise.data > 0
+        sigma[good] = noise.data[good] ** -0.5
+        return flux.data * factor, sigma * factor
+    own = None if band.get("unit") else noise.header.get("BUNIT")
+    # An error image often lacks the WCS and the photometric cards of its flux image.
+    return flux.data * factor, noise.data * (flux.factor(own, where=noise_file) if own else factor)
+
+
+def _cutout(cutout, path):
+    if cutout is None:
+        return None
+    good = isinstance(cutout, dict) and set(cutout) == _CUTOUT_KEYS
+    good = good and all(isinstance(value, int | float) and np.isfinite(value) for value in cutout.values())
+    if not good or cutout["size_arcsec"] <= 0:
+        raise UserError(
+            f"{path}: cutout = {cutout!r}: expected {{ra = .., dec = .., size_arcsec = above 0}}; mend it"
+        )
+    return cutout
+
+
+def _check_keys(table, known, path):
+    unknown = sorted(set(table) - known)
+    if unknown:
+        raise UserError(
+            f"{path} has the unknown key {', '.join(unknown)}: expected {', '.join(sorted(known))}; mend it"
+        )

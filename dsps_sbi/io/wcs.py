@@ -1,0 +1,119 @@
+"""The celestial part of FITS headers."""
+
+import re
+import warnings
+
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_area
+
+from ..errors import UserError
+
+_NOT_CELESTIAL = re.compile(
+    "DATE|MJD|OBSGEO|TIME|TREF|PLEPHEM|VELO|SYSOBS|SPECSYS|VELANGL|ZSOURCE|COMMENT|^$"
+)
+_DEG2_SR = (1 * u.deg**2).to_value(u.sr)
+
+
+def celestial_wcs(header):
+    """Celestial WCS of the first two axes of an image.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header
+
+    Returns
+    -------
+    astropy.wcs.WCS or None
+        ``None`` if the header has no (usable) celestial WCS.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        try:
+            wcs = WCS(header, naxis=2)
+        except (ValueError, KeyError, TypeError, OSError):
+            # A malformed WCS is no WCS; astropy's WcsError is a ValueError.
+            return None
+    return wcs if wcs.has_celestial else None
+
+
+def celestial_header(header, offset=(0, 0)):
+    """Cards of the celestial WCS alone.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header or astropy.wcs.WCS
+        Whatever comes with an image, of any number of axes.
+    offset : tuple of int
+        First row and column (y, x) that are kept of the image.
+
+    Returns
+    -------
+    astropy.io.fits.Header
+        Cards of a two-dimensional WCS, without the polynomials of optical distortion (SIP),
+        which vary too little over a cutout to matter; empty if there is no celestial WCS.
+    """
+    wcs = header if isinstance(header, WCS) else celestial_wcs(header)
+    if wcs is None:
+        return fits.Header()
+    wcs = wcs.deepcopy()
+    wcs.wcs.crpix = np.asarray(wcs.wcs.crpix) - np.array([offset[1], offset[0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        cards = wcs.to_header(relax=False)
+    kept = [card for card in cards.cards if not _NOT_CELESTIAL.search(card.keyword)]
+    return fits.Header(kept)
+
+
+def pixel_area_sr(header):
+    """Area of a pixel: from the WCS, else from the card PIXAR_SR.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header
+
+    Returns
+    -------
+    float or None
+        Area (sr); ``None`` if the header tells neither.
+    """
+    wcs = celestial_wcs(header)
+    if wcs is not None:
+        return float(proj_plane_pixel_area(wcs)) * _DEG2_SR
+    area = header.get("PIXAR_SR")
+    return None if area is None else float(area)
+
+
+def check_same_grid(reference, other, shape, *, where, tolerance=0.1):
+    """Refuse images whose pixels do not coincide.
+
+    Parameters
+    ----------
+    reference, other : astropy.wcs.WCS or None
+        WCS of the first image and of another.
+    shape : tuple of int
+        Their common shape (y, x).
+    where : str
+        The other image, for the message of the error.
+    tolerance : float
+        Largest distance at the corners (pixels).
+    """
+    if reference is None and other is None:
+        return
+    if reference is None or other is None:
+        raise UserError(f"{where}: only some images have a celestial WCS: expected all or none; add it")
+    x = np.array([0, shape[1] - 1, 0, shape[1] - 1], dtype=float)
+    y = np.array([0, 0, shape[0] - 1, shape[0] - 1], dtype=float)
+    try:
+        x_other, y_other = other.world_to_pixel(reference.pixel_to_world(x, y))
+        distance = np.hypot(x_other - x, y_other - y).max()
+    except ValueError:  # astropy's NoConvergence, or a projection that does not reach so far
+        distance = np.inf
+    if not distance <= tolerance:
+        raise UserError(
+            f"{where} is {distance:.3g} pixels off the first image at a corner: expected one pixel grid "
+            f"(to {tolerance:g} pixel); reproject all images to one grid"
+        )

@@ -1,0 +1,60 @@
+"""Composite stellar populations: SSPs weighted by mass formed per age and metallicity."""
+
+import jax.numpy as jnp
+
+
+def metallicity_weights(metallicity, nodes):
+    """Weights of linear interpolation in [M/H]; beyond the grid its edge holds.
+
+    Parameters
+    ----------
+    metallicity : array (...)
+    nodes : array (Met,)
+
+    Returns
+    -------
+    array (..., Met)
+        Non-negative, at most two differ from zero, sum 1.
+    """
+    x = jnp.clip(metallicity, nodes[0], nodes[-1])
+    index = jnp.clip(jnp.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
+    part = (x - nodes[index]) / (nodes[index + 1] - nodes[index])
+    columns = jnp.arange(len(nodes))
+    low = jnp.where(columns == index[..., None], 1.0 - part[..., None], 0.0)
+    return low + jnp.where(columns == index[..., None] + 1, part[..., None], 0.0)
+
+
+def composite(age_weights, met_weights, grid):
+    """Sum of SSPs for one metallicity per galaxy.
+
+    Parameters
+    ----------
+    age_weights : array (..., Age)
+        Share of the formed mass per age.
+    met_weights : array (..., Met)
+    grid : array (Met, Age, n)
+        Anything that adds linearly: spectra, band fluxes, surviving fractions.
+
+    Returns
+    -------
+    array (..., n)
+    """
+    return jnp.einsum("...m,...a,man->...n", met_weights, age_weights, grid, optimize="optimal")
+
+
+def composite_by_age(age_weights, met_weights, grid):
+    """As :func:`composite`, contracting ages first: one large matrix product for a whole batch.
+
+    Parameters
+    ----------
+    age_weights : array (Object, Age)
+    met_weights : array (Object, Met)
+    grid : array (Age, Met, n)
+
+    Returns
+    -------
+    array (Object, n)
+    """
+    n_age, n_met, n = grid.shape
+    per_met = (age_weights @ grid.reshape(n_age, n_met * n)).reshape(-1, n_met, n)
+    return jnp.einsum("bm,bmn->bn", met_weights, per_met)

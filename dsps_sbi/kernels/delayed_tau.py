@@ -1,0 +1,100 @@
+r"""Closed forms of the delayed-tau star formation history, safe in float32.
+
+With :math:`x = T/\tau` (T the time since the first star) the formed mass grows as
+:math:`G(x) = 1-(1+x)e^{-x}`. Differences of G cancel catastrophically for short or young
+histories, so that everything here is written with
+:math:`\varphi_2(x) = (e^x - 1 - x)/x^2` and its series.
+"""
+
+import jax.numpy as jnp
+
+# Above this argument the direct formula has no cancellation left; below it the series has converged.
+_SPLIT = 1.0
+
+
+def phi2(x):
+    """(exp(x) - 1 - x) / x^2, accurate to float32 round-off for \\|x\\| <= 1 (9-term series)."""
+    term = jnp.full_like(x, 0.5)
+    total = term
+    for n in range(3, 13):
+        term = term * x / n
+        total = total + term
+    return total
+
+
+def formed_fraction(x):
+    r"""G(x) = 1 - (1+x) exp(-x): share of the asymptotic mass formed after x e-folding times.
+
+    Parameters
+    ----------
+    x : array
+        Time since the first star in units of tau, >= 0.
+    """
+    small = jnp.minimum(x, _SPLIT)
+    return jnp.where(x < _SPLIT, jnp.exp(-small) * small**2 * phi2(small), 1.0 - (1.0 + x) * jnp.exp(-x))
+
+
+def fraction_younger(age_gyr, duration_gyr, tau_gyr):
+    """Share of the formed mass that is younger than an age.
+
+    Parameters
+    ----------
+    age_gyr : array
+        Lookback time from the epoch of observation [Gyr], >= 0.
+    duration_gyr : array
+        Time from the first star to the epoch of observation [Gyr], > 0.
+    tau_gyr : array
+        e-folding time [Gyr], > 0.
+
+    Returns
+    -------
+    array
+        In [0, 1]; accurate in relative terms for young ages too, where it is tiny.
+    """
+    x0 = duration_gyr / tau_gyr
+    d = jnp.clip(age_gyr / tau_gyr, 0.0, x0)
+    ds = jnp.minimum(d, _SPLIT)
+    # G(x0) - G(x0 - d), times exp(x0): free of cancellation for small d and any x0 >= d
+    near = x0 * jnp.expm1(ds) - ds**2 * jnp.exp(ds) * phi2(-ds)
+    far = (1.0 + x0 - d) * jnp.exp(d - x0) - (1.0 + x0) * jnp.exp(-x0)
+    x0s = jnp.minimum(x0, _SPLIT)
+    young = near / (x0s**2 * phi2(x0s))
+    old = jnp.where(d < _SPLIT, near * jnp.exp(-x0), far) / formed_fraction(jnp.maximum(x0, _SPLIT))
+    return jnp.clip(jnp.where(x0 < _SPLIT, young, old), 0.0, 1.0)
+
+
+def time_of_fraction(fraction, duration_gyr, tau_gyr, n_newton=20):
+    """Time after the first star at which a share of the formed mass existed [Gyr].
+
+    Solves G(x) = fraction * G(x0) by Newton steps on the logarithm, started below the root, where
+    log G against log x is concave: the iteration is monotone and cannot leave the bracket.
+    """
+    x0 = duration_gyr / tau_gyr
+    target = jnp.log(fraction) + jnp.log(formed_fraction(x0))
+    # G(x) <= x^2 / 2, hence the root lies at or above sqrt(2 G)
+    log_x = 0.5 * (jnp.log(2.0) + target)
+    for _ in range(n_newton):
+        x = jnp.exp(log_x)
+        growth = formed_fraction(x)
+        slope = x**2 * jnp.exp(-x) / growth
+        log_x = jnp.minimum(log_x + (target - jnp.log(growth)) / jnp.maximum(slope, 1e-6), jnp.log(x0))
+    return jnp.exp(log_x) * tau_gyr
+
+
+def mean_age(duration_gyr, tau_gyr):
+    r"""Mass-weighted mean age at the epoch of observation [Gyr].
+
+    T - tau * (2 - (2 + 2x + x^2) e^{-x}) / G(x), with x = T/tau; T/3 in the limit of small x.
+    """
+    x = duration_gyr / tau_gyr
+    xs = jnp.minimum(x, _SPLIT)
+    # third-order remainder (e^x - 1 - x - x^2/2) / x^3 by its series
+    term = jnp.full_like(xs, 1.0 / 6.0)
+    phi3 = term
+    for n in range(4, 14):
+        term = term * xs / n
+        phi3 = phi3 + term
+    small = 2.0 * xs * phi3 / phi2(xs)
+    xl = jnp.maximum(x, _SPLIT)
+    large = (2.0 - (2.0 + 2.0 * xl + xl**2) * jnp.exp(-xl)) / formed_fraction(xl)
+    return duration_gyr - tau_gyr * jnp.where(x < _SPLIT, small, large)

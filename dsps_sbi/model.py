@@ -1,0 +1,229 @@
+"""The forward model of a galaxy: parameters and redshift to fluxes, exact and differentiable."""
+
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .band_table import BandTable
+from .cosmology import Cosmology
+from .errors import UserError
+from .dust import Calzetti
+from .instruments.filters import FilterSet
+from .kernels import photometry as phot
+from .kernels.csp import composite, metallicity_weights
+from .kernels.igm import igm_transmission
+from .prior import Prior
+from .sfh import DelayedTau, StarFormationHistory, age_edges, mass_weights
+from .ssp import SSPGrid, load, with_nebular
+
+# Parameters that every model has besides those of its star formation history
+COMMON = ("metallicity", "av", "log_mass_formed")
+
+
+@dataclass(frozen=True, eq=False)
+class GalaxyModel:
+    """SSPs + star formation history + dust screen + nebular emission + IGM, seen through filters.
+
+    Parameters
+    ----------
+    ssp : SSPGrid
+    filters : FilterSet
+    prior : Prior
+        Its names must be those of the SFH followed by ``metallicity``, ``av``, ``log_mass_formed``.
+    sfh : StarFormationHistory
+    dust : dust law
+        Called with rest wavelengths [Angstrom], returns A(lambda) / A_V.
+    cosmology : Cosmology
+    log_u : float or None
+        Ionisation parameter of the nebular emission; None leaves nebular emission out.
+    n_sub : int
+        Pieces that each filter is cut into for the dust screen of the fast path.
+
+    Raises
+    ------
+    UserError
+        If prior and SFH do not name the same parameters, or the SSPs carry no nebular grid.
+
+    Notes
+    -----
+    Not modelled: dust and PAH emission (rest > 3 micron: F444W and redder at z < 0.5), AGN,
+    metallicity histories, and scatter of the IGM between sight lines.
+    """
+
+    ssp: SSPGrid
+    filters: FilterSet
+    prior: Prior
+    sfh: StarFormationHistory = field(default_factory=DelayedTau)
+    dust: Calzetti = field(default_factory=Calzetti)
+    cosmology: Cosmology = field(default_factory=Cosmology.from_astropy)
+    log_u: float | None = -2.0
+    n_sub: int = 8
+
+    def __post_init__(self):
+        expected = (*self.sfh.names, *COMMON)
+        if self.prior.names != expected:
+            raise UserError(f"prior of {', '.join(self.prior.names)}; this model needs one of {', '.join(expected)}")
+        if self.log_u is not None and self.ssp.nebular is None:
+            raise UserError(f"SSP grid {self.ssp.name} has no nebular tables: pass log_u=None or another grid")
+
+    @classmethod
+    def preset(cls, name: str = "jades-pixels", ssp: SSPGrid | None = None) -> "GalaxyModel":
+        """A model of the literature by name; ``jades-pixels`` is that of arXiv:2506.04336.
+
+        Raises
+        ------
+        UserError
+            For an unknown name, or when the SSP grid has not been fetched.
+        """
+        if name != "jades-pixels":
+            raise UserError(f"model preset {name!r} is unknown: use 'jades-pixels'")
+        return cls(load() if ssp is None else ssp, FilterSet.from_names(), Prior.jades_pixels())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Parameter names, the order of theta's last axis."""
+        return self.prior.names
+
+    @cached_property
+    def edges_gyr(self) -> np.ndarray:
+        """Edges (Age + 1,) of the SSPs' age bins [Gyr]."""
+        return age_edges(self.ssp.age_gyr)
+
+    @cached_property
+    def _lines_aa(self) -> np.ndarray:
+        return np.zeros(0) if self.log_u is None else self.ssp.nebular.line_wave_aa
+
+    @cached_property
+    def _light(self) -> jax.Array:
+        """(Met, Age, Wave + Line): L_lambda [Lsun/A] then line luminosities [Lsun], per Msun formed."""
+        parts = (self.ssp.flux,) if self.log_u is None else with_nebular(self.ssp, self.log_u)
+        with jax.ensure_compile_time_eval():
+            return jnp.asarray(np.concatenate(parts, axis=-1), jnp.float32)
+
+    @cached_property
+    def _rest_aa(self) -> np.ndarray:
+        """(Wave + Line,) rest wavelengths of the entries of ``_light`` [Angstrom]."""
+        return np.concatenate([self.ssp.wave_aa, self._lines_aa]).astype(np.float32)
+
+    @cached_property
+    def _pixel_edges_aa(self) -> np.ndarray:
+        return phot.pixel_edges(self.ssp.wave_aa).astype(np.float32)
+
+    def _igm(self, z):
+        """Transmission (Wave + Line,); a line sees the mean of its two sides (Lya sits on an edge)."""
+        wave = jnp.asarray(self._rest_aa)
+        n = len(self.ssp.wave_aa)
+        sides = [igm_transmission(wave[n:] * (1.0 + side), z) for side in (-1e-4, 1e-4)]
+        return jnp.concatenate([igm_transmission(wave[:n], z), 0.5 * (sides[0] + sides[1])])
+
+    def _band_weights(self, z, quantiles):
+        """Weights (Sub, Band, Wave + Line) from light to f_nu in uJy, IGM included."""
+        rows = []
+        lines_aa = jnp.asarray(self._lines_aa, jnp.float32)
+        for curve in self.filters.running:
+            curve_aa, density, cum = (jnp.asarray(a, jnp.float32) for a in curve)
+            pixels = phot.pixel_weights(jnp.asarray(self._pixel_edges_aa), z, curve_aa, cum, quantiles)
+            lines = phot.line_weights(lines_aa, z, curve_aa, density, cum, quantiles)
+            rows.append(jnp.concatenate([pixels, lines], axis=-1))
+        scale = phot.flux_scale_ujy(z, self.cosmology.distance_mpc(z), jnp.asarray(self.filters.pivot_aa, jnp.float32))
+        return jnp.stack(rows, axis=1) * self._igm(z) * scale[:, None]
+
+    def split(self, theta):
+        """SFH parameters, [M/H], A_V and log formed mass out of theta (..., Param)."""
+        n = len(self.sfh.names)
+        return theta[..., :n], theta[..., n], theta[..., n + 1], theta[..., n + 2]
+
+    def _rest_light(self, theta, z):
+        """(..., Wave + Line) attenuated light per Msun formed, and log formed mass."""
+        params, metallicity, av, log_mass = self.split(theta)
+        universe = self.cosmology.age(z)
+        ages = mass_weights(self.sfh, params[..., None, :], self.edges_gyr, universe[..., None])
+        mets = metallicity_weights(metallicity, jnp.asarray(self.ssp.metallicity, jnp.float32))
+        light = composite(ages, mets, self._light)
+        return light * 10.0 ** (-0.4 * av[..., None] * self.dust(jnp.asarray(self._rest_aa))), log_mass
+
+    def predict(self, theta, z):
+        """Band fluxes at full wavelength resolution, any redshift; use ``jax.vmap`` over objects.
+
+        Parameters
+        ----------
+        theta : array (Param,)
+            In the order of :attr:`names`.
+        z : scalar
+
+        Returns
+        -------
+        array (Band,)
+            f_nu [uJy].
+        """
+        light, log_mass = self._rest_light(jnp.asarray(theta), jnp.asarray(z, jnp.float32))
+        weights = self._band_weights(z, jnp.array([0.0, 2.0]))[0]
+        return weights @ light * 10.0**log_mass
+
+    def spectrum(self, theta, z):
+        """Observed spectrum at the SSPs' resolution; lines fill the pixel that they fall in.
+
+        Parameters
+        ----------
+        theta : array (Param,)
+        z : scalar
+
+        Returns
+        -------
+        wave_aa : array (Wave,)
+            Observed wavelength [Angstrom], in the medium of the SSP grid.
+        flux_ujy : array (Wave,)
+            f_nu [uJy].
+        """
+        z = jnp.asarray(z, jnp.float32)
+        light, log_mass = self._rest_light(jnp.asarray(theta), z)
+        light = light * self._igm(z)
+        n = len(self.ssp.wave_aa)
+        edges = jnp.asarray(self._pixel_edges_aa)
+        pixel = jnp.clip(jnp.searchsorted(edges, jnp.asarray(self._lines_aa, jnp.float32)) - 1, 0, n - 1)
+        density = light[:n].at[pixel].add(light[n:] / (edges[pixel + 1] - edges[pixel]))
+        wave = jnp.asarray(self._rest_aa[:n]) * (1.0 + z)
+        scale = phot.flux_scale_ujy(z, self.cosmology.distance_mpc(z), wave)
+        return wave, density * scale * 10.0**log_mass
+
+    @cached_property
+    def _build_table(self):
+        quantiles = jnp.linspace(0.0, 1.0, self.n_sub + 1).at[-1].set(2.0)
+        light = jnp.swapaxes(self._light, 0, 1)
+        # constant star formation over 1 Gyr, mean of all metallicities, scaled into float32's range
+        steady = np.diff(np.minimum(self.edges_gyr, 1.0))
+        typical = jnp.einsum("a,amn->n", steady, light)
+        typical = typical / typical.max()
+
+        def build(light, z):
+            weights = self._band_weights(z, quantiles).reshape(self.n_sub * len(self.filters.names), -1)
+            # where the photons of each piece come from in a typical galaxy: breaks and lines included
+            share = weights * typical
+            share = share / jnp.maximum(share.sum(axis=1, keepdims=True), 1e-37)
+            return BandTable(
+                z=z,
+                universe_gyr=self.cosmology.age(z),
+                flux=jnp.einsum("amn,kn->amk", light, weights),
+                screen=share @ self.dust(jnp.asarray(self._rest_aa)),
+                edges_gyr=jnp.asarray(self.edges_gyr, jnp.float32),
+                metallicity=jnp.asarray(self.ssp.metallicity, jnp.float32),
+                n_sub=self.n_sub,
+            )
+
+        return partial(jax.jit(build), light)
+
+    def band_table(self, z) -> BandTable:
+        """SSPs through every band at one redshift; exact there but for the dust within a sub-band.
+
+        Raises
+        ------
+        UserError
+            If z lies outside the prior's range.
+        """
+        low, high = self.prior.z
+        if not low <= float(z) <= high:
+            raise UserError(f"redshift {float(z):g} is outside the model's range {low:g}-{high:g}: correct it")
+        return self._build_table(jnp.asarray(z, jnp.float32))

@@ -1,0 +1,146 @@
+"""Encoder and flow put together: photometry to a posterior over the model's parameters."""
+
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from .cosmology import Cosmology
+from .encoders.photometry import PhotometryEncoder, features
+from .flows import MassGuide, PixelFlow
+from .prior import Prior
+from .sfh import StarFormationHistory
+
+# Lookback times [Gyr] of the star formation that sets mass-to-light ratios
+_LOOKBACKS_GYR = (0.01, 0.1, 1.0)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of the network.
+
+    Parameters
+    ----------
+    width, n_blocks, n_context : int
+        Of the encoder: residual blocks of two layers each, and the context that it hands over.
+    flow_width, n_layers, n_bins : int
+        Of the flow: hidden units of each conditioner, coupling layers, spline bins.
+    """
+
+    width: int = 256
+    n_blocks: int = 3
+    n_context: int = 192
+    flow_width: int = 128
+    n_layers: int = 6
+    n_bins: int = 8
+
+    def as_dict(self) -> dict[str, int]:
+        """Plain dictionary, for the bundle's configuration."""
+        return asdict(self)
+
+
+class _Layers(nnx.Module):
+    def __init__(self, arch: Architecture, n_band: int, n_shape: int, *, rngs: nnx.Rngs):
+        self.encoder = PhotometryEncoder(4 * n_band + 6, arch.width, arch.n_blocks, arch.n_context, rngs=rngs)
+        n_features = 2 * n_shape + len(_LOOKBACKS_GYR) + 2
+        self.flow = PixelFlow(
+            n_shape, arch.n_context, arch.flow_width, arch.n_layers, arch.n_bins, n_features, rngs=rngs
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PixelNetwork:
+    """The network's structure; its weights are a separate pytree, passed to every method.
+
+    Parameters
+    ----------
+    arch : Architecture
+    n_band : int
+    prior : Prior
+        The last parameter must be ``log_mass_formed``.
+    sfh : StarFormationHistory
+    cosmology : Cosmology
+    """
+
+    arch: Architecture
+    n_band: int
+    prior: Prior
+    sfh: StarFormationHistory
+    cosmology: Cosmology
+
+    def init(self, seed: int):
+        """Fresh weights: an nnx state."""
+        return nnx.split(self._layers(seed))[1]
+
+    def _layers(self, seed=0):
+        return _Layers(self.arch, self.n_band, len(self.prior.names) - 1, rngs=nnx.Rngs(seed))
+
+    def _merge(self, weights):
+        return nnx.merge(nnx.graphdef(nnx.eval_shape(self._layers)), weights)
+
+    def _shape_features(self, universe_gyr, u):
+        """What sets mass-to-light ratios, from shape coordinates u (..., n_shape)."""
+        theta = self.prior.from_normal(u, universe_gyr)
+        params = theta[..., : len(self.sfh.names)]
+        young = [self.sfh.fraction_younger(params, jnp.float32(t), universe_gyr) for t in _LOOKBACKS_GYR]
+        age = self.sfh.mean_age(params, universe_gyr)
+        columns = [jnp.log10(jnp.maximum(f, 1e-6)) / 2.0 for f in young]
+        columns += [jnp.log10(jnp.maximum(age, 1e-4)), young[-1]]
+        centred = 2.0 * jax.scipy.special.ndtr(u) - 1.0
+        return jnp.concatenate([u, centred, jnp.stack(columns, axis=-1)], axis=-1)
+
+    def condition(self, weights, flux, sky, valid, z):
+        """Everything that depends on the data alone, computed once per object.
+
+        Parameters
+        ----------
+        flux, sky : array (Object, Band)
+            [uJy].
+        valid : bool array (Object, Band)
+        z : array (Object,)
+
+        Returns
+        -------
+        condition : pytree of (Object, ...) arrays
+            For :meth:`log_prob` and :meth:`draw`.
+        """
+        layers = self._merge(weights)
+        universe = self.cosmology.age(z)
+        inputs, log_lum = features(flux, sky, valid, z, jnp.log10(self.cosmology.distance_mpc(z)), universe)
+        return layers.flow.hoist(layers.encoder(inputs)), log_lum, universe
+
+    def _flow(self, weights, condition):
+        hoisted, log_lum, universe = condition
+        mass = self.prior.marginals["log_mass_formed"]
+        # log luminosity is in uJy Mpc^2: this constant makes it roughly a log mass
+        guide = MassGuide(log_lum + 4.0, partial(self._shape_features, universe), mass.low, mass.high)
+        return self._merge(weights).flow, hoisted, guide
+
+    def log_prob(self, weights, condition, u):
+        """log q(u | data) (Object,) of normal coordinates u (Object, Param)."""
+        flow, hoisted, guide = self._flow(weights, condition)
+        return flow.distribution(hoisted, guide).log_prob(u)
+
+    def draw(self, weights, condition, noise):
+        """Draws and their log q, from standard normal noise.
+
+        Parameters
+        ----------
+        condition : pytree
+        noise : array (Object, Draw, Param)
+
+        Returns
+        -------
+        u : array (Object, Draw, Param)
+        log_q : array (Object, Draw)
+        """
+        per_draw = jax.tree.map(lambda a: a[:, None], condition)
+        flow, hoisted, guide = self._flow(weights, per_draw)
+        log_q = jnp.sum(jax.scipy.stats.norm.logpdf(noise), axis=-1)
+        u = noise
+        for layer in flow.bijectors(hoisted, guide):
+            u, log_det = layer.forward_and_log_det(u)
+            log_q = log_q - log_det
+        return u, log_q

@@ -1,0 +1,4 @@
+"""Noise models: what turns noiseless fluxes into data, and the likelihood that goes with it."""
+
+from .depth import DepthNoise as DepthNoise
+from .masks import BandMasks as BandMasks

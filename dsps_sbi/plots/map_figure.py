@@ -1,0 +1,123 @@
+"""A figure of the maps: medians above, half-widths of the posterior below."""
+
+import numpy as np
+from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ..errors import UserError
+from ..io.atomic import atomic_path
+
+# quantity -> label of the colour bar, label of its half-width, colour map
+_LOOKS = {
+    "log_mass": (r"$\log_{10}\,M_\ast$ [M$_\odot$ pix$^{-1}$]", "[dex]", "inferno"),
+    "log_mass_living": (r"$\log_{10}\,M_{\rm living}$ [M$_\odot$ pix$^{-1}$]", "[dex]", "inferno"),
+    "log_mass_formed": (r"$\log_{10}\,M_{\rm formed}$ [M$_\odot$ pix$^{-1}$]", "[dex]", "inferno"),
+    "log_sfr_100": (r"$\log_{10}\,$SFR$_{100}$ [M$_\odot$ yr$^{-1}$ pix$^{-1}$]", "[dex]", "viridis"),
+    "mass_weighted_age": ("mass-weighted age [Gyr]", "[Gyr]", "cividis"),
+    "metallicity": ("[M/H] [dex]", "[dex]", "plasma"),
+    "av": (r"$A_V$ [mag]", "[mag]", "copper"),
+}
+_DEFAULT = ("log_mass", "log_sfr_100", "mass_weighted_age", "metallicity", "av")
+_EMPTY = "0.92"
+_PANEL_INCH = 2.3
+
+
+def plot_maps(maps, names=None, path=None):
+    """Draw maps of several quantities and of the signal-to-noise ratio.
+
+    Parameters
+    ----------
+    maps : dsps_sbi.maps.Maps
+    names : sequence of str, optional
+        Quantities. Default: mass, star-formation rate, age, metallicity and attenuation, as far
+        as they are there, or else all.
+    path : str or os.PathLike, optional
+        File to save: its ending (``.png``, ``.pdf``...) tells the format.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Medians above, half of the distance of the 16th and 84th percentiles below; the last
+        column has the signal-to-noise ratio and the number of bands. Pixels that were not
+        fitted are grey. Limits are the 1st and 99th percentiles of the pixels. Axes are offsets
+        from the centre in arcsec if there is a WCS, else pixels.
+    """
+    if names is None:
+        names = [name for name in _DEFAULT if name in maps.names] or maps.names
+    names = tuple(names)
+    ny, nx = maps.shape
+    height = np.clip(_PANEL_INCH * ny / nx, 0.7, 4.5)
+    figure = Figure(
+        figsize=(_PANEL_INCH * (len(names) + 1) + 0.5, 2 * (height + 0.75) + 0.3), layout="compressed"
+    )
+    axes = figure.subplots(2, len(names) + 1, sharex=True, sharey=True, squeeze=False)
+    extent, unit = _extent(maps)
+    for column, name in enumerate(names):
+        label, width_unit, colours = _look(maps, name)
+        _panel(axes[0, column], maps.median(name), label, colours, extent)
+        _panel(axes[1, column], maps.half_width(name), f"half-width {width_unit}".strip(), "magma", extent)
+    snr = np.where(maps.snr > 0, maps.snr, np.nan)
+    _panel(axes[0, -1], snr, "S/N", "bone", extent, log=True)
+    _panel(axes[1, -1], maps.n_bands.astype(float), "number of bands", "bone", extent, whole=True)
+    for axis in axes[1]:
+        axis.set_xlabel(f"x [{unit}]")
+    for axis, row in zip(axes[:, 0], ("median", "(P84 $-$ P16) / 2"), strict=True):
+        axis.set_ylabel(f"{row}\ny [{unit}]")
+    if path is not None:
+        _save(figure, path)
+    return figure
+
+
+def _look(maps, name):
+    if name in _LOOKS:
+        return _LOOKS[name]
+    maps.median(name)  # refuses unknown names
+    unit = maps.descriptions[name][0]
+    unit = f"[{unit}]" if unit else ""
+    return f"{name.replace('_', ' ')} {unit}".strip(), unit, "viridis"
+
+
+def _extent(maps):
+    """Edges of the image (left, right, bottom, top) around its centre, and their unit."""
+    ny, nx = maps.shape
+    if not maps.header:
+        return (-0.5, nx - 0.5, -0.5, ny - 0.5), "pixel"
+    scale_x, scale_y = proj_plane_pixel_scales(WCS(maps.header)) * 3600
+    return (-nx / 2 * scale_x, nx / 2 * scale_x, -ny / 2 * scale_y, ny / 2 * scale_y), "arcsec"
+
+
+def _panel(axis, image, label, colours, extent, log=False, whole=False):
+    finite = image[np.isfinite(image)]
+    low, high = np.percentile(finite, [0, 100] if whole else [1, 99]) if finite.size else (1.0, 2.0)
+    if not high > low:
+        low, high = (low / 1.1, low * 1.1) if log else (low - 0.5, low + 0.5)
+    norm = (LogNorm if log else Normalize)(low, high)
+    axis.set_facecolor(_EMPTY)
+    shown = axis.imshow(
+        np.ma.masked_invalid(image),
+        origin="lower",
+        extent=extent,
+        cmap=colours,
+        norm=norm,
+        interpolation="nearest",
+    )
+    axis.tick_params(labelsize=8, direction="in", top=True, right=True)
+    bar = axis.figure.colorbar(shown, ax=axis, location="top", fraction=0.06, pad=0.02, aspect=25)
+    bar.ax.tick_params(labelsize=8)
+    bar.set_label(label, fontsize=9)
+    if whole:
+        bar.locator = MaxNLocator(5, integer=True)
+        bar.update_ticks()
+
+
+def _save(figure, path):
+    with atomic_path(path) as temporary:
+        try:
+            figure.savefig(temporary, dpi=200, bbox_inches="tight")
+        except ValueError as error:
+            raise UserError(
+                f"{path} has an ending that cannot be drawn: expected .png or .pdf; rename it"
+            ) from error

@@ -1,0 +1,227 @@
+"""Training on fresh simulations, with checkpoints from which it resumes exactly."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+from tqdm.auto import tqdm
+
+from .errors import UserError
+from .io.atomic import atomic_path
+from .network import PixelNetwork
+from .simulate import Simulator
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How long and how a network is trained.
+
+    Parameters
+    ----------
+    steps : int
+        Optimiser steps; the learning rate falls along a cosine over them.
+    batch : int
+        Mocks per step, all of them new.
+    n_z, n_per_z : int
+        Redshifts per step and candidate mocks for each; the batch is picked from the candidates.
+    pool, refresh : int
+        Redshifts in the pool of band tables, and steps after which a new pool is drawn.
+    snr_min, p_faint : float
+        Mocks below this observed S/N are kept with this probability.
+    learning_rate, warmup, clip : float, int, float
+        Peak rate, steps of linear warm-up, and largest global gradient norm.
+    ema : float
+        Decay per step of the running mean of the weights, which is what is kept.
+    seed : int
+    """
+
+    steps: int = 60_000
+    batch: int = 1024
+    n_z: int = 32
+    n_per_z: int = 64
+    pool: int = 384
+    refresh: int = 4000
+    snr_min: float = 1.0
+    p_faint: float = 0.1
+    learning_rate: float = 1e-3
+    warmup: int = 500
+    clip: float = 5.0
+    ema: float = 0.9995
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("steps", "batch", "n_z", "n_per_z", "pool", "refresh"):
+            if getattr(self, name) < 1:
+                raise UserError(f"training option {name}={getattr(self, name)}: give a positive integer")
+        if self.batch > self.n_z * self.n_per_z:
+            raise UserError(f"batch {self.batch} of {self.n_z} x {self.n_per_z} candidates: lower it or raise n_per_z")
+
+    def as_dict(self) -> dict:
+        """Plain dictionary, for the bundle's configuration."""
+        return asdict(self)
+
+
+def _flatten(tree) -> dict[str, np.ndarray]:
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def _restore(tree, arrays: dict[str, np.ndarray], path: Path):
+    """The tree with its leaves replaced by stored arrays of the same names."""
+    expected = _flatten(tree)
+    if {k: v.shape for k, v in expected.items()} != {k: v.shape for k, v in arrays.items()}:
+        raise UserError(f"checkpoint {path} belongs to another network or optimiser: remove it to train afresh")
+    return jax.tree_util.tree_map_with_path(lambda p, _: jnp.asarray(arrays[jax.tree_util.keystr(p)]), tree)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Result of a training.
+
+    Parameters
+    ----------
+    weights : pytree
+        Running mean of the network's weights.
+    history : list of dict
+        Step, mean loss [nat], seconds so far.
+    skipped : int
+        Updates left out because of non-finite gradients.
+    """
+
+    weights: object
+    history: list[dict]
+    skipped: int
+
+
+class Trainer:
+    """One training run: a network, the simulator that feeds it, and a checkpoint file.
+
+    Parameters
+    ----------
+    network : PixelNetwork
+    simulator : Simulator
+    config : TrainConfig
+    checkpoint : path or None
+        Written every ``every_s`` seconds and at the end; if it exists, training goes on from it.
+    """
+
+    def __init__(self, network: PixelNetwork, simulator: Simulator, config: TrainConfig, checkpoint=None, every_s=120.0):
+        self.network = network
+        self.simulator = simulator
+        self.config = config
+        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        self.every_s = every_s
+        schedule = optax.warmup_cosine_decay_schedule(
+            0.0, config.learning_rate, min(config.warmup, config.steps // 10 + 1), config.steps, 1e-3 * config.learning_rate
+        )
+        self._optimizer = optax.chain(optax.clip_by_global_norm(config.clip), optax.adam(schedule, b2=0.99))
+        self._step = jax.jit(self._update, donate_argnums=0)
+
+    def _init(self):
+        weights = self.network.init(self.config.seed)
+        return {
+            "weights": weights,
+            "mean": jax.tree.map(jnp.copy, weights),
+            "optimizer": self._optimizer.init(weights),
+            "step": jnp.zeros((), jnp.int32),
+            "skipped": jnp.zeros((), jnp.int32),
+        }
+
+    def loss(self, weights, mocks):
+        """Mean of -log q(u | data) [nat]."""
+        condition = self.network.condition(weights, mocks.flux, mocks.sky, mocks.valid, mocks.z)
+        return -jnp.mean(self.network.log_prob(weights, condition, mocks.u))
+
+    def _update(self, state, pool):
+        c = self.config
+        key = jax.random.fold_in(jax.random.key(c.seed + 1), state["step"])
+        mocks = self.simulator.draw_detected(key, pool, c.n_z, c.n_per_z, c.batch, c.snr_min, c.p_faint)
+        loss, gradient = jax.value_and_grad(self.loss)(state["weights"], mocks)
+        good = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(gradient))
+        updates, optimizer = self._optimizer.update(gradient, state["optimizer"], state["weights"])
+        weights = optax.apply_updates(state["weights"], updates)
+        # a short memory at first: the early weights are far from the final ones
+        decay = jnp.minimum(c.ema, (1.0 + state["step"]) / (10.0 + state["step"]))
+        mean = jax.tree.map(lambda m, w: decay * m + (1.0 - decay) * w, state["mean"], weights)
+        new = {"weights": weights, "mean": mean, "optimizer": optimizer}
+        kept = {name: state[name] for name in new}
+        out = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, kept)
+        out |= {"step": state["step"] + 1, "skipped": state["skipped"] + ~good}
+        return out, loss
+
+    def _load(self, state):
+        """State and history from the checkpoint, if there is one."""
+        if self.checkpoint is None or not self.checkpoint.exists():
+            return state, []
+        try:
+            arrays = load_file(self.checkpoint)
+        except SafetensorError as error:
+            raise UserError(f"checkpoint {self.checkpoint} cannot be read ({error}): remove it to train afresh") from error
+        record = json.loads(bytes(arrays.pop("record")).decode())
+        if record["config"] != self.config.as_dict():
+            raise UserError(f"checkpoint {self.checkpoint} was written with other options: repeat them or remove it")
+        return _restore(state, arrays, self.checkpoint), record["history"]
+
+    def _save(self, state, history):
+        if self.checkpoint is None:
+            return
+        record = json.dumps({"config": self.config.as_dict(), "history": history}).encode()
+        arrays = _flatten(state) | {"record": np.frombuffer(record, np.uint8)}
+        with atomic_path(self.checkpoint) as temporary:
+            Path(temporary).write_bytes(save(arrays))
+
+    def run(self, progress: bool = True, on_record: Callable[[dict], None] | None = None) -> Trained:
+        """Train to the last step, resuming from the checkpoint where there is one.
+
+        Parameters
+        ----------
+        progress : bool
+            Show a bar with loss and simulations per second.
+        on_record : callable or None
+            Called with each new entry of the history.
+
+        Raises
+        ------
+        UserError
+            If the checkpoint belongs to another configuration, or more than 1 % of all updates
+            were not finite.
+        """
+        c = self.config
+        state, history = self._load(self._init())
+        first = int(state["step"])
+        before = history[-1]["seconds"] if history else 0.0
+        start = saved = time.monotonic()
+        pool, pool_id, losses = None, -1, []
+        bar = tqdm(total=c.steps, initial=first, disable=not progress, unit="step")
+        for step in range(first, c.steps):
+            if step // c.refresh != pool_id:
+                pool_id = step // c.refresh
+                pool = self.simulator.table_pool(jax.random.fold_in(jax.random.key(c.seed + 2), pool_id), c.pool)
+            state, loss = self._step(state, pool)
+            losses.append(loss)
+            bar.update()
+            if len(losses) == 250 or step == c.steps - 1:
+                now = time.monotonic()
+                mean = float(np.nanmean(np.asarray(jax.device_get(losses))))
+                history.append({"step": step + 1, "loss": mean, "seconds": round(before + now - start, 1)})
+                losses = []
+                rate = (step + 1 - first) * c.n_z * c.n_per_z / (now - start)
+                bar.set_postfix(loss=f"{mean:.3f}", simulations_per_s=f"{rate:.0f}")
+                if on_record is not None:
+                    on_record(history[-1])
+                if now - saved > self.every_s or step == c.steps - 1:
+                    self._save(state, history)
+                    saved = now
+        bar.close()
+        skipped = int(state["skipped"])
+        if skipped > 0.01 * c.steps:
+            raise UserError(f"{skipped} of {c.steps} updates were not finite: lower learning_rate or check the model")
+        return Trained(state["mean"], history, skipped)

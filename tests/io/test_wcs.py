@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from dsps_sbi.errors import UserError
+from dsps_sbi.io.wcs import celestial_header, celestial_wcs, check_same_grid, pixel_area_sr
+
+PIXEL_SR = (0.03 / 206264.80624709636) ** 2
+
+
+def tan_header(**changes):
+    cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 53.1, "CRVAL2": -27.8, "CRPIX1": 10.0}
+    cards |= {"CRPIX2": 20.0, "CDELT1": -0.03 / 3600, "CDELT2": 0.03 / 3600, "RADESYS": "ICRS"}
+    return fits.Header(cards | changes)
+
+
+def test_only_celestial_cards_are_kept():
+    header = tan_header(OBSERVER="Somebody", BUNIT="uJy")
+    header["DATE-OBS"] = "2022-10-01"
+    header["MJD-OBS"] = 59853.0
+    header.update({"CTYPE3": "BAND", "CRPIX3": 1.0})
+    kept = celestial_header(header)
+    assert not {"OBSERVER", "BUNIT", "DATE-OBS", "MJD-OBS", "CTYPE3"} & set(kept)
+    assert {"CTYPE1", "CRVAL2", "CRPIX1", "CDELT1", "RADESYS"} <= set(kept)
+    assert kept == celestial_header(kept)
+
+
+def test_cd_matrices_keep_the_sky_and_offsets_shift_it():
+    header = tan_header()
+    angle, scale = 0.4, 0.03 / 3600
+    for key in ("CDELT1", "CDELT2"):
+        del header[key]
+    turn = {"CD1_1": -np.cos(angle), "CD1_2": np.sin(angle), "CD2_1": np.sin(angle), "CD2_2": np.cos(angle)}
+    header.update({key: value * scale for key, value in turn.items()})
+    cut = WCS(celestial_header(header, offset=(3, 5)))
+    assert cut.pixel_to_world(1, 2).separation(WCS(header).pixel_to_world(6, 5)).arcsec < 1e-6
+
+
+def test_distortion_is_left_out_without_a_warning():
+    header = tan_header(
+        CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP", A_ORDER=2, B_ORDER=2, A_0_2=1e-6, B_2_0=1e-6
+    )
+    kept = celestial_header(header)
+    assert kept["CTYPE1"] == "RA---TAN" and "A_ORDER" not in kept
+
+
+def test_headers_without_celestial_wcs():
+    header = fits.Header({"CTYPE1": "WAVE", "CRVAL1": 5000.0})
+    assert celestial_wcs(header) is None
+    assert not celestial_header(header)
+    assert pixel_area_sr(header) is None
+    header["PIXAR_SR"] = 2e-14
+    assert pixel_area_sr(header) == 2e-14
+
+
+def test_malformed_wcs_is_none():
+    assert celestial_wcs(tan_header(CTYPE2="DEC--SIN")) is None
+
+
+def test_area_of_a_pixel_is_that_of_the_wcs():
+    assert pixel_area_sr(tan_header(PIXAR_SR=1.0)) == pytest.approx(PIXEL_SR, rel=1e-9)
+
+
+def test_grids_agree_to_a_tenth_of_a_pixel():
+    first = WCS(tan_header())
+    check_same_grid(None, None, (50, 60), where="b.fits")
+    check_same_grid(first, WCS(tan_header(CRPIX1=10.09)), (50, 60), where="b.fits")
+    with pytest.raises(UserError, match="b.fits is 0.2 pixels off .* reproject"):
+        check_same_grid(first, WCS(tan_header(CRPIX1=10.2)), (50, 60), where="b.fits")
+    with pytest.raises(UserError, match="reproject"):
+        check_same_grid(first, WCS(tan_header(CRVAL1=233.1, CRVAL2=27.8)), (50, 60), where="b.fits")
+    with pytest.raises(UserError, match="only some images have a celestial WCS"):
+        check_same_grid(first, None, (50, 60), where="b.fits")

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from astropy.io import fits
+from matplotlib.figure import Figure
+
+from dsps_sbi.errors import UserError
+from dsps_sbi.maps import Maps
+from dsps_sbi.plots.map_figure import plot_maps
+
+
+def galaxy_maps(names, ny=40, nx=60, wcs=True):
+    """Smooth, tilted discs whose outskirts were not fitted."""
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:ny, :nx]
+    radius = np.hypot((x - nx / 2) / nx, 1.6 * (y - ny / 2) / ny) * 5
+    snr = 60 * np.exp(-radius) + rng.normal(0, 0.5, radius.shape)
+    centre = {"log_mass": 8.2, "log_sfr_100": -1.0, "mass_weighted_age": 1.3, "metallicity": -0.2, "av": 1.2}
+    planes = []
+    for name in names:
+        median = centre.get(name, 1.0) - 0.4 * radius + rng.normal(0, 0.05, radius.shape)
+        width = 0.08 + 0.08 * radius
+        planes.append([median - width, median, median + width])
+    percentiles = np.where(snr > 3, np.array(planes), np.nan)
+    header = fits.Header()
+    if wcs:
+        cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 53.0, "CRVAL2": -27.8}
+        cards |= {"CRPIX1": nx / 2, "CRPIX2": ny / 2, "CDELT1": -0.03 / 3600, "CDELT2": 0.03 / 3600}
+        header.update(cards)
+    n_bands = np.where(rng.random(snr.shape) > 0.1, 16, 15)
+    return Maps(names, percentiles, snr, n_bands, np.where(snr > 3, 0, 2), header=header)
+
+
+NAMES = ("log_mass", "log_mass_formed", "log_sfr_100", "mass_weighted_age", "metallicity", "av")
+
+
+def test_default_quantities_and_signal_to_noise_have_two_rows(tmp_path):
+    figure = plot_maps(galaxy_maps(NAMES), path=tmp_path / "maps.png")
+    assert isinstance(figure, Figure)
+    images = [axis for axis in figure.axes if axis.get_images()]
+    assert len(images) == 2 * 6
+    assert [file.name for file in tmp_path.iterdir()] == ["maps.png"]
+    assert (tmp_path / "maps.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_axes_are_in_arcsec_with_a_wcs_and_pixels_without():
+    with_wcs = plot_maps(galaxy_maps(("av",)), names=["av"]).axes[0]
+    assert with_wcs.get_ylabel() == "median\ny [arcsec]"
+    np.testing.assert_allclose(with_wcs.get_images()[0].get_extent(), [-0.9, 0.9, -0.6, 0.6], rtol=1e-6)
+    without = plot_maps(galaxy_maps(("av",), wcs=False)).axes[0]
+    assert without.get_ylabel() == "median\ny [pixel]"
+    assert list(without.get_images()[0].get_extent()) == [-0.5, 59.5, -0.5, 39.5]
+
+
+def test_panels_show_median_and_half_width():
+    maps = galaxy_maps(("log_mass",))
+    axes = [axis for axis in plot_maps(maps).axes if axis.get_images()]
+    np.testing.assert_array_equal(axes[0].get_images()[0].get_array().filled(np.nan), maps.median("log_mass"))
+    shown = axes[2].get_images()[0].get_array().filled(np.nan)
+    np.testing.assert_array_equal(shown, maps.half_width("log_mass"))
+
+
+def test_other_quantities_are_labelled_by_their_description(tmp_path):
+    maps = galaxy_maps(("t_50",))
+    maps.descriptions["t_50"] = ("Gyr", "lookback time")
+    figure = plot_maps(maps, path=tmp_path / "t.pdf")
+    assert any(axis.get_xlabel() == "t 50 [Gyr]" for axis in figure.axes)
+
+
+def test_nothing_fitted_is_still_a_picture(tmp_path):
+    empty = np.full((1, 3, 4, 5), np.nan)
+    image = np.zeros((4, 5))
+    plot_maps(Maps(["av"], empty, image * np.nan, image, image), path=tmp_path / "empty.png")
+    assert (tmp_path / "empty.png").exists()
+
+
+def test_bad_names_and_files_are_refused(tmp_path):
+    maps = galaxy_maps(("av",))
+    with pytest.raises(UserError, match="there is no map 'mass'"):
+        plot_maps(maps, names=["mass"])
+    with pytest.raises(UserError, match="cannot be drawn"):
+        plot_maps(maps, path=tmp_path / "maps.xyz")
+    with pytest.raises(UserError, match="does not exist"):
+        plot_maps(maps, path=tmp_path / "none" / "maps.png")
+    assert not list(tmp_path.iterdir())
