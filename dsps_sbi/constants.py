@@ -6,6 +6,8 @@ C_AA_S = 2.99792458e18
 C_KM_S = 2.99792458e5
 # astropy.constants.L_sun.to("erg/s").value
 L_SUN_ERG_S = 3.828e33
+# astropy.constants.h.to("erg s").value
+PLANCK_ERG_S = 6.62607015e-27
 # (1 * u.Mpc).to("cm").value
 MPC_CM = 3.0856775814913674e24
 # (1 * u.uJy).to("erg/(s cm2 Hz)").value

@@ -114,8 +114,8 @@ class PixelNetwork:
     def _flow(self, weights, condition):
         hoisted, log_lum, universe = condition
         mass = self.prior.marginals["log_mass_formed"]
-        # log luminosity is in uJy Mpc^2: this constant makes it roughly a log mass
-        guide = MassGuide(log_lum + 4.0, partial(self._shape_features, universe), mass.low, mass.high)
+        # log luminosity is in uJy Mpc^2: 2.3 is the median over the prior of log formed mass above it
+        guide = MassGuide(log_lum + 2.3, partial(self._shape_features, universe), mass.low, mass.high)
         return self._merge(weights).flow, hoisted, guide
 
     def log_prob(self, weights, condition, u):

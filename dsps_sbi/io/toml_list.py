@@ -85,10 +85,8 @@ def _read_band(band, path, region):
     """Flux and error of a band (uJy per pixel)."""
     _check_keys(band, _BAND_KEYS, path)
     for key in ("filter", "flux"):
-        if not isinstance(band.get(key), str):
-            raise UserError(
-                f"{path}: a [[band]] has {key} = {band.get(key)!r}: expected a text; add {key} = ..."
-            )
+        if key not in band:
+            raise UserError(f"{path}: a [[band]] has no {key}: expected filter and flux; add {key} = ...")
     kinds = [kind for kind in ("error", "weight") if kind in band or f"{kind}_ext" in band]
     if len(kinds) != 1:
         raise UserError(
@@ -125,6 +123,9 @@ def _cutout(cutout, path):
 
 def _check_keys(table, known, path):
     unknown = sorted(set(table) - known)
+    for key in ("filter", "flux", "error", "weight", "unit", "mask"):
+        if not isinstance(table.get(key, ""), str):
+            raise UserError(f"{path}: {key} = {table[key]!r}: expected a text; put it in quotes")
     if unknown:
         raise UserError(
             f"{path} has the unknown key {', '.join(unknown)}: expected {', '.join(sorted(known))}; mend it"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dsps_sbi.constants import C_AA_S, L_SUN_ERG_S, PLANCK_ERG_S
 from dsps_sbi.errors import UserError
 from dsps_sbi.ssp._checks import axis, digest, frozen_array, non_negative
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # Stellar light below this wavelength (Angstrom) ionises hydrogen.
 LYMAN_LIMIT_AA = 912.0
+# Energy in H alpha per ionising photon under case B recombination at 10^4 K (erg)
+H_ALPHA_ERG_PER_PHOTON = 1.37e-12
 # An SSP older than the last nebular age by less than this fraction counts as that age
 # (the two axes of a grid are rounded differently).
 AGE_TOLERANCE = 1e-3
@@ -102,6 +105,8 @@ def with_nebular(grid: "SSPGrid", log_u: float) -> tuple[np.ndarray, np.ndarray]
     log_u : float
         Decimal logarithm of the ionisation parameter, within the nebular grid's.
 
+    Metallicities whose gas breaks recombination theory are mended, see :func:`_mended`.
+
     Returns
     -------
     flux : numpy.ndarray (Met, Age, Wave)
@@ -133,11 +138,44 @@ def with_nebular(grid: "SSPGrid", log_u: float) -> tuple[np.ndarray, np.ndarray]
 
     n = ages.size
     flux = np.array(grid.flux)
+    photons = _ionising_photons(grid.wave_aa, flux[:, :n])
+    gas = _mended(photons, interpolate(neb.line_lum), interpolate(neb.continuum), neb.line_wave_aa)
     flux[:, :n, grid.wave_aa < LYMAN_LIMIT_AA] = 0.0
-    flux[:, :n] += interpolate(neb.continuum)
     lines = np.zeros((*flux.shape[:2], neb.line_wave_aa.size), np.float32)
-    lines[:, :n] = interpolate(neb.line_lum)
+    lines[:, :n] = gas[0]
+    flux[:, :n] += gas[1]
     return flux, lines
+
+
+def _ionising_photons(wave_aa, flux):
+    """Ionising photons per second (Met, Age) of 1 M_sun formed."""
+    ionising = wave_aa < LYMAN_LIMIT_AA
+    wave = wave_aa[ionising]
+    energy = np.trapezoid(flux[..., ionising].astype(float) * wave, wave)
+    return energy * L_SUN_ERG_S / (PLANCK_ERG_S * C_AA_S)
+
+
+def _mended(photons, line_lum, continuum, line_wave_aa):
+    """Lines and continuum, those of failed metallicities replaced.
+
+    Recombination fixes H alpha to 1.37e-12 erg per ionising photon (case B, 10^4 K; Osterbrock &
+    Ferland 2006). The BC03-MILES tables keep to it within 20 % up to solar metallicity, but fall to
+    0.2 of it, in jumps from age to age, at 2.5 solar and to 0.04 at 5 solar for log U >= -2.5. A
+    metallicity whose median over the ages is below one half takes the gas of the next poorer sound
+    one, scaled by the ionising photons.
+    """
+    h_alpha = np.flatnonzero(np.abs(line_wave_aa - 6563.5) < 2.5)
+    if h_alpha.size == 0:
+        return line_lum, continuum
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = line_lum[..., h_alpha[0]] * L_SUN_ERG_S / (photons * H_ALPHA_ERG_PER_PHOTON)
+    sound = np.nanmedian(ratio, axis=1) > 0.5
+    for k in np.flatnonzero(~sound):
+        poorer = np.flatnonzero(sound[:k])
+        if poorer.size:
+            scale = (photons[k] / photons[poorer[-1]])[:, None].astype(np.float32)
+            line_lum[k], continuum[k] = line_lum[poorer[-1]] * scale, continuum[poorer[-1]] * scale
+    return line_lum, continuum
 
 
 def _bracket(points, at):
