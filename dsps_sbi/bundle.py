@@ -1,0 +1,114 @@
+"""Trained posteriors on disk: weights, configuration and provenance; loading runs no code."""
+
+import hashlib
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from . import bundle_config
+from .cosmology import Cosmology
+from .derived import MassTable
+from .errors import UserError
+from .io.atomic import atomic_path
+from .network import PixelNetwork
+from .posterior import AmortizedPosterior
+
+WEIGHTS, CONFIG, META = "params.safetensors", "config.toml", "meta.json"
+
+
+def shipped() -> dict[str, Path]:
+    """Names and folders of the bundles that come with the package."""
+    root = Path(str(resources.files("dsps_sbi") / "bundles"))
+    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{META}"))}
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def save_bundle(post: AmortizedPosterior, folder) -> Path:
+    """Write a bundle: ``params.safetensors``, ``config.toml``, ``meta.json``.
+
+    Parameters
+    ----------
+    post : AmortizedPosterior
+    folder : path
+        Made if missing; its parent must exist.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be written.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UserError(f"bundle folder {folder} cannot be made ({error.strerror}): choose a writable place") from error
+    leaves = jax.tree_util.tree_flatten_with_path(post.weights)[0]
+    arrays = {"weights" + jax.tree_util.keystr(p): np.asarray(a) for p, a in leaves}
+    for name in ("edges_gyr", "metallicity", "surviving", "living"):
+        arrays[f"mass_table.{name}"] = np.asarray(getattr(post.mass_table, name))
+    arrays["cosmology.ln_ratio"] = np.asarray(post.network.cosmology.ln_ratio, np.float64)
+    arrays["cosmology.age_gyr"] = np.asarray(post.network.cosmology.age_gyr, np.float64)
+    files = {WEIGHTS: save(arrays), CONFIG: bundle_config.to_toml(post).encode()}
+    meta = dict(post.meta) | {"sha256": {name: _sha256(data) for name, data in files.items()}}
+    files[META] = (json.dumps(meta, indent=1) + "\n").encode()
+    for name, data in files.items():
+        with atomic_path(folder / name) as temporary:
+            Path(temporary).write_bytes(data)
+    return folder
+
+
+def load_bundle(name) -> AmortizedPosterior:
+    """Load a shipped bundle by name, or any bundle by its folder.
+
+    Parameters
+    ----------
+    name : str or path
+        ``jades-pixels``, or the folder of a bundle.
+
+    Raises
+    ------
+    UserError
+        If there is no such bundle, or it is truncated, tampered with or of another format.
+    """
+    folder = shipped().get(str(name), Path(name))
+    if not (folder / META).is_file():
+        known = ", ".join(shipped()) or "none"
+        raise UserError(f"no bundle at {name}: give a bundle's folder or one of the shipped ones ({known})")
+    try:
+        meta = json.loads((folder / META).read_text())
+        files = {part: (folder / part).read_bytes() for part in (WEIGHTS, CONFIG)}
+        expected = meta["sha256"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"bundle {folder} is incomplete ({error}): copy or train it again") from error
+    for part, data in files.items():
+        if _sha256(data) != expected.get(part):
+            raise UserError(f"{folder / part} does not match its recorded SHA-256: it was changed or cut; copy it again")
+    try:
+        config = tomllib.loads(files[CONFIG].decode())
+        arrays = load(files[WEIGHTS])
+    except (SafetensorError, ValueError) as error:
+        raise UserError(f"bundle {folder} cannot be read ({error}): copy or train it again") from error
+    parts = bundle_config.from_config(config, str(folder))
+    cosmology = Cosmology(config["cosmology"], arrays["cosmology.ln_ratio"], arrays["cosmology.age_gyr"])
+    network = PixelNetwork(parts.arch, len(parts.filters), parts.prior, parts.sfh, cosmology)
+    template = jax.eval_shape(lambda: network.init(0))
+
+    def stored(path, leaf):
+        array = arrays.get("weights" + jax.tree_util.keystr(path))
+        if array is None or array.shape != leaf.shape:
+            raise UserError(f"bundle {folder} lacks weights that its configuration needs: train it again")
+        return jnp.asarray(array)
+
+    weights = jax.tree_util.tree_map_with_path(stored, template)
+    table = {k: jnp.asarray(arrays[f"mass_table.{k}"]) for k in ("edges_gyr", "metallicity", "surviving", "living")}
+    return AmortizedPosterior(network, weights, parts.filters, parts.noise, MassTable(**table), meta)

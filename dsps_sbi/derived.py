@@ -1,0 +1,120 @@
+"""Derived quantities of each draw: exact functions of the parameters and two small tables."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .errors import UserError
+from .kernels.csp import composite_by_age, metallicity_weights
+from .sfh import StarFormationHistory, age_edges, log_ssfr_formed, mass_weights
+from .ssp import SSPGrid
+
+# Specific SFR [1/yr, per formed mass] below which a galaxy counts as not forming stars at all
+LOG_SSFR_FLOOR = -14.0
+
+# Age bins of the tables: mass fractions are smooth in log age, and every draw pays for each bin
+_N_BINS = 40
+
+# Quantity: FITS unit, meaning
+DESCRIPTIONS = {
+    "log_mass": ("dex(solMass)", "log10 mass of living stars and remnants"),
+    "log_mass_living": ("dex(solMass)", "log10 mass of living stars"),
+    "log_mass_formed": ("dex(solMass)", "log10 mass of all stars ever formed"),
+    "log_sfr_10": ("dex(solMass/yr)", "log10 SFR averaged over the last 10 Myr"),
+    "log_sfr_100": ("dex(solMass/yr)", "log10 SFR averaged over the last 100 Myr"),
+    "log_ssfr": ("dex(1/yr)", "log10 of SFR over 100 Myr per log_mass"),
+    "mass_weighted_age": ("Gyr", "mass-weighted mean stellar age"),
+    "t50": ("Gyr", "cosmic time when half of the formed mass existed"),
+    "metallicity": ("dex", "[M/H]"),
+    "av": ("mag", "attenuation in the V band"),
+    "log_tau": ("dex(Gyr)", "log10 e-folding time of the delayed-tau history"),
+    "t_start": ("Gyr", "cosmic time of the first star"),
+}
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["edges_gyr", "metallicity", "surviving", "living"],
+    meta_fields=[],
+)
+@dataclass(frozen=True)
+class MassTable:
+    """Shares of the formed mass that survive, against age and metallicity.
+
+    Parameters
+    ----------
+    edges_gyr : array (Age + 1,)
+    metallicity : array (Met,)
+    surviving, living : array (Age, Met)
+        With and without remnants.
+    """
+
+    edges_gyr: jax.Array
+    metallicity: jax.Array
+    surviving: jax.Array
+    living: jax.Array
+
+    @classmethod
+    def from_grid(cls, grid: SSPGrid) -> "MassTable":
+        """Average an SSP grid's fractions into 40 age bins, logarithmic from 1 Myr to the oldest SSP.
+
+        Raises
+        ------
+        UserError
+            If the grid carries no mass fractions.
+        """
+        if grid.surviving_fraction is None or grid.living_fraction is None:
+            raise UserError(f"SSP grid {grid.name} has no surviving mass fractions: use a grid that has them")
+        edges = np.concatenate([[0.0], np.geomspace(1e-3, grid.age_gyr[-1], _N_BINS), [1e3]])
+        fine = np.minimum(age_edges(grid.age_gyr), grid.age_gyr[-1] * 1.5)
+        # overlap of each coarse bin with each SSP's own bin: means over linear age
+        low = np.maximum(edges[:-1, None], fine[None, :-1])
+        high = np.minimum(np.minimum(edges[1:, None], fine[-1]), fine[None, 1:])
+        overlap = np.maximum(high - low, 0.0)
+        overlap /= overlap.sum(axis=1, keepdims=True)
+        tables = [jnp.asarray(overlap @ f.T, jnp.float32) for f in (grid.surviving_fraction, grid.living_fraction)]
+        return cls(jnp.asarray(edges, jnp.float32), jnp.asarray(grid.metallicity, jnp.float32), *tables)
+
+
+def derive(sfh: StarFormationHistory, table: MassTable, theta, names, universe_gyr):
+    """All quantities of :data:`DESCRIPTIONS` that a model has.
+
+    Parameters
+    ----------
+    sfh : StarFormationHistory
+    table : MassTable
+    theta : array (Object, Param)
+        Or draws, flattened.
+    names : tuple of str
+        Of theta's columns.
+    universe_gyr : array (Object,)
+        Age of the Universe at each object's redshift [Gyr].
+
+    Returns
+    -------
+    dict of str to array (Object,)
+        log SFR is floored at log formed mass - 14, hence log sSFR (per surviving mass) near -14.
+    """
+    own = {name: theta[:, i] for i, name in enumerate(names)}
+    params = theta[:, : len(sfh.names)]
+    ages = jax.vmap(lambda p, t: mass_weights(sfh, p, table.edges_gyr, t))(params, universe_gyr)
+    grid = jnp.stack([table.surviving, table.living], axis=-1)
+    left = composite_by_age(ages, metallicity_weights(own["metallicity"], table.metallicity), grid)
+    formed = own["log_mass_formed"]
+    log_mass = formed + jnp.log10(left[:, 0])
+    ssfr = partial(log_ssfr_formed, sfh, params, universe_gyr=universe_gyr, floor=LOG_SSFR_FLOOR)
+    sfr_100 = formed + ssfr(timescale_gyr=0.1)
+    derived = {
+        "log_mass": log_mass,
+        "log_mass_living": formed + jnp.log10(left[:, 1]),
+        "log_sfr_10": formed + ssfr(timescale_gyr=0.01),
+        "log_sfr_100": sfr_100,
+        "log_ssfr": sfr_100 - log_mass,
+        "mass_weighted_age": sfh.mean_age(params, universe_gyr),
+        "t50": sfh.formation_time(params, 0.5, universe_gyr),
+    }
+    values = own | derived
+    return {name: values[name] for name in DESCRIPTIONS if name in values}

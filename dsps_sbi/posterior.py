@@ -1,0 +1,153 @@
+"""The amortised posterior: photometry in, draws of parameters and derived quantities out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .derived import DESCRIPTIONS, MassTable, derive
+from .errors import UserError
+from .infer import infer_cube
+from .instruments.filter_names import canonical_filter
+from .instruments.jades import SNR_BANDS
+from .network import PixelNetwork
+from .noise import DepthNoise
+
+
+@dataclass(frozen=True, eq=False)
+class AmortizedPosterior:
+    """A trained network with all that inference needs; no SSP grid among it.
+
+    Parameters
+    ----------
+    network : PixelNetwork
+    weights : pytree
+    filters : tuple of str
+        astro-sedpy names, the order of the ``Band`` axis.
+    noise : DepthNoise
+        The noise that it was trained for.
+    mass_table : MassTable
+    meta : mapping
+        Provenance: SSPs, IMF, tracks, versions, seed, command, validation.
+    """
+
+    network: PixelNetwork
+    weights: object
+    filters: tuple[str, ...]
+    noise: DepthNoise
+    mass_table: MassTable
+    meta: Mapping
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Parameters that the network infers, the order of theta's last axis."""
+        return self.network.prior.names
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Parameters and derived quantities, the order of :meth:`quantity_draws`' last axis."""
+        return tuple(DESCRIPTIONS)
+
+    @cached_property
+    def snr_bands(self) -> np.ndarray:
+        """Which bands (Band,) the signal-to-noise cut is made on."""
+        return np.array([name in SNR_BANDS for name in self.filters])
+
+    def check_redshift(self, z: float):
+        """Refuse a redshift that the network has not seen.
+
+        Raises
+        ------
+        UserError
+        """
+        low, high = self.network.prior.z
+        if not low <= z <= high:
+            raise UserError(f"redshift {z:g} is outside the bundle's range {low:g}-{high:g}: correct it or train another")
+
+    def align(self, filters, *arrays):
+        """Put columns (Object, Band) of given filters in the network's order, NaN for absent bands.
+
+        Raises
+        ------
+        UserError
+            For filters that the network does not know.
+        """
+        names = [canonical_filter(name) for name in filters]
+        unknown = [name for name in names if name not in self.filters]
+        if unknown:
+            raise UserError(f"bands {', '.join(unknown)} are not among the bundle's {', '.join(self.filters)}: leave them out")
+        where = [self.filters.index(name) for name in names]
+        out = []
+        for array in arrays:
+            full = np.full((len(array), len(self.filters)), np.nan, np.float32)
+            full[:, where] = array
+            out.append(full)
+        return tuple(out)
+
+    @cached_property
+    def _draw(self):
+        def draw(weights, table, flux, sky, valid, z, ids, key, n_draws):
+            condition = self.network.condition(weights, flux, sky, valid, z)
+            shape = (n_draws, len(self.names))
+            noise = jax.vmap(lambda i: jax.random.normal(jax.random.fold_in(key, i), shape))(ids)
+            u, log_q = self.network.draw(weights, condition, noise)
+            universe = self.network.cosmology.age(z)
+            theta = self.network.prior.from_normal(u, universe[:, None])
+            flat = theta.reshape(-1, theta.shape[-1])
+            derived = derive(self.network.sfh, table, flat, self.names, jnp.repeat(universe, n_draws))
+            stacked = jnp.stack([derived[name].reshape(u.shape[:2]) for name in self.quantities])
+            return u, log_q, theta, stacked
+
+        return jax.jit(draw, static_argnames="n_draws")
+
+    def _prepared(self, flux_ujy, sky_ujy, valid, z, ids):
+        flux, sky = (np.asarray(a, np.float32) for a in (flux_ujy, sky_ujy))
+        good = np.isfinite(flux) & np.isfinite(sky) & (sky > 0)
+        valid = good if valid is None else good & np.asarray(valid)
+        if flux.shape != sky.shape or flux.ndim != 2 or flux.shape[1] != len(self.filters):
+            raise UserError(
+                f"fluxes {flux.shape} and errors {sky.shape}: give two arrays (objects, {len(self.filters)}), see align()"
+            )
+        z = np.broadcast_to(np.asarray(z, np.float32), flux.shape[:1])
+        ids = np.arange(len(flux)) if ids is None else np.asarray(ids)
+        return np.where(valid, flux, 0.0), np.where(valid, sky, 1.0), valid, z, ids.astype(np.uint32)
+
+    def sample(self, flux_ujy, sky_ujy, z, *, n_draws=500, seed=0, valid=None, ids=None):
+        """Draws of the parameters.
+
+        Parameters
+        ----------
+        flux_ujy, sky_ujy : array (Object, Band)
+            Fluxes and reported sky sigmas [uJy] in the order of :attr:`filters`; not finite, or an
+            error that is not positive, means missing.
+        z : float or array (Object,)
+        n_draws, seed : int
+        valid : bool array (Object, Band) or None
+        ids : int array (Object,) or None
+            Draws depend on an object's id, not on its place in the batch.
+
+        Returns
+        -------
+        array (Object, Draw, Param)
+        """
+        data = self._prepared(flux_ujy, sky_ujy, valid, z, ids)
+        return self._draw(self.weights, self.mass_table, *data, jax.random.key(seed), n_draws=n_draws)[2]
+
+    def quantity_draws(self, flux_ujy, sky_ujy, z, *, n_draws=500, seed=0, valid=None, ids=None):
+        """Draws (Quantity, Object, Draw) of all :attr:`quantities`; arguments as for :meth:`sample`."""
+        data = self._prepared(flux_ujy, sky_ujy, valid, z, ids)
+        return self._draw(self.weights, self.mass_table, *data, jax.random.key(seed), n_draws=n_draws)[3]
+
+    def log_prob(self, theta, flux_ujy, sky_ujy, z, *, valid=None):
+        """log q(u | data) (Object,) of parameters theta (Object, Param), per unit of normal coordinates u."""
+        flux, sky, valid, z, _ = self._prepared(flux_ujy, sky_ujy, valid, z, None)
+        condition = self.network.condition(self.weights, flux, sky, valid, z)
+        u = self.network.prior.to_normal(jnp.asarray(theta), self.network.cosmology.age(z)[:, None])
+        return self.network.log_prob(self.weights, condition, u)
+
+    def infer(self, cube, **options):
+        """Posterior of every pixel of an image; see :func:`dsps_sbi.infer.infer_cube`."""
+        return infer_cube(self, cube, **options)
