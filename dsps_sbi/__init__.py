@@ -1,0 +1,30 @@
+"""Galaxy light to posteriors: a differentiable forward model and amortised, calibrated inference."""
+
+from importlib.metadata import version as _version
+
+from .bundle import load_bundle as load_bundle
+from .bundle import save_bundle as save_bundle
+from .bundle import shipped as shipped
+from .cosmology import Cosmology as Cosmology
+from .errors import UserError as UserError
+from .flags import PixelFlag as PixelFlag
+from .instruments.filters import FilterSet as FilterSet
+from .io import PixelCube as PixelCube
+from .io import read as read
+from .io import read_band_list as read_band_list
+from .io import read_cutout as read_cutout
+from .io import read_npy as read_npy
+from .io import read_sbipix as read_sbipix
+from .maps import Maps as Maps
+from .model import GalaxyModel as GalaxyModel
+from .network import Architecture as Architecture
+from .posterior import AmortizedPosterior as AmortizedPosterior
+from .prior import Prior as Prior
+from .prior import Uniform as Uniform
+from .simulate import Simulator as Simulator
+from .ssp import SSPGrid as SSPGrid
+from .ssp import fetch as fetch
+from .train import train as train
+from .training import TrainConfig as TrainConfig
+
+__version__ = _version("dsps_sbi")

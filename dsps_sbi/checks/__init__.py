@@ -1,0 +1,1 @@
+"""Checks of posteriors against known truth."""
