@@ -51,13 +51,18 @@ def save_bundle(post: AmortizedPosterior, folder) -> Path:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise UserError(f"bundle folder {folder} cannot be made ({error.strerror}): choose a writable place") from error
+        reason = error.strerror
+        raise UserError(
+            f"bundle folder {folder} cannot be made ({reason}): choose a writable place"
+        ) from error
     leaves = jax.tree_util.tree_flatten_with_path(post.weights)[0]
     arrays = {"weights" + jax.tree_util.keystr(p): np.asarray(a) for p, a in leaves}
     for name in ("edges_gyr", "metallicity", "surviving", "living"):
         arrays[f"mass_table.{name}"] = np.asarray(getattr(post.mass_table, name))
     arrays["cosmology.ln_ratio"] = np.asarray(post.network.cosmology.ln_ratio, np.float64)
     arrays["cosmology.age_gyr"] = np.asarray(post.network.cosmology.age_gyr, np.float64)
+    # safetensors writes the raw buffer: a reversed or transposed view would come back scrambled
+    arrays = {name: np.array(array, order="C") for name, array in arrays.items()}
     files = {WEIGHTS: save(arrays), CONFIG: bundle_config.to_toml(post).encode()}
     meta = dict(post.meta) | {"sha256": {name: _sha256(data) for name, data in files.items()}}
     files[META] = (json.dumps(meta, indent=1) + "\n").encode()
@@ -87,18 +92,25 @@ def load_bundle(name) -> AmortizedPosterior:
     try:
         meta = json.loads((folder / META).read_text())
         files = {part: (folder / part).read_bytes() for part in (WEIGHTS, CONFIG)}
-        expected = meta["sha256"]
-    except (OSError, ValueError, KeyError) as error:
+        expected = dict(meta["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"bundle {folder} is incomplete ({error}): copy or train it again") from error
     for part, data in files.items():
         if _sha256(data) != expected.get(part):
-            raise UserError(f"{folder / part} does not match its recorded SHA-256: it was changed or cut; copy it again")
+            raise UserError(
+                f"{folder / part} does not match its recorded SHA-256: it was changed or cut; copy it again"
+            )
     try:
         config = tomllib.loads(files[CONFIG].decode())
         arrays = load(files[WEIGHTS])
     except (SafetensorError, ValueError) as error:
         raise UserError(f"bundle {folder} cannot be read ({error}): copy or train it again") from error
     parts = bundle_config.from_config(config, str(folder))
+    table_names = ("edges_gyr", "metallicity", "surviving", "living")
+    needed = {f"mass_table.{name}" for name in table_names} | {"cosmology.ln_ratio", "cosmology.age_gyr"}
+    complete = "cosmology" in config and needed <= set(arrays)
+    if not complete or len(parts.noise.depth_ujy) != len(parts.filters):
+        raise UserError(f"bundle {folder} is not complete (cosmology, mass table or depths): train it again")
     cosmology = Cosmology(config["cosmology"], arrays["cosmology.ln_ratio"], arrays["cosmology.age_gyr"])
     network = PixelNetwork(parts.arch, len(parts.filters), parts.prior, parts.sfh, cosmology)
     template = jax.eval_shape(lambda: network.init(0))
@@ -110,5 +122,5 @@ def load_bundle(name) -> AmortizedPosterior:
         return jnp.asarray(array)
 
     weights = jax.tree_util.tree_map_with_path(stored, template)
-    table = {k: jnp.asarray(arrays[f"mass_table.{k}"]) for k in ("edges_gyr", "metallicity", "surviving", "living")}
+    table = {name: jnp.asarray(arrays[f"mass_table.{name}"]) for name in table_names}
     return AmortizedPosterior(network, weights, parts.filters, parts.noise, MassTable(**table), meta)

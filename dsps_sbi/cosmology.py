@@ -53,7 +53,7 @@ class Cosmology:
         distance = cosmology.luminosity_distance(z).to_value(u.Mpc)
         age = cosmology.age(z).to_value(u.Gyr)
         name = f"{type(cosmology).__name__}(H0={cosmology.H0.value:g}, Om0={cosmology.Om0:g})"
-        return cls(name, np.log(distance / ln1z), age)
+        return cls(name, np.log(distance / ln1z), np.ascontiguousarray(age))
 
     def _at(self, table, z):
         position = jnp.log1p(z) * ((_N_NODES - 1) / _LN1Z_MAX)

@@ -136,11 +136,30 @@ class PixelNetwork:
         u : array (Object, Draw, Param)
         log_q : array (Object, Draw)
         """
+        return self._push(weights, condition, noise, slice(None))
+
+    def draw_shape(self, weights, condition, noise):
+        """As :meth:`draw` for everything but the mass: noise and u are (Object, Draw, Param - 1).
+
+        The mass is the flow's last layer, so that log q is the exact marginal density.
+        """
+        return self._push(weights, condition, noise, slice(-1))
+
+    def log_prob_shape(self, weights, condition, u):
+        """Marginal log q (Object,) of the shape coordinates u (Object, Param - 1)."""
+        flow, hoisted, guide = self._flow(weights, condition)
+        log_q = jnp.zeros(u.shape[:-1])
+        for layer in flow.bijectors(hoisted, guide)[-2::-1]:
+            u, log_det = layer.inverse_and_log_det(u)
+            log_q = log_q + log_det
+        return log_q + jnp.sum(jax.scipy.stats.norm.logpdf(u), axis=-1)
+
+    def _push(self, weights, condition, noise, which):
         per_draw = jax.tree.map(lambda a: a[:, None], condition)
         flow, hoisted, guide = self._flow(weights, per_draw)
         log_q = jnp.sum(jax.scipy.stats.norm.logpdf(noise), axis=-1)
         u = noise
-        for layer in flow.bijectors(hoisted, guide):
+        for layer in flow.bijectors(hoisted, guide)[which]:
             u, log_det = layer.forward_and_log_det(u)
             log_q = log_q - log_det
         return u, log_q

@@ -89,28 +89,30 @@ class AmortizedPosterior:
 
     @cached_property
     def _draw(self):
-        def draw(weights, table, flux, sky, valid, z, ids, key, n_draws):
+        def draw(weights, table, flux, sky, valid, z, ids, key, n_draws, derived):
             condition = self.network.condition(weights, flux, sky, valid, z)
             shape = (n_draws, len(self.names))
             noise = jax.vmap(lambda i: jax.random.normal(jax.random.fold_in(key, i), shape))(ids)
             u, log_q = self.network.draw(weights, condition, noise)
             universe = self.network.cosmology.age(z)
             theta = self.network.prior.from_normal(u, universe[:, None])
+            if not derived:
+                return u, log_q, theta
             flat = theta.reshape(-1, theta.shape[-1])
-            derived = derive(self.network.sfh, table, flat, self.names, jnp.repeat(universe, n_draws))
-            stacked = jnp.stack([derived[name].reshape(u.shape[:2]) for name in self.quantities])
-            return u, log_q, theta, stacked
+            values = derive(self.network.sfh, table, flat, self.names, jnp.repeat(universe, n_draws))
+            return jnp.stack([values[name].reshape(u.shape[:2]) for name in self.quantities])
 
-        return jax.jit(draw, static_argnames="n_draws")
+        return jax.jit(draw, static_argnames=("n_draws", "derived"))
 
     def _prepared(self, flux_ujy, sky_ujy, valid, z, ids):
         flux, sky = (np.asarray(a, np.float32) for a in (flux_ujy, sky_ujy))
-        good = np.isfinite(flux) & np.isfinite(sky) & (sky > 0)
-        valid = good if valid is None else good & np.asarray(valid)
         if flux.shape != sky.shape or flux.ndim != 2 or flux.shape[1] != len(self.filters):
             raise UserError(
-                f"fluxes {flux.shape} and errors {sky.shape}: give two arrays (objects, {len(self.filters)}), see align()"
+                f"fluxes {flux.shape} and errors {sky.shape}: give two arrays (objects, {len(self.filters)}), "
+                "see align()"
             )
+        good = np.isfinite(flux) & np.isfinite(sky) & (sky > 0)
+        valid = good if valid is None else good & np.asarray(valid)
         z = np.broadcast_to(np.asarray(z, np.float32), flux.shape[:1])
         ids = np.arange(len(flux)) if ids is None else np.asarray(ids)
         return np.where(valid, flux, 0.0), np.where(valid, sky, 1.0), valid, z, ids.astype(np.uint32)
@@ -134,18 +136,20 @@ class AmortizedPosterior:
         array (Object, Draw, Param)
         """
         data = self._prepared(flux_ujy, sky_ujy, valid, z, ids)
-        return self._draw(self.weights, self.mass_table, *data, jax.random.key(seed), n_draws=n_draws)[2]
+        key = jax.random.key(seed)
+        return self._draw(self.weights, self.mass_table, *data, key, n_draws=n_draws, derived=False)[2]
 
     def quantity_draws(self, flux_ujy, sky_ujy, z, *, n_draws=500, seed=0, valid=None, ids=None):
         """Draws (Quantity, Object, Draw) of all :attr:`quantities`; arguments as for :meth:`sample`."""
         data = self._prepared(flux_ujy, sky_ujy, valid, z, ids)
-        return self._draw(self.weights, self.mass_table, *data, jax.random.key(seed), n_draws=n_draws)[3]
+        key = jax.random.key(seed)
+        return self._draw(self.weights, self.mass_table, *data, key, n_draws=n_draws, derived=True)
 
     def log_prob(self, theta, flux_ujy, sky_ujy, z, *, valid=None):
         """log q(u | data) (Object,) of parameters theta (Object, Param), per unit of normal coordinates u."""
         flux, sky, valid, z, _ = self._prepared(flux_ujy, sky_ujy, valid, z, None)
         condition = self.network.condition(self.weights, flux, sky, valid, z)
-        u = self.network.prior.to_normal(jnp.asarray(theta), self.network.cosmology.age(z)[:, None])
+        u = self.network.prior.to_normal(jnp.asarray(theta), self.network.cosmology.age(z))
         return self.network.log_prob(self.weights, condition, u)
 
     def infer(self, cube, **options):

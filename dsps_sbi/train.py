@@ -88,7 +88,7 @@ def reference_fluxes(model: GalaxyModel) -> dict:
     """Fluxes [uJy] of 32 fixed parameter sets over the whole prior, by which a model is recognised."""
     low, high = model.prior.z
     z = np.linspace(low, high, _N_REFERENCE).astype(np.float32)
-    theta = model.prior.sample(jax.random.key(20_250_604), jnp.asarray(z), model.cosmology.age(z)[:, None])
+    theta = model.prior.sample(jax.random.key(20_250_604), jnp.asarray(z), model.cosmology.age(z))
     flux = jax.jit(lambda pairs: jax.lax.map(lambda pair: model.predict(*pair), pairs))((theta, jnp.asarray(z)))
     return {"z": z.tolist(), "theta": np.asarray(theta).tolist(), "flux_ujy": np.asarray(flux).tolist()}
 

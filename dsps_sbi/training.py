@@ -71,7 +71,8 @@ class TrainConfig:
 
 def _flatten(tree) -> dict[str, np.ndarray]:
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+    # contiguous: safetensors writes raw buffers
+    return {jax.tree_util.keystr(path): np.array(leaf, order="C") for path, leaf in leaves}
 
 
 def _restore(tree, arrays: dict[str, np.ndarray], path: Path):
@@ -145,7 +146,7 @@ class Trainer:
         key = jax.random.fold_in(jax.random.key(c.seed + 1), state["step"])
         mocks = self.simulator.draw_detected(key, pool, c.n_z, c.n_per_z, c.batch, c.snr_min, c.p_faint)
         loss, gradient = jax.value_and_grad(self.loss)(state["weights"], mocks)
-        good = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(gradient))
+        good = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradient))
         updates, optimizer = self._optimizer.update(gradient, state["optimizer"], state["weights"])
         weights = optax.apply_updates(state["weights"], updates)
         # a short memory at first: the early weights are far from the final ones
@@ -165,7 +166,11 @@ class Trainer:
             arrays = load_file(self.checkpoint)
         except SafetensorError as error:
             raise UserError(f"checkpoint {self.checkpoint} cannot be read ({error}): remove it to train afresh") from error
-        record = json.loads(bytes(arrays.pop("record")).decode())
+        try:
+            record = json.loads(bytes(arrays.pop("record")).decode())
+            record["config"], record["history"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{self.checkpoint} is not a checkpoint of a training: name another file") from error
         if record["config"] != self.config.as_dict():
             raise UserError(f"checkpoint {self.checkpoint} was written with other options: repeat them or remove it")
         return _restore(state, arrays, self.checkpoint), record["history"]

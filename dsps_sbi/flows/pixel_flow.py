@@ -6,6 +6,7 @@ from itertools import combinations
 import distrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax.scipy.special import ndtri
 from jax.scipy.stats import norm
@@ -20,14 +21,21 @@ LOG_SCALE_START = -1.5
 def alternating_splits(n_dim: int, n_layers: int) -> list[tuple[int, ...]]:
     """Which dimensions each layer moves: halves, each followed by its complement.
 
-    All halves are visited in turn, so that every dimension is moved by half of the layers and
-    every pair of dimensions is separated early (random permutations can leave one untouched).
+    Every dimension is moved by half of the layers. Each next half is the one that separates the
+    pairs of dimensions least separated so far (random permutations can leave a pair together).
     """
-    first = [half for half in combinations(range(n_dim), n_dim // 2) if 0 in half]
-    splits = []
-    for half in first:
-        splits += [half, tuple(i for i in range(n_dim) if i not in half)]
-    return [splits[i % len(splits)] for i in range(n_layers)]
+    # halves of an even number come in pairs of complements: one of each is enough
+    halves = [half for half in combinations(range(n_dim), n_dim // 2) if n_dim % 2 or 0 in half]
+    first = np.array([[i in half for i in range(n_dim)] for half in halves])
+    apart = first[:, :, None] != first[:, None, :]
+    times, splits = np.zeros((n_dim, n_dim)), []
+    left = list(range(len(halves)))
+    while len(splits) < n_layers:
+        left = left or list(range(len(halves)))
+        best = left.pop(int(np.argmax([(0.1 ** times[apart[k]]).sum() for k in left])))
+        times += apart[best]
+        splits += [halves[best], tuple(i for i in range(n_dim) if i not in halves[best])]
+    return splits[:n_layers]
 
 
 @dataclass(frozen=True)

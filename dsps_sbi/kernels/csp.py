@@ -42,6 +42,24 @@ def composite(age_weights, met_weights, grid):
     return jnp.einsum("...m,...a,man->...n", met_weights, age_weights, grid, optimize="optimal")
 
 
+def composite_joint(joint_weights, grid):
+    """Sum of SSPs for a metallicity that may differ from age to age.
+
+    With the outer product of age and metallicity weights it equals :func:`composite`.
+
+    Parameters
+    ----------
+    joint_weights : array (..., Age, Met)
+        Share of the formed mass per age and metallicity; sums to 1.
+    grid : array (Met, Age, n)
+
+    Returns
+    -------
+    array (..., n)
+    """
+    return jnp.einsum("...am,man->...n", joint_weights, grid)
+
+
 def composite_by_age(age_weights, met_weights, grid):
     """As :func:`composite`, contracting ages first: one large matrix product for a whole batch.
 

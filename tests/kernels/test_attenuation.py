@@ -35,8 +35,8 @@ def test_is_not_negative_and_finite_from_91_angstrom_to_100_micron():
 
 def test_falls_with_wavelength_and_is_held_below_the_lyman_limit():
     curve = np.asarray(calzetti(WAVE))
-    # the two published pieces miss each other by 1e-3 at 6300 Angstrom
-    assert np.all(np.diff(curve) <= 3e-3)
+    # the two published pieces miss each other by 0.6 % at 6300 Angstrom
+    assert np.all(np.diff(curve) <= 7e-3)
     assert np.ptp(curve[WAVE < 912.0]) == 0.0 and curve[0] == curve.max()
 
 

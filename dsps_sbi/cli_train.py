@@ -1,0 +1,67 @@
+"""The commands ``simulate`` and ``train``: those that need an SSP grid."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .errors import UserError
+
+Preset = Annotated[str, typer.Option(help="Model, noise and masks: jades-pixels.")]
+
+
+def simulate(
+    path: Annotated[Path, typer.Argument(metavar="OUT.h5", help="HDF5 file to write.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="Number of mocks.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    preset: Preset = "jades-pixels",
+) -> None:
+    """Write a library of mock pixels: parameters, noisy fluxes, sky sigmas, masks, redshifts."""
+    from .io.library import write_library
+    from .model import GalaxyModel
+    from .simulate import Simulator
+
+    simulator = Simulator.jades_pixels(GalaxyModel.preset(preset))
+    write_library(path, simulator, n, seed=seed, preset=preset, progress=sys.stderr.isatty())
+    print(f"{n} mocks in {path}")
+
+
+def train(
+    ctx: typer.Context,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the bundle.")],
+    name: Annotated[str, typer.Option(help="Name of the bundle.")],
+    preset: Preset = "jades-pixels",
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    checkpoint: Annotated[Path | None, typer.Option(help="File to save to and to resume from.")] = None,
+) -> None:
+    """Train a posterior on fresh simulations and write it as a bundle."""
+    from .bundle import save_bundle
+    from .model import GalaxyModel
+    from .result import output_folder
+    from .train import train as train_model
+    from .training import TrainConfig
+
+    # found out now rather than after hours
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output} is a file: expected a folder for the bundle; choose another name")
+    for path in (output, checkpoint):
+        if path is not None:
+            output_folder(path.parent)
+    config = TrainConfig(seed=seed) if steps is None else TrainConfig(steps=steps, seed=seed)
+    command = shlex.join(["dsps-sbi", *(ctx.obj or [])])
+    model = GalaxyModel.preset(preset)
+    progress = sys.stderr.isatty()
+    post = train_model(
+        model, config=config, name=name, checkpoint=checkpoint, progress=progress, command=command
+    )
+    save_bundle(post, output)
+    scores = post.meta["validation"]
+    print(f"{output}: loss {post.meta['loss']:.3f} after {post.meta['simulations']} simulations")
+    for quantity in post.quantities:
+        row = scores[quantity]
+        print(
+            f"{quantity:>18}: r2 {row['r2']:.3f}  rmse {row['rmse']:.3f}  coverage68 {row['coverage68']:.3f}"
+        )

@@ -1,0 +1,113 @@
+import hashlib
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from dsps_sbi.bundle import CONFIG, META, WEIGHTS, load_bundle, save_bundle, shipped
+from dsps_sbi.errors import UserError
+
+
+@pytest.fixture
+def copy(tiny_bundle, tmp_path):
+    return shutil.copytree(tiny_bundle, tmp_path / "copy")
+
+
+def resign(folder):
+    """Record the hashes of the files as they are now, as somebody who means harm would."""
+    meta = json.loads((folder / META).read_text())
+    meta["sha256"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (WEIGHTS, CONFIG)}
+    (folder / META).write_text(json.dumps(meta))
+
+
+def test_round_trip(tiny_posterior, tiny_bundle, mock_pixels):
+    post = load_bundle(tiny_bundle)
+    assert post.filters == tiny_posterior.filters and post.names == tiny_posterior.names
+    assert post.network.prior.z == tiny_posterior.network.prior.z
+    assert dict(post.network.prior.marginals) == dict(tiny_posterior.network.prior.marginals)
+    assert post.network.arch == tiny_posterior.network.arch and post.meta["name"] == "tiny"
+    np.testing.assert_array_equal(post.noise.depth_ujy, tiny_posterior.noise.depth_ujy)
+    one, two = (p.quantity_draws(*mock_pixels, 2.0, n_draws=20) for p in (post, tiny_posterior))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_the_files_are_plain(tiny_bundle):
+    assert sorted(path.name for path in tiny_bundle.iterdir()) == sorted([WEIGHTS, CONFIG, META])
+
+
+@pytest.mark.parametrize("part", [WEIGHTS, CONFIG])
+def test_one_changed_byte_is_refused(copy, part):
+    data = bytearray((copy / part).read_bytes())
+    data[-3] ^= 1
+    (copy / part).write_bytes(data)
+    with pytest.raises(UserError, match=f"{part} does not match its recorded SHA-256: .*copy it again"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("part", [WEIGHTS, CONFIG])
+def test_cut_and_missing_parts(copy, part):
+    (copy / part).write_bytes((copy / part).read_bytes()[:100])
+    with pytest.raises(UserError, match="changed or cut"):
+        load_bundle(copy)
+    (copy / part).unlink()
+    with pytest.raises(UserError, match=f"bundle .* is incomplete .*{part}.*copy or train it again"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("text", ["", '{"name": "tiny"', "[1, 2]", "{}", '{"sha256": 3}'])
+def test_broken_meta(copy, text):
+    (copy / META).write_text(text)
+    with pytest.raises(UserError, match="is incomplete"):
+        load_bundle(copy)
+
+
+def test_no_such_bundle(tmp_path):
+    with pytest.raises(UserError, match="no bundle at jades-pixel: give a bundle's folder or one of the shipped"):
+        load_bundle("jades-pixel")
+    with pytest.raises(UserError, match="no bundle at"):
+        load_bundle(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "message"),
+    [
+        (r"format = \d+", "format = 99", "has format 99, this version reads"),
+        (r"format = \d+\n", "", "has format None"),
+        (r"cosmology = .*\n", "", "not complete"),
+        (r"filters = .*\n", "", r"not complete \('filters'\)"),
+        (r'sfh = "delayed_tau"', 'sfh = "no_such_history"', "not complete"),
+        (r"width = 24", "width = 25", "lacks weights that its configuration needs"),
+        (r"n_bins = ", "n_bins = x", "cannot be read"),
+    ],
+)
+def test_a_changed_configuration_with_a_fitting_hash(copy, pattern, replacement, message):
+    text = (copy / CONFIG).read_text()
+    assert re.search(pattern, text)
+    (copy / CONFIG).write_text(re.sub(pattern, replacement, text, count=1))
+    resign(copy)
+    with pytest.raises(UserError, match=message) as caught:
+        load_bundle(copy)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_not_safetensors(copy):
+    (copy / WEIGHTS).write_bytes(b"\x80\x04cos\nsystem\n" * 50)
+    resign(copy)
+    with pytest.raises(UserError, match="cannot be read"):
+        load_bundle(copy)
+
+
+def test_a_place_that_cannot_be_written(tiny_posterior, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot be made .*choose a writable place"):
+        save_bundle(tiny_posterior, tmp_path / "file" / "bundle")
+
+
+def test_shipped_bundles_load():
+    if not shipped():
+        pytest.skip("no bundle is shipped with this checkout")
+    for name in shipped():
+        post = load_bundle(name)
+        assert post.meta["name"] == name and len(post.meta["reference"]["z"]) == 32

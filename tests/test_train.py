@@ -1,0 +1,45 @@
+"""The train verb from end to end, far too short to learn anything: toy grid to bundle to maps."""
+
+import numpy as np
+import pytest
+
+from dsps_sbi.bundle import load_bundle, save_bundle
+from dsps_sbi.network import Architecture
+from dsps_sbi.train import train
+from dsps_sbi.training import TrainConfig
+
+ARCH = Architecture(width=16, n_blocks=1, n_context=8, flow_width=8, n_layers=4, n_bins=4)
+CONFIG = TrainConfig(steps=4, batch=64, n_z=4, n_per_z=32, pool=4, refresh=100, warmup=1, seed=7)
+
+
+@pytest.fixture(scope="module")
+def trained(toy_model):
+    return train(toy_model, arch=ARCH, config=CONFIG, name="quick", progress=False, command="dsps-sbi train ...")
+
+
+def test_provenance(trained, toy_model):
+    meta = trained.meta
+    assert meta["name"] == "quick" and meta["command"] == "dsps-sbi train ..." and meta["seed"] == 7
+    assert meta["simulations"] == 4 * 64 and meta["skipped_updates"] == 0 and np.isfinite(meta["loss"])
+    assert meta["ssp"]["sha"] == toy_model.ssp.sha and {"jax", "distrax", "dsps_sbi"} <= set(meta["versions"])
+    reference = meta["reference"]
+    assert np.shape(reference["theta"]) == (32, 5) and np.shape(reference["flux_ujy"]) == (32, 19)
+    flux = toy_model.predict(np.array(reference["theta"][9], np.float32), reference["z"][9])
+    np.testing.assert_allclose(flux, reference["flux_ujy"][9], rtol=1e-3)
+    validation = meta["validation"]
+    assert validation["n"] > 200 and set(trained.quantities) <= set(validation)
+    assert {"r2", "rmse", "coverage68"} <= set(validation["log_mass"])
+
+
+def test_bundle_and_inference(trained, make_cube, tmp_path):
+    post = load_bundle(save_bundle(trained, tmp_path / "quick"))
+    assert post.meta["validation"] == trained.meta["validation"]
+    one, two = (p.infer(make_cube(), n_draws=20) for p in (trained, post))
+    assert one.fitted.all()
+    np.testing.assert_array_equal(one.percentiles, two.percentiles)
+
+
+def test_it_can_be_repeated(trained, toy_model, make_cube):
+    again = train(toy_model, arch=ARCH, config=CONFIG, name="quick", progress=False)
+    assert again.meta["loss"] == trained.meta["loss"]
+    assert again.meta["reference"] == trained.meta["reference"]

@@ -1,0 +1,174 @@
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from dsps_sbi.errors import UserError
+from dsps_sbi.instruments.filters import FilterSet
+from dsps_sbi.model import GalaxyModel
+from dsps_sbi.network import Architecture, PixelNetwork
+from dsps_sbi.noise import BandMasks, DepthNoise
+from dsps_sbi.prior import Prior
+from dsps_sbi.simulate import Simulator
+from dsps_sbi.training import Trainer, TrainConfig
+
+BANDS = ("acs_wfc_f606w", "jwst_f200w", "jwst_f444w")
+ARCH = Architecture(width=8, n_blocks=1, n_context=8, flow_width=8, n_layers=2, n_bins=3)
+CONFIG = TrainConfig(steps=300, batch=32, n_z=2, n_per_z=24, pool=2, refresh=150, learning_rate=5e-3, ema=0.98)
+
+
+@pytest.fixture(scope="module")
+def simulator(toy):
+    model = GalaxyModel(toy, FilterSet.from_names(BANDS), Prior.jades_pixels(), n_sub=2)
+    return Simulator(model, DepthNoise(np.full(3, 1e-4)), BandMasks(np.ones((1, 3), bool), fewest=2))
+
+
+@pytest.fixture(scope="module")
+def network(simulator):
+    model = simulator.model
+    return PixelNetwork(ARCH, len(BANDS), model.prior, model.sfh, model.cosmology)
+
+
+class Stops(Exception):
+    pass
+
+
+class Interrupted(Trainer):
+    """Stops right after its first checkpoint."""
+
+    def _save(self, state, history):
+        super()._save(state, history)
+        raise Stops
+
+
+@pytest.fixture(scope="module")
+def runs(network, simulator, tmp_path_factory):
+    """One training in a single run, and one that was stopped at step 250 and resumed."""
+    path = tmp_path_factory.mktemp("runs") / "interrupted.safetensors"
+    whole = Trainer(network, simulator, CONFIG).run(progress=False)
+    with pytest.raises(Stops):
+        Interrupted(network, simulator, CONFIG, path, every_s=-1.0).run(progress=False)
+    halfway = path.read_bytes()
+    records = []
+    resumed = Trainer(network, simulator, CONFIG, path).run(progress=False, on_record=records.append)
+    return whole, resumed, records, halfway, path
+
+
+def same(one, other):
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_loss_falls(network, simulator, runs):
+    whole = runs[0]
+    assert [entry["step"] for entry in whole.history] == [250, 300] and whole.skipped == 0
+    trainer = Trainer(network, simulator, CONFIG)
+    pool = simulator.table_pool(jax.random.key(99), 4)
+    mocks = simulator.draw(jax.random.key(98), pool, 4, 50)
+    loss = jax.jit(trainer.loss)
+    before, after = float(loss(network.init(CONFIG.seed), mocks)), float(loss(whole.weights, mocks))
+    # the prior itself costs 5 * 1.419 = 7.1 nat
+    assert after < before - 1.0 and after < 7.0
+    assert whole.history[-1]["loss"] < whole.history[0]["loss"]
+
+
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(runs):
+    whole, resumed, records, _, _ = runs
+    assert same(whole.weights, resumed.weights)
+    # it really went on from step 250, with the losses known until then
+    assert [entry["step"] for entry in records] == [300]
+    losses = [[(entry["step"], entry["loss"]) for entry in run.history] for run in (whole, resumed)]
+    assert losses[0] == losses[1]
+
+
+def test_a_finished_run_is_not_repeated(network, simulator, runs):
+    whole, _, _, _, path = runs
+    records = []
+    again = Trainer(network, simulator, CONFIG, path).run(progress=False, on_record=records.append)
+    assert records == [] and same(again.weights, whole.weights)
+
+
+@pytest.mark.parametrize("options", [{"steps": 301}, {"seed": 1}, {"learning_rate": 4e-3}])
+def test_changed_options_are_refused(network, simulator, runs, options):
+    trainer = Trainer(network, simulator, replace(CONFIG, **options), runs[4])
+    with pytest.raises(UserError, match="written with other options"):
+        trainer.run(progress=False)
+
+
+def test_another_network_is_refused(network, simulator, runs):
+    other = replace(network, arch=replace(ARCH, width=9))
+    with pytest.raises(UserError, match="belongs to another network"):
+        Trainer(other, simulator, CONFIG, runs[4]).run(progress=False)
+
+
+@pytest.mark.parametrize("length", [0, 5, 100, 0.5, -1])
+def test_a_truncated_checkpoint_is_refused(network, simulator, runs, tmp_path, length):
+    path, whole = tmp_path / "cut.safetensors", runs[3]
+    path.write_bytes(whole[: int(length * len(whole)) if length == 0.5 else length])
+    with pytest.raises(UserError, match="cannot be read"):
+        Trainer(network, simulator, CONFIG, path).run(progress=False)
+
+
+@pytest.mark.parametrize("record", [None, b"not json", b"[1]", b"{}"])
+def test_a_file_of_something_else_is_refused(network, simulator, tmp_path, record):
+    path = tmp_path / "other.safetensors"
+    arrays = {"a": np.zeros(3, np.float32)}
+    if record is not None:
+        arrays["record"] = np.frombuffer(record, np.uint8)
+    save_file(arrays, path)
+    with pytest.raises(UserError, match="is not a checkpoint"):
+        Trainer(network, simulator, CONFIG, path).run(progress=False)
+
+
+class Spoilt(Simulator):
+    """Every ``spoilt``-th pool of tables holds nothing but NaN."""
+
+    def table_pool(self, key, n):
+        object.__setattr__(self, "pools", getattr(self, "pools", 0) + 1)
+        pool = super().table_pool(key, n)
+        bad = self.pools % self.spoilt == 0
+        return replace(pool, flux=pool.flux * jnp.where(bad, jnp.nan, 1.0))
+
+
+def spoil(simulator, every):
+    made = Spoilt(simulator.model, simulator.noise, simulator.masks)
+    object.__setattr__(made, "spoilt", every)
+    return made
+
+
+def test_updates_that_are_not_finite_are_skipped_and_counted(network, simulator):
+    config = replace(CONFIG, steps=100, refresh=1, pool=1)
+    trained = Trainer(network, spoil(simulator, 60), config).run(progress=False)
+    assert trained.skipped == 1 and np.isfinite(trained.history[-1]["loss"])
+    assert all(np.all(np.isfinite(w)) for w in jax.tree.leaves(trained.weights))
+
+
+def test_a_skipped_update_changes_nothing(network, simulator):
+    trainer = Trainer(network, simulator, CONFIG)
+    pool = simulator.table_pool(jax.random.key(0), 1)
+    state, _ = trainer._step(trainer._init(), pool)
+    before = jax.tree.map(np.asarray, state)
+    after, loss = trainer._step(state, replace(pool, flux=pool.flux * jnp.nan))
+    assert not np.isfinite(loss) and int(after["skipped"]) == 1 and int(after["step"]) == 2
+    for name in ("weights", "mean", "optimizer"):
+        assert same(after[name], before[name])
+    moved, _ = trainer._step(after, pool)
+    assert not same(moved["weights"], before["weights"])
+
+
+def test_too_many_updates_that_are_not_finite_are_an_error(network, simulator):
+    config = replace(CONFIG, steps=60, refresh=20, pool=1)
+    with pytest.raises(UserError, match="20 of 60 updates were not finite"):
+        Trainer(network, spoil(simulator, 2), config).run(progress=False)
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [({"steps": 0}, "steps=0"), ({"pool": -1}, "pool=-1"), ({"batch": 49}, "batch 49 of 2 x 24 candidates")],
+)
+def test_unusable_options(options, match):
+    with pytest.raises(UserError, match=match):
+        replace(CONFIG, **options)
