@@ -7,6 +7,7 @@ from .bundle import save_bundle as save_bundle
 from .bundle import shipped as shipped
 from .cosmology import Cosmology as Cosmology
 from .errors import UserError as UserError
+from .fisher import fisher as fisher
 from .flags import PixelFlag as PixelFlag
 from .instruments.filters import FilterSet as FilterSet
 from .io import PixelCube as PixelCube

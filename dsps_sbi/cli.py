@@ -98,7 +98,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     try:
-        return app(argv, prog_name="dsps-sbi", standalone_mode=False, obj=argv) or 0
+        status = app(argv, prog_name="dsps-sbi", standalone_mode=False, obj=argv) or 0
+        # typer may have caught the interruption itself
+        return _fail("interrupted", 130) if status == 130 else status
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except (UserError, OSError) as error:

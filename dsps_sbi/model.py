@@ -9,8 +9,8 @@ import numpy as np
 
 from .band_table import BandTable
 from .cosmology import Cosmology
+from .dust import Calzetti, DustLaw, birth_age, free_names, is_plain
 from .errors import UserError
-from .dust import Calzetti
 from .instruments.filters import FilterSet
 from .kernels import photometry as phot
 from .kernels.csp import composite, metallicity_weights
@@ -19,7 +19,7 @@ from .prior import Prior
 from .sfh import DelayedTau, StarFormationHistory, age_edges, mass_weights
 from .ssp import SSPGrid, load, with_nebular
 
-# Parameters that every model has besides those of its star formation history
+# Parameters that every model has besides those of its star formation history and dust law
 COMMON = ("metallicity", "av", "log_mass_formed")
 
 
@@ -32,10 +32,12 @@ class GalaxyModel:
     ssp : SSPGrid
     filters : FilterSet
     prior : Prior
-        Its names must be those of the SFH followed by ``metallicity``, ``av``, ``log_mass_formed``.
+        Its names must be those of the SFH followed by ``metallicity``, ``av``, those of the dust law
+        if it has any, and ``log_mass_formed``.
     sfh : StarFormationHistory
-    dust : dust law
-        Called with rest wavelengths [Angstrom], returns A(lambda) / A_V.
+    dust : DustLaw
+        Called with rest wavelengths [Angstrom], returns A(lambda) / A_V; may have free parameters
+        and a second screen before young stars.
     cosmology : Cosmology
     log_u : float or None
         Ionisation parameter of the nebular emission; None leaves nebular emission out.
@@ -57,13 +59,13 @@ class GalaxyModel:
     filters: FilterSet
     prior: Prior
     sfh: StarFormationHistory = field(default_factory=DelayedTau)
-    dust: Calzetti = field(default_factory=Calzetti)
+    dust: DustLaw = field(default_factory=Calzetti)
     cosmology: Cosmology = field(default_factory=Cosmology.from_astropy)
     log_u: float | None = -2.0
     n_sub: int = 8
 
     def __post_init__(self):
-        expected = (*self.sfh.names, *COMMON)
+        expected = (*self.sfh.names, *COMMON[:2], *free_names(self.dust), *COMMON[2:])
         if self.prior.names != expected:
             raise UserError(f"prior of {', '.join(self.prior.names)}; this model needs one of {', '.join(expected)}")
         if self.log_u is not None and self.ssp.nebular is None:
@@ -132,9 +134,13 @@ class GalaxyModel:
         return jnp.stack(rows, axis=1) * self._igm(z) * scale[:, None]
 
     def split(self, theta):
-        """SFH parameters, [M/H], A_V and log formed mass out of theta (..., Param)."""
-        n = len(self.sfh.names)
-        return theta[..., :n], theta[..., n], theta[..., n + 1], theta[..., n + 2]
+        """SFH parameters, [M/H], A_V and log formed mass out of theta (..., Param).
+
+        For a dust law with n free parameters A_V comes with these, as (..., 1 + n).
+        """
+        n, n_dust = len(self.sfh.names), len(free_names(self.dust))
+        av = theta[..., n + 1 : n + 2 + n_dust] if n_dust else theta[..., n + 1]
+        return theta[..., :n], theta[..., n], av, theta[..., n + 2 + n_dust]
 
     def _rest_light(self, theta, z):
         """(..., Wave + Line) attenuated light per Msun formed, and log formed mass."""
@@ -142,8 +148,20 @@ class GalaxyModel:
         universe = self.cosmology.age(z)
         ages = mass_weights(self.sfh, params[..., None, :], self.edges_gyr, universe[..., None])
         mets = metallicity_weights(metallicity, jnp.asarray(self.ssp.metallicity, jnp.float32))
-        light = composite(ages, mets, self._light)
-        return light * 10.0 ** (-0.4 * av[..., None] * self.dust(jnp.asarray(self._rest_aa))), log_mass
+        rest_aa = jnp.asarray(self._rest_aa)
+        if is_plain(self.dust):
+            light = composite(ages, mets, self._light)
+            return light * 10.0 ** (-0.4 * av[..., None] * self.dust(rest_aa)), log_mass
+        av, own = (av[..., :1], av[..., 1:]) if free_names(self.dust) else (av[..., None], None)
+        screen = 10.0 ** (-0.4 * av * self.dust(rest_aa, own))
+        birth = birth_age(self.dust)
+        if birth is None:
+            return composite(ages, mets, self._light) * screen, log_mass
+        edges = jnp.minimum(jnp.asarray(self.edges_gyr), birth)
+        young = mass_weights(self.sfh, params[..., None, :], edges, universe[..., None])
+        cloud = 10.0 ** (-0.4 * av * self.dust.birth(rest_aa, own))
+        light = composite(ages - young, mets, self._light) + composite(young, mets, self._light) * cloud
+        return light * screen, log_mass
 
     def predict(self, theta, z):
         """Band fluxes at full wavelength resolution, any redshift; use ``jax.vmap`` over objects.
@@ -197,20 +215,25 @@ class GalaxyModel:
         steady = np.diff(np.minimum(self.edges_gyr, 1.0))
         typical = jnp.einsum("a,amn->n", steady, light)
         typical = typical / typical.max()
+        plain, birth = is_plain(self.dust), birth_age(self.dust)
+        n_young = 0 if birth is None else int(np.searchsorted(self.edges_gyr, birth))
 
         def build(light, z):
             weights = self._band_weights(z, quantiles).reshape(self.n_sub * len(self.filters.names), -1)
             # where the photons of each piece come from in a typical galaxy: breaks and lines included
             share = weights * typical
             share = share / jnp.maximum(share.sum(axis=1, keepdims=True), 1e-37)
+            rest_aa = jnp.asarray(self._rest_aa)
             return BandTable(
                 z=z,
                 universe_gyr=self.cosmology.age(z),
                 flux=jnp.einsum("amn,kn->amk", light, weights),
-                screen=share @ self.dust(jnp.asarray(self._rest_aa)),
+                screen=share @ self.dust(rest_aa) if plain else jnp.exp(share @ jnp.log(rest_aa)),
                 edges_gyr=jnp.asarray(self.edges_gyr, jnp.float32),
                 metallicity=jnp.asarray(self.ssp.metallicity, jnp.float32),
                 n_sub=self.n_sub,
+                dust=None if plain else self.dust,
+                n_young=n_young,
             )
 
         return partial(jax.jit(build), light)

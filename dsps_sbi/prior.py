@@ -99,10 +99,13 @@ class Beta:
         """Cumulative probability of a value; ``universe_gyr`` has no effect."""
         x = jnp.clip(value, 0.0, 1.0)
         if self.b == 1.0:
-            return jnp.maximum(x, _V_MIN) ** self.a
-        if self.a == 1.0:
-            return 1.0 - jnp.maximum(1.0 - x, _V_MIN) ** self.b
-        return betainc(self.a, self.b, x)
+            v = jnp.maximum(x, _V_MIN) ** self.a
+        elif self.a == 1.0:
+            v = 1.0 - jnp.maximum(1.0 - x, _V_MIN) ** self.b
+        else:
+            v = betainc(self.a, self.b, x)
+        # below 0 or above 1 for values outside, as Uniform has it: Prior.contains looks for that
+        return v + (value - x)
 
 
 @dataclass(frozen=True)

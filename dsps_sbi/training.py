@@ -215,7 +215,9 @@ class Trainer:
             bar.update()
             if len(losses) == 250 or step == c.steps - 1:
                 now = time.monotonic()
-                mean = float(np.nanmean(np.asarray(jax.device_get(losses))))
+                values = np.asarray(jax.device_get(losses))
+                values = values[np.isfinite(values)]
+                mean = float(values.mean()) if values.size else float("nan")
                 history.append({"step": step + 1, "loss": mean, "seconds": round(before + now - start, 1)})
                 losses = []
                 rate = (step + 1 - first) * c.n_z * c.n_per_z / (now - start)

@@ -18,7 +18,9 @@ def copy(tiny_bundle, tmp_path):
 def resign(folder):
     """Record the hashes of the files as they are now, as somebody who means harm would."""
     meta = json.loads((folder / META).read_text())
-    meta["sha256"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (WEIGHTS, CONFIG)}
+    meta["sha256"] = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (WEIGHTS, CONFIG)
+    }
     (folder / META).write_text(json.dumps(meta))
 
 
@@ -64,7 +66,9 @@ def test_broken_meta(copy, text):
 
 
 def test_no_such_bundle(tmp_path):
-    with pytest.raises(UserError, match="no bundle at jades-pixel: give a bundle's folder or one of the shipped"):
+    with pytest.raises(
+        UserError, match="no bundle at jades-pixel: give a bundle's folder or one of the shipped"
+    ):
         load_bundle("jades-pixel")
     with pytest.raises(UserError, match="no bundle at"):
         load_bundle(tmp_path)

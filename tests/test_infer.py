@@ -30,7 +30,12 @@ def test_all_pixels_and_their_provenance(reference):
     assert np.all(reference.n_bands == 19) and np.all(reference.snr > 5)
     expected = {"bundle": "tiny", "redshift": 2.0, "n_draws": 40, "seed": 3, "method": "flow", "ssp": "toy-0"}
     assert expected.items() <= reference.meta.items()
-    assert set(reference.totals["quantity"]) == {"log_mass", "log_mass_living", "log_mass_formed", "log_sfr_100"}
+    assert set(reference.totals["quantity"]) == {
+        "log_mass",
+        "log_mass_living",
+        "log_mass_formed",
+        "log_sfr_100",
+    }
 
 
 @pytest.mark.parametrize("chunk_draws", [1, 7 * 40, 42 * 40])
@@ -145,7 +150,9 @@ def test_redshift_out_of_range(tiny_posterior, make_cube, z):
 
 
 def test_no_pixel_above_the_cut(tiny_posterior, make_cube):
-    with pytest.raises(UserError, match=r"no pixel of galaxy.fits has S/N > 1e\+06 and 3 bands: lower the cut"):
+    with pytest.raises(
+        UserError, match=r"no pixel of galaxy.fits has S/N > 1e\+06 and 3 bands: lower the cut"
+    ):
         tiny_posterior.infer(make_cube(source="galaxy.fits"), snr_min=1e6)
 
 

@@ -63,6 +63,8 @@ def test_in_a_prior_normal_coordinates_come_back():
     theta = prior.from_normal(u, 1.0)
     assert prior.contains(theta, 1.0).all()
     np.testing.assert_allclose(prior.to_normal(theta, 1.0), u, atol=2e-3)
+    outside = theta[:3] + jnp.array([[1.1, 0, 0, 0], [0, -1.1, 0, 0], [0, 0, 20.0, 0]])
+    assert not prior.contains(outside, 1.0).any()
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,9 @@ def test_round_trip(universe):
 
 def test_the_first_few_parameters_alone(universe):
     u = jax.random.normal(KEY, (N, 5))
-    np.testing.assert_array_equal(PRIOR.from_normal(u[:, :4], universe), PRIOR.from_normal(u, universe)[:, :4])
+    np.testing.assert_array_equal(
+        PRIOR.from_normal(u[:, :4], universe), PRIOR.from_normal(u, universe)[:, :4]
+    )
 
 
 def test_extreme_coordinates_stay_inside_and_finite():
@@ -70,7 +72,9 @@ def test_extreme_coordinates_stay_inside_and_finite():
     assert np.all(np.isfinite(PRIOR.to_normal(edges, 3.0))) and np.all(PRIOR.contains(edges, 3.0))
 
 
-@pytest.mark.parametrize("i, value", [(0, -2.01), (1, -0.01), (1, 3.01), (2, 0.41), (3, 4.01), (4, 3.9), (4, np.nan)])
+@pytest.mark.parametrize(
+    "i, value", [(0, -2.01), (1, -0.01), (1, 3.01), (2, 0.41), (3, 4.01), (4, 3.9), (4, np.nan)]
+)
 def test_contains_refuses_what_is_outside(i, value):
     inside = jnp.array([0.0, 1.0, 0.0, 1.0, 8.0])
     assert PRIOR.contains(inside, 3.0)

@@ -19,7 +19,9 @@ def result(tiny_posterior, mock_pixels):
 
     mask = np.zeros((6, 7), bool)
     mask[2, 3] = True
-    cube = PixelCube(*mock_pixels, JADES_BANDS, 2.0, (6, 7), mask=mask, header=fits.Header(TAN), source="here")
+    cube = PixelCube(
+        *mock_pixels, JADES_BANDS, 2.0, (6, 7), mask=mask, header=fits.Header(TAN), source="here"
+    )
     return tiny_posterior.infer(cube, n_draws=40)
 
 
@@ -48,7 +50,9 @@ def test_three_files(result, tmp_path):
     assert sky.ra.deg == pytest.approx(53.1) and sky.dec.deg == pytest.approx(-27.8)
     table = Table.read(paths[1])
     assert len(table) == 4 and table.meta["redshift"] == 2.0
-    assert np.all(table["correlated_84"] - table["correlated_16"] >= table["independent_84"] - table["independent_16"])
+    assert np.all(
+        table["correlated_84"] - table["correlated_16"] >= table["independent_84"] - table["independent_16"]
+    )
     assert paths[2].read_bytes().startswith(b"\x89PNG")
 
 
@@ -62,6 +66,8 @@ def test_a_folder_that_cannot_be_made_or_written(result, tmp_path, monkeypatch):
 
     (tmp_path / "locked").mkdir()
     monkeypatch.setattr("pathlib.Path.touch", refuse)
-    with pytest.raises(UserError, match="cannot write in folder .*locked .*Permission denied.*choose another"):
+    with pytest.raises(
+        UserError, match="cannot write in folder .*locked .*Permission denied.*choose another"
+    ):
         output_folder(tmp_path / "locked")
     assert not list((tmp_path / "locked").iterdir())

@@ -1,5 +1,9 @@
 """The train verb from end to end, far too short to learn anything: toy grid to bundle to maps."""
 
+import importlib
+from functools import partial
+
+import jax
 import numpy as np
 import pytest
 
@@ -14,7 +18,12 @@ CONFIG = TrainConfig(steps=4, batch=64, n_z=4, n_per_z=32, pool=4, refresh=100, 
 
 @pytest.fixture(scope="module")
 def trained(toy_model):
-    return train(toy_model, arch=ARCH, config=CONFIG, name="quick", progress=False, command="dsps-sbi train ...")
+    module = importlib.import_module("dsps_sbi.train")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "validate", partial(module.validate, n_draws=10))
+        return train(
+            toy_model, arch=ARCH, config=CONFIG, name="quick", progress=False, command="dsps-sbi train ..."
+        )
 
 
 def test_provenance(trained, toy_model):
@@ -24,7 +33,7 @@ def test_provenance(trained, toy_model):
     assert meta["ssp"]["sha"] == toy_model.ssp.sha and {"jax", "distrax", "dsps_sbi"} <= set(meta["versions"])
     reference = meta["reference"]
     assert np.shape(reference["theta"]) == (32, 5) and np.shape(reference["flux_ujy"]) == (32, 19)
-    flux = toy_model.predict(np.array(reference["theta"][9], np.float32), reference["z"][9])
+    flux = jax.jit(toy_model.predict)(np.array(reference["theta"][9], np.float32), reference["z"][9])
     np.testing.assert_allclose(flux, reference["flux_ujy"][9], rtol=1e-3)
     validation = meta["validation"]
     assert validation["n"] > 200 and set(trained.quantities) <= set(validation)
@@ -34,12 +43,6 @@ def test_provenance(trained, toy_model):
 def test_bundle_and_inference(trained, make_cube, tmp_path):
     post = load_bundle(save_bundle(trained, tmp_path / "quick"))
     assert post.meta["validation"] == trained.meta["validation"]
-    one, two = (p.infer(make_cube(), n_draws=20) for p in (trained, post))
-    assert one.fitted.all()
-    np.testing.assert_array_equal(one.percentiles, two.percentiles)
-
-
-def test_it_can_be_repeated(trained, toy_model, make_cube):
-    again = train(toy_model, arch=ARCH, config=CONFIG, name="quick", progress=False)
-    assert again.meta["loss"] == trained.meta["loss"]
-    assert again.meta["reference"] == trained.meta["reference"]
+    for one, two in zip(jax.tree.leaves(post.weights), jax.tree.leaves(trained.weights), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert post.infer(make_cube(), n_draws=20).fitted.all()

@@ -13,11 +13,13 @@ from dsps_sbi.network import Architecture, PixelNetwork
 from dsps_sbi.noise import BandMasks, DepthNoise
 from dsps_sbi.prior import Prior
 from dsps_sbi.simulate import Simulator
-from dsps_sbi.training import Trainer, TrainConfig
+from dsps_sbi.training import TrainConfig, Trainer
 
 BANDS = ("acs_wfc_f606w", "jwst_f200w", "jwst_f444w")
 ARCH = Architecture(width=8, n_blocks=1, n_context=8, flow_width=8, n_layers=2, n_bins=3)
-CONFIG = TrainConfig(steps=300, batch=32, n_z=2, n_per_z=24, pool=2, refresh=150, learning_rate=5e-3, ema=0.98)
+CONFIG = TrainConfig(
+    steps=300, batch=32, n_z=2, n_per_z=24, pool=2, refresh=150, learning_rate=5e-3, ema=0.98
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,21 @@ def simulator(toy):
 def network(simulator):
     model = simulator.model
     return PixelNetwork(ARCH, len(BANDS), model.prior, model.sfh, model.cosmology)
+
+
+@pytest.fixture(scope="module")
+def train(network, simulator):
+    """Make trainers that share one compiled step."""
+    step = Trainer(network, simulator, CONFIG)._step
+
+    def make(checkpoint=None, kind=Trainer, source=simulator, config=CONFIG, **options):
+        trainer = kind(network, source, config, checkpoint, **options)
+        # neither `refresh` nor where the tables come from enters the step
+        assert replace(config, refresh=CONFIG.refresh) == CONFIG
+        trainer._step = step
+        return trainer
+
+    return make
 
 
 class Stops(Exception):
@@ -45,15 +62,15 @@ class Interrupted(Trainer):
 
 
 @pytest.fixture(scope="module")
-def runs(network, simulator, tmp_path_factory):
+def runs(train, tmp_path_factory):
     """One training in a single run, and one that was stopped at step 250 and resumed."""
     path = tmp_path_factory.mktemp("runs") / "interrupted.safetensors"
-    whole = Trainer(network, simulator, CONFIG).run(progress=False)
+    whole = train().run(progress=False)
     with pytest.raises(Stops):
-        Interrupted(network, simulator, CONFIG, path, every_s=-1.0).run(progress=False)
+        train(path, Interrupted, every_s=-1.0).run(progress=False)
     halfway = path.read_bytes()
     records = []
-    resumed = Trainer(network, simulator, CONFIG, path).run(progress=False, on_record=records.append)
+    resumed = train(path).run(progress=False, on_record=records.append)
     return whole, resumed, records, halfway, path
 
 
@@ -84,10 +101,10 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(runs):
     assert losses[0] == losses[1]
 
 
-def test_a_finished_run_is_not_repeated(network, simulator, runs):
+def test_a_finished_run_is_not_repeated(train, runs):
     whole, _, _, _, path = runs
     records = []
-    again = Trainer(network, simulator, CONFIG, path).run(progress=False, on_record=records.append)
+    again = train(path).run(progress=False, on_record=records.append)
     assert records == [] and same(again.weights, whole.weights)
 
 
@@ -139,16 +156,16 @@ def spoil(simulator, every):
     return made
 
 
-def test_updates_that_are_not_finite_are_skipped_and_counted(network, simulator):
-    config = replace(CONFIG, steps=100, refresh=1, pool=1)
-    trained = Trainer(network, spoil(simulator, 60), config).run(progress=False)
-    assert trained.skipped == 1 and np.isfinite(trained.history[-1]["loss"])
+def test_updates_that_are_not_finite_are_skipped_and_counted(train, simulator):
+    config = replace(CONFIG, refresh=3)
+    trained = train(source=spoil(simulator, 60), config=config).run(progress=False)
+    assert trained.skipped == 3 and np.isfinite(trained.history[-1]["loss"])
     assert all(np.all(np.isfinite(w)) for w in jax.tree.leaves(trained.weights))
 
 
-def test_a_skipped_update_changes_nothing(network, simulator):
-    trainer = Trainer(network, simulator, CONFIG)
-    pool = simulator.table_pool(jax.random.key(0), 1)
+def test_a_skipped_update_changes_nothing(train, simulator):
+    trainer = train()
+    pool = simulator.table_pool(jax.random.key(0), CONFIG.pool)
     state, _ = trainer._step(trainer._init(), pool)
     before = jax.tree.map(np.asarray, state)
     after, loss = trainer._step(state, replace(pool, flux=pool.flux * jnp.nan))
@@ -159,10 +176,9 @@ def test_a_skipped_update_changes_nothing(network, simulator):
     assert not same(moved["weights"], before["weights"])
 
 
-def test_too_many_updates_that_are_not_finite_are_an_error(network, simulator):
-    config = replace(CONFIG, steps=60, refresh=20, pool=1)
-    with pytest.raises(UserError, match="20 of 60 updates were not finite"):
-        Trainer(network, spoil(simulator, 2), config).run(progress=False)
+def test_too_many_updates_that_are_not_finite_are_an_error(train, simulator):
+    with pytest.raises(UserError, match="100 of 300 updates were not finite"):
+        train(source=spoil(simulator, 3), config=replace(CONFIG, refresh=50)).run(progress=False)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,12 @@ def test_the_example_of_the_readme_runs(tiny_posterior, toy_model, make_cutout, 
     monkeypatch.setattr(ds.GalaxyModel, "preset", {"jades-pixels": toy_model}.get)
     scope = {}
     exec(EXAMPLE, scope)
-    assert set(Maps.read(tmp_path / "maps.fits").names) == {"log_mass", "log_sfr_100", "mass_weighted_age", "av"}
+    assert set(Maps.read(tmp_path / "maps.fits").names) == {
+        "log_mass",
+        "log_sfr_100",
+        "mass_weighted_age",
+        "av",
+    }
     assert scope["flux"].shape == (19,) and scope["jac"].shape == (19, 5)
     assert np.isfinite(scope["jac"]).all() and len(EXAMPLE.strip().splitlines()) <= 14
 

@@ -1,12 +1,40 @@
 """Sets of photometric filters, ready for exact photon-counting integration."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import UserError
 from .filter_names import JADES_BANDS, canonical_filter
+
+# Length of each unit [Angstrom]
+_UNIT_AA = {"angstrom": 1.0, "micron": 1e4}
+# Wavelengths that a filter can have [Angstrom], ultraviolet to millimetre: catches a wrong unit
+_RANGE_AA = (100.0, 1e8)
+
+
+def _read_curve(path, unit):
+    """Wavelength [Angstrom], rising, and transmission of one file."""
+    try:
+        rows = [line.split("#")[0].replace(",", " ").split() for line in Path(path).read_text().splitlines()]
+        table = np.array([[float(value) for value in row] for row in rows if row])
+    except (OSError, ValueError) as err:
+        raise UserError(f"cannot read the filter curve {path} ({err}): give two columns of text") from err
+    if table.ndim != 2 or table.shape[1] != 2:
+        raise UserError(f"filter curve {path} has shape {table.shape}, expected (rows, 2): give two columns")
+    wave, trans = table[:: -1 if table[0, 0] > table[-1, 0] else 1].T
+    wave = wave * _UNIT_AA[unit]
+    if not (wave[0] > 0.0 and _RANGE_AA[0] <= wave[-1] <= _RANGE_AA[1]):
+        other = "micron" if unit == "angstrom" else "angstrom"
+        raise UserError(
+            f"filter curve {path} would reach {wave[-1]:g} Angstrom: "
+            f"check the columns, or pass unit={other!r}"
+        )
+    return wave, np.ascontiguousarray(trans)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +87,38 @@ class FilterSet:
             tuple(np.asarray(c.wavelength, float) for c in curves),
             tuple(np.maximum(np.asarray(c.transmission, float), 0.0) for c in curves),
         )
+
+    @classmethod
+    def from_files(
+        cls, files: Mapping[str, str | os.PathLike], counting: str = "photon", unit: str = "angstrom"
+    ) -> "FilterSet":
+        """Read curves from text files of two columns, wavelength and transmission; # starts a comment.
+
+        Parameters
+        ----------
+        files : mapping of str to path-like
+            File of each band by its name, in the order of the ``Band`` axis.
+        counting : {"photon", "energy"}
+            What the transmission is relative to, for all files. Energy-counting curves (throughput
+            times lambda) are divided by the wavelength: detectors count photons (Bessell & Murphy
+            2012, PASP 124, 140, sect. 2).
+        unit : {"angstrom", "micron"}
+            Of the wavelengths, for all files.
+
+        Raises
+        ------
+        UserError
+            For unknown options, and for files that do not hold a usable curve, naming the file.
+        """
+        if counting not in ("photon", "energy"):
+            raise UserError(f"counting is {counting!r}: give 'photon' or 'energy'")
+        if unit not in _UNIT_AA:
+            raise UserError(f"unit of wavelength is {unit!r}: give {' or '.join(map(repr, _UNIT_AA))}")
+        curves = [_read_curve(path, unit) for path in files.values()]
+        if counting == "energy":
+            # scaled to the middle of the curve so that its numbers stay of the same size
+            curves = [(wave, trans * wave[len(wave) // 2] / wave) for wave, trans in curves]
+        return cls(tuple(files), tuple(wave for wave, _ in curves), tuple(trans for _, trans in curves))
 
     @cached_property
     def running(self) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:

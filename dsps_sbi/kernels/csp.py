@@ -39,7 +39,9 @@ def composite(age_weights, met_weights, grid):
     -------
     array (..., n)
     """
-    return jnp.einsum("...m,...a,man->...n", met_weights, age_weights, grid, optimize="optimal")
+    # one product with the grid as it lies in memory: no transposed copy of what may be 100 MB
+    joint = met_weights[..., :, None] * age_weights[..., None, :]
+    return joint.reshape(*joint.shape[:-2], -1) @ grid.reshape(-1, grid.shape[-1])
 
 
 def composite_joint(joint_weights, grid):

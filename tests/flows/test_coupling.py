@@ -17,7 +17,9 @@ def layer(scale, guide=None):
     conditioner = Conditioner(len(KEPT), 7, 16, len(MOVED) * (3 * BINS + 1), rngs=rngs)
     graph, weights = nnx.split(conditioner)
     rng = np.random.default_rng(1)
-    noisy = jax.tree.map(lambda w: jnp.asarray(np.asarray(w) + scale * rng.normal(size=w.shape), float), weights)
+    noisy = jax.tree.map(
+        lambda w: jnp.asarray(np.asarray(w) + scale * rng.normal(size=w.shape), float), weights
+    )
     conditioner = nnx.merge(graph, noisy)
     context = jnp.asarray(rng.normal(size=(N, 7)), float)
     return Coupling(MOVED, KEPT, conditioner, conditioner.hoist(context), BINS, guide)
@@ -71,7 +73,9 @@ def test_log_det_is_that_of_the_jacobian(x):
     bijector = layer(0.3)
     jacobian = jax.jit(jax.jacfwd(bijector.forward))(x)
     blocks = np.stack([jacobian[i, :, i] for i in range(N)]).astype(float)
-    np.testing.assert_allclose(jax.jit(bijector.forward_log_det_jacobian)(x), np.linalg.slogdet(blocks)[1], atol=2e-3)
+    np.testing.assert_allclose(
+        jax.jit(bijector.forward_log_det_jacobian)(x), np.linalg.slogdet(blocks)[1], atol=2e-3
+    )
     # objects do not see each other
     assert np.all(np.asarray(jacobian)[0, :, 1:] == 0.0)
 

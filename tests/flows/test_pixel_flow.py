@@ -23,7 +23,9 @@ def flow():
     """Flow with perturbed weights, the hoisted contexts of seven objects, and their guide."""
     graph, weights = nnx.split(PixelFlow(4, 6, 12, 4, 5, 8, rngs=nnx.Rngs(0)))
     rng = np.random.default_rng(1)
-    noisy = jax.tree.map(lambda w: jnp.asarray(np.asarray(w) + 0.15 * rng.normal(size=w.shape), float), weights)
+    noisy = jax.tree.map(
+        lambda w: jnp.asarray(np.asarray(w) + 0.15 * rng.normal(size=w.shape), float), weights
+    )
     made = nnx.merge(graph, noisy)
     hoisted = made.hoist(jnp.asarray(rng.normal(size=(N, 6)), float))
     guide = MassGuide(jnp.linspace(5.5, 10.5, N), partial(shape_features, jnp.linspace(0.5, 1, N)), 4.0, 12.0)

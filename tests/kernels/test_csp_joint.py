@@ -18,6 +18,7 @@ def test_one_metallicity_for_all_ages_is_the_plain_composite():
 def test_enrichment_with_time():
     ages = jnp.asarray(RNG.dirichlet(np.ones(7)), jnp.float32)
     history = jnp.linspace(0.3, -1.7, 7)  # young stars rich
-    joint = ages[:, None] * metallicity_weights(history, NODES)
-    expected = sum(composite(ages[k] * jnp.eye(7)[k], metallicity_weights(history[k], NODES), GRID) for k in range(7))
+    mets = metallicity_weights(history, NODES)
+    joint = ages[:, None] * mets
+    expected = sum(composite(ages[k] * jnp.eye(7)[k], mets[k], GRID) for k in range(7))
     np.testing.assert_allclose(composite_joint(joint, GRID), expected, rtol=1e-5)

@@ -90,7 +90,11 @@ def test_gradients_are_finite_everywhere():
 
 
 def test_gradient_with_age_is_the_star_formation_rate():
-    age, duration, tau = np.array([[0.01, 0.3, 2.0, 7.0, 1e-3], [13.0, 1.0, 9.0, 8.0, 0.01], [5.0, 0.1, 1.0, 80.0, 3.0]])
-    got = jax.vmap(jax.grad(kernel.fraction_younger))(*(jnp.asarray(v, jnp.float32) for v in (age, duration, tau)))
+    age, duration, tau = np.array(
+        [[0.01, 0.3, 2.0, 7.0, 1e-3], [13.0, 1.0, 9.0, 8.0, 0.01], [5.0, 0.1, 1.0, 80.0, 3.0]]
+    )
+    got = jax.vmap(jax.grad(kernel.fraction_younger))(
+        *(jnp.asarray(v, jnp.float32) for v in (age, duration, tau))
+    )
     since = (duration - age) / tau
     np.testing.assert_allclose(got, since * np.exp(-since) / tau / gammainc(2, duration / tau), rtol=1e-5)

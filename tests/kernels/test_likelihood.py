@@ -32,7 +32,9 @@ def test_against_scipy(data, floor):
 
 def test_masked_values_change_nothing_not_even_gradients(data):
     flux, sky, valid, model = data
-    junk = [np.where(valid, a, bad).astype(np.float32) for a, bad in ((flux, np.nan), (sky, 0.0), (model, np.inf))]
+    junk = [
+        np.where(valid, a, bad).astype(np.float32) for a, bad in ((flux, np.nan), (sky, 0.0), (model, np.inf))
+    ]
     np.testing.assert_array_equal(
         log_likelihood(junk[0], junk[1], valid, junk[2], 0.05), log_likelihood(flux, sky, valid, model, 0.05)
     )
@@ -54,4 +56,6 @@ def test_mean_snr_uses_named_bands_then_all_then_none():
 def test_mean_snr_of_tiny_fluxes_and_negative_ones():
     flux = np.array([[-3e-20, 1e-20]], np.float32)
     sky = np.array([[1e-20, 1e-20]], np.float32)
-    np.testing.assert_allclose(mean_snr(flux, sky, np.ones((1, 2), bool), np.ones(2, bool)), [-1.0], rtol=1e-5)
+    np.testing.assert_allclose(
+        mean_snr(flux, sky, np.ones((1, 2), bool), np.ones(2, bool)), [-1.0], rtol=1e-5
+    )

@@ -23,7 +23,9 @@ def filters():
 
 def smooth(wave):
     """L_lambda [Lsun/A] of something with a slope, a bump and ripples wider than 100 Angstrom."""
-    return 1e3 * (wave / 5000.0) ** -1.7 * (1.5 + np.sin(wave / 300.0)) + 2e3 * np.exp(-(((wave - 9000) / 900) ** 2))
+    return 1e3 * (wave / 5000.0) ** -1.7 * (1.5 + np.sin(wave / 300.0)) + 2e3 * np.exp(
+        -(((wave - 9000) / 900) ** 2)
+    )
 
 
 def reference(wave, trans, luminosity, z, distance_mpc):

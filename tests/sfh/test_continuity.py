@@ -37,7 +37,8 @@ def test_rates_have_the_ratios_that_are_asked():
         rate = np.asarray(sfh.bin_shares(jnp.asarray(ratios, jnp.float32), UNIVERSE)) / np.diff(edges)
         np.testing.assert_allclose(np.log10(rate[:-1] / rate[1:]), ratios, atol=1e-4)
         middle = 0.5 * (edges[1:] + edges[:-1])
-        younger = [sfh.fraction_younger(jnp.asarray(ratios, jnp.float32), a, UNIVERSE) for a in (middle[2], edges[3])]
+        ages = jnp.asarray([middle[2], edges[3]], jnp.float32)
+        younger = sfh.fraction_younger(jnp.asarray(ratios, jnp.float32), ages, UNIVERSE)
         shares = rate * np.diff(edges)
         np.testing.assert_allclose(younger, [shares[:2].sum() + shares[2] / 2, shares[:3].sum()], rtol=1e-4)
 

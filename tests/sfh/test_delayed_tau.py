@@ -52,7 +52,9 @@ def test_weights_are_a_share_over_the_whole_prior(prior_draws):
     assert too_old.any() and np.abs(weights[too_old]).max() <= 1e-6
 
 
-@pytest.mark.parametrize("params, universe", [((0.3, 1.0), 13.0), ((-2.0, 3.0), 5.0), ((2.0, 0.0), 0.8), ((-0.5, 5.9), 6.0)])
+@pytest.mark.parametrize(
+    "params, universe", [((0.3, 1.0), 13.0), ((-2.0, 3.0), 5.0), ((2.0, 0.0), 0.8), ((-0.5, 5.9), 6.0)]
+)
 def test_weights_against_quadrature(params, universe):
     whole = formed(params, universe, 0.0, np.inf)
     pairs = zip(EDGES[:-1], EDGES[1:], strict=True)

@@ -27,9 +27,8 @@ FAMILIES = {
     "delayed_tau": (DelayedTau(), TAU),
     "dirichlet": (Dirichlet(), Dirichlet().marginals()),
     "dirichlet-1": (Dirichlet(1, 0.5), Dirichlet(1, 0.5).marginals()),
-    "dirichlet-9": (Dirichlet(9, 3.0), Dirichlet(9, 3.0).marginals()),
+    "dirichlet-6": (Dirichlet(6, 3.0), Dirichlet(6, 3.0).marginals()),
     "continuity": (Continuity(), Continuity().marginals()),
-    "continuity-4": (Continuity(4), Continuity(4).marginals()),
 }
 UNIVERSES = jnp.array([0.37, 0.7, 3.0, 13.7])
 EDGES = age_edges(np.geomspace(1e-4, 14.0, 120))

@@ -47,8 +47,8 @@ def test_generic_helpers_on_a_history_with_a_gap():
     params = jnp.array([0.6])
     assert np.isclose(mean_age_by_quadrature(Halves(), params, 9.0), 0.6 * 1.5 + 0.4 * 7.5, rtol=1e-4)
     time = jax.jit(lambda p, f, t: formation_time_by_bisection(Halves(), p, f, t))
-    np.testing.assert_allclose(time(params, jnp.array([0.2, 0.7]), 9.0), [1.5, 6.75], rtol=1e-5)
-    # t(0.7) = 9 - 3 * 0.3 / share, by share, fraction and age of the Universe
+    np.testing.assert_allclose(time(params, jnp.array([0.2, 0.7]), 9.0), [1.5, 7.5], rtol=1e-5)
+    # t(f) = T - T (1 - f) / (3 share), by share, fraction and age of the Universe
     slopes = jax.grad(lambda p, f, t: time(p, f, t)[()], (0, 1, 2))(params, 0.7, 9.0)
     np.testing.assert_allclose(slopes[0], [9 * 0.3 / 3 / 0.6**2], rtol=1e-4)
     np.testing.assert_allclose(slopes[1:], [9 / 3 / 0.6, 1 - 0.3 / 3 / 0.6], rtol=1e-4)

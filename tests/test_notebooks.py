@@ -1,0 +1,64 @@
+"""The notebooks run from top to bottom, on the toy grid, and find what they simulated."""
+
+import json
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+
+import dsps_sbi.ssp
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+def cells_of(path, kind):
+    notebook = json.loads(path.read_text())
+    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def run(path, monkeypatch):
+    """The namespace that the code cells leave, run one after the other with short chains."""
+    monkeypatch.setenv("DSPS_SBI_QUICK", "1")
+    monkeypatch.setattr(dsps_sbi.ssp, "available", lambda name: False)
+    scope = {"__name__": "__main__"}
+    with matplotlib.rc_context({"backend": "Agg", "figure.max_open_warning": 0}):
+        for number, source in enumerate(cells_of(path, "code")):
+            exec(compile(source, f"{path.name}, code cell {number}", "exec"), scope)
+        scope["plt"].close("all")
+    return scope
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebooks_are_valid_and_clean(path):
+    notebook = json.loads(path.read_text())
+    assert notebook["nbformat"] == 4 and notebook["metadata"]["language_info"]["name"] == "python"
+    assert cells_of(path, "markdown")[0].startswith("# ")
+    for cell in notebook["cells"]:
+        assert cell["cell_type"] in ("code", "markdown")
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == [] and cell["execution_count"] is None, "clear the outputs"
+
+
+def test_every_notebook_is_run_here():
+    assert [path.stem for path in NOTEBOOKS] == ["fit_by_gradient"]
+
+
+@pytest.mark.slow
+# what blackjax imports, not what we call
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_fit_by_gradient(monkeypatch):
+    pytest.importorskip("blackjax", reason="pip install dsps_sbi[hmc]")
+    scope = run(NOTEBOOKS[0], monkeypatch)
+    recovered, model = scope["recovered"], scope["model"]
+    assert tuple(recovered) == model.names
+    assert all(row["sigmas"] < 3.0 for row in recovered.values())
+    # the best fit is no worse than the truth, and several starts find it
+    assert scope["chi2"] < 35.0
+    assert np.sum(scope["losses"][:, -1] < scope["losses"][:, -1].min() + 2.0) >= 2
+    # chains agree, none got stuck
+    assert scope["r_hat"].max() < 1.2 and scope["n_divergent"] < 0.05 * len(scope["draws"])
+    # the parameters whose posterior is nearly Gaussian have the errors that Fisher expects
+    for name in ("log_mass_formed", "av"):
+        assert 0.5 < recovered[name]["sd"] / scope["fisher_error"][name] < 2.0
+    assert len(scope["gain"]) == 19 and all(0.0 <= share <= 1.0 for share in scope["gain"].values())
