@@ -15,7 +15,9 @@ RESULTS = Path(__file__).parent / "results"
 def options(description: str) -> argparse.ArgumentParser:
     """Parser with the two options of every benchmark."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--quick", action="store_true", help="smaller N, same code, at most a minute on two cores")
+    parser.add_argument(
+        "--quick", action="store_true", help="smaller N, same code, at most a minute on two cores"
+    )
     parser.add_argument("--json", type=Path, help="where to write the result")
     return parser
 
@@ -23,7 +25,11 @@ def options(description: str) -> argparse.ArgumentParser:
 def terms(**own) -> dict:
     """Terms of a measurement: machine, versions, commit, and the benchmark's own."""
     commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=RESULTS.parent, check=False
+        ["git", "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        cwd=RESULTS.parent,
+        check=False,
     ).stdout.strip()
     packages = ("dsps_sbi", "jax", "flax", "distrax", "numpy")
     return {

@@ -57,14 +57,18 @@ def main():
     metrics = {"pixels_blend": n_blend, "pixels_galaxy": n_galaxy, "pixels_fitted": int(result.fitted.sum())}
     for row in result.totals:
         for kind in ("independent", "correlated"):
-            metrics |= {f"total_{row['quantity']}.{kind}_{p}": float(row[f"{kind}_{p}"]) for p in (16, 50, 84)}
+            metrics |= {
+                f"total_{row['quantity']}.{kind}_{p}": float(row[f"{kind}_{p}"]) for p in (16, 50, 84)
+            }
     for name in ("mass_weighted_age", "t50", "metallicity", "av", "log_ssfr"):
         low, median, high = result.percentiles[result.names.index(name)][:, result.fitted]
         metrics[f"{name}.median_of_medians"] = float(np.median(median))
         metrics[f"{name}.median_half_width"] = float(np.median((high - low) / 2))
     report(
         args.json,
-        terms(objects=int(result.fitted.sum()), draws=n_draws, redshift=REDSHIFT, seed=0, selection="S/N > 5"),
+        terms(
+            objects=int(result.fitted.sum()), draws=n_draws, redshift=REDSHIFT, seed=0, selection="S/N > 5"
+        ),
         metrics,
     )
 

@@ -35,7 +35,11 @@ def score(post, prefix, theta, z, flux, sky, n_draws, seed):
     for start in range(0, len(z), size):
         rows = slice(start, start + size)
         ids = np.arange(len(z))[rows]
-        parts.append(np.asarray(post.quantity_draws(flux[rows], sky[rows], z[rows], n_draws=n_draws, seed=seed, ids=ids)))
+        parts.append(
+            np.asarray(
+                post.quantity_draws(flux[rows], sky[rows], z[rows], n_draws=n_draws, seed=seed, ids=ids)
+            )
+        )
     draws = np.concatenate(parts, axis=1)
     truth = derive(post.network.sfh, post.mass_table, theta, post.names, post.network.cosmology.age(z))
     metrics = {}
@@ -68,7 +72,10 @@ def main():
     theirs, their_sky, their_sigma = SbipixNoise.read(folder).observe(rng, flux, deep.floor)
 
     metrics, counts = {}, {}
-    for prefix, data_flux, sky, sigma in (("", noisy, ours, ours), ("sbipix_noise.", theirs, their_sky, their_sigma)):
+    for prefix, data_flux, sky, sigma in (
+        ("", noisy, ours, ours),
+        ("sbipix_noise.", theirs, their_sky, their_sigma),
+    ):
         snr = np.asarray(mean_snr(data_flux, sigma, np.ones_like(sky, bool), simulator.snr_bands))
         rows = np.flatnonzero(snr > SNR_MIN)[:n]
         counts[prefix or "ours."] = len(rows)
@@ -80,7 +87,7 @@ def main():
             draws=n_draws,
             seed=args.seed,
             bundle=str(post.meta["name"]),
-            selection="observed mean S/N over F277W, F356W, F444W > 5 (sky sigma; sbipix_noise: its total sigma)",
+            selection="observed mean S/N of F277W, F356W, F444W > 5 (of the sky; sbipix_noise: of its sigma)",
             noise="JADES per-pixel sky, 5 % floor, all 19 bands; sbipix_noise: benchmarks/sbipix_noise.py",
             point_estimate="posterior median; raw flow, no importance weights",
         ),

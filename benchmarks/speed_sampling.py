@@ -61,7 +61,9 @@ def main():
     metrics = {}
     for n_draws in (50, 500):
         done = run(post.sample, n_draws)
-        metrics[f"seconds_per_pixel_{n_draws}"] = best_and_median(lambda n=n_draws: run(post.sample, n), repeats)[1] / done
+        metrics[f"seconds_per_pixel_{n_draws}"] = (
+            best_and_median(lambda n=n_draws: run(post.sample, n), repeats)[1] / done
+        )
         both = best_and_median(lambda n=n_draws: run(post.quantity_draws, n), repeats)[1] / done
         metrics[f"seconds_per_pixel_{n_draws}_with_quantities"] = both
     metrics["seconds_per_draw"] = metrics["seconds_per_pixel_500"] / 500

@@ -62,7 +62,9 @@ def from_config(config: dict, source: str) -> Parts:
         If the format is another version's or an entry is missing.
     """
     if config.get("format") != FORMAT:
-        raise UserError(f"bundle {source} has format {config.get('format')}, this version reads {FORMAT}: train it again")
+        raise UserError(
+            f"bundle {source} has format {config.get('format')}, this version reads {FORMAT}: train it again"
+        )
     try:
         marginals = {name: Uniform(**entry) for name, entry in config["prior"].items()}
         noise = dict(config["noise"])
@@ -76,4 +78,6 @@ def from_config(config: dict, source: str) -> Parts:
             DepthNoise(depth, **noise),
         )
     except (KeyError, TypeError) as error:
-        raise UserError(f"configuration of bundle {source} is not complete ({error}): train it again") from error
+        raise UserError(
+            f"configuration of bundle {source} is not complete ({error}): train it again"
+        ) from error

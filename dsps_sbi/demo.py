@@ -79,7 +79,10 @@ def make_demo(path, seed: int = 0) -> None:
         fits.PrimaryHDU(),
         fits.ImageHDU(_image(noisy), header, "FLUX"),
         fits.ImageHDU(_image(sky), header, "ERROR"),
-        *(fits.ImageHDU(_image(truth[n][:, None])[0], wcs.to_header(), f"TRUE_{n}".upper()) for n in _COMPARED),
+        *(
+            fits.ImageHDU(_image(truth[n][:, None])[0], wcs.to_header(), f"TRUE_{n}".upper())
+            for n in _COMPARED
+        ),
     ]
     with atomic_path(path) as temporary:
         fits.HDUList(planes).writeto(temporary, overwrite=True, checksum=True)

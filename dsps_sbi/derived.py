@@ -16,7 +16,8 @@ from .ssp import SSPGrid
 LOG_SSFR_FLOOR = -14.0
 
 # Age bins of the tables: mass fractions are smooth in log age, and every draw pays for each bin
-_N_BINS = 40
+_N_BINS = 64
+_OLDEST_GYR = 14.0
 
 # Quantity: FITS unit, meaning
 DESCRIPTIONS = {
@@ -59,7 +60,7 @@ class MassTable:
 
     @classmethod
     def from_grid(cls, grid: SSPGrid) -> "MassTable":
-        """Average an SSP grid's fractions into 40 age bins, logarithmic from 1 Myr to the oldest SSP.
+        """Average an SSP grid's fractions into 64 age bins, logarithmic from 1 Myr to 14 Gyr.
 
         Raises
         ------
@@ -68,14 +69,16 @@ class MassTable:
         """
         if grid.surviving_fraction is None or grid.living_fraction is None:
             raise UserError(f"SSP grid {grid.name} has no surviving mass fractions: use a grid that has them")
-        edges = np.concatenate([[0.0], np.geomspace(1e-3, grid.age_gyr[-1], _N_BINS), [1e3]])
+        edges = np.concatenate([[0.0], np.geomspace(1e-3, min(_OLDEST_GYR, grid.age_gyr[-1]), _N_BINS), [1e3]])
         fine = np.minimum(age_edges(grid.age_gyr), grid.age_gyr[-1] * 1.5)
         # overlap of each coarse bin with each SSP's own bin: means over linear age
         low = np.maximum(edges[:-1, None], fine[None, :-1])
         high = np.minimum(np.minimum(edges[1:, None], fine[-1]), fine[None, 1:])
         overlap = np.maximum(high - low, 0.0)
         overlap /= overlap.sum(axis=1, keepdims=True)
-        tables = [jnp.asarray(overlap @ f.T, jnp.float32) for f in (grid.surviving_fraction, grid.living_fraction)]
+        tables = [
+            jnp.asarray(overlap @ f.T, jnp.float32) for f in (grid.surviving_fraction, grid.living_fraction)
+        ]
         return cls(jnp.asarray(edges, jnp.float32), jnp.asarray(grid.metallicity, jnp.float32), *tables)
 
 

@@ -24,7 +24,14 @@ _TOTALS = ("log_mass", "log_mass_living", "log_mass_formed", "log_sfr_100")
 
 
 def infer_cube(
-    post, cube: PixelCube, *, n_draws: int = 500, snr_min: float = 5.0, seed: int = 0, draws_path=None, progress=False
+    post,
+    cube: PixelCube,
+    *,
+    n_draws: int = 500,
+    snr_min: float = 5.0,
+    seed: int = 0,
+    draws_path=None,
+    progress=False,
 ) -> ImageResult:
     """Posterior of every pixel of an image above a signal-to-noise cut.
 
@@ -60,12 +67,16 @@ def infer_cube(
     flux, sigma, present = post.align(cube.filters, cube.flux_ujy, cube.sigma_ujy, cube.valid)
     valid = present == 1.0
     flux, sigma = np.where(valid, flux, 0.0), np.where(valid, sigma, 1.0)
-    snr = np.asarray(mean_snr(jnp.asarray(flux), jnp.asarray(sigma), jnp.asarray(valid), jnp.asarray(post.snr_bands)))
+    snr = np.asarray(
+        mean_snr(jnp.asarray(flux), jnp.asarray(sigma), jnp.asarray(valid), jnp.asarray(post.snr_bands))
+    )
     flags = pixel_flags(post, cube, sigma, valid, snr, snr_min)
     left_out = PixelFlag.MASKED | PixelFlag.LOW_SNR | PixelFlag.FEW_BANDS
     chosen = np.flatnonzero((flags & int(left_out)) == 0)
     if not len(chosen):
-        raise UserError(f"no pixel of {cube.source or 'the image'} has S/N > {snr_min:g} and 3 bands: lower the cut")
+        raise UserError(
+            f"no pixel of {cube.source or 'the image'} has S/N > {snr_min:g} and 3 bands: lower the cut"
+        )
     percentiles = np.full((len(post.quantities), 3, len(flux)), np.nan, np.float32)
     totals = TotalAccumulator()
     meta = provenance(post, cube, n_draws, snr_min, seed)

@@ -43,6 +43,7 @@ class GalaxyModel:
         Ionisation parameter of the nebular emission; None leaves nebular emission out.
     n_sub : int
         Pieces that each filter is cut into for the dust screen of the fast path.
+        Double it for steep laws with free parameters at high redshift.
 
     Raises
     ------

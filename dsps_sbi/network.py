@@ -119,7 +119,7 @@ class PixelNetwork:
         return self._merge(weights).flow, hoisted, guide
 
     def log_prob(self, weights, condition, u):
-        """log q(u | data) (Object,) of normal coordinates u (Object, Param)."""
+        """Log density q(u | data) (Object,) of normal coordinates u (Object, Param)."""
         flow, hoisted, guide = self._flow(weights, condition)
         return flow.distribution(hoisted, guide).log_prob(u)
 

@@ -65,7 +65,9 @@ class AmortizedPosterior:
         """
         low, high = self.network.prior.z
         if not low <= z <= high:
-            raise UserError(f"redshift {z:g} is outside the bundle's range {low:g}-{high:g}: correct it or train another")
+            raise UserError(
+                f"redshift {z:g} is outside the bundle's range {low:g}-{high:g}: correct it or train another"
+            )
 
     def align(self, filters, *arrays):
         """Put columns (Object, Band) of given filters in the network's order, NaN for absent bands.
@@ -78,7 +80,10 @@ class AmortizedPosterior:
         names = [canonical_filter(name) for name in filters]
         unknown = [name for name in names if name not in self.filters]
         if unknown:
-            raise UserError(f"bands {', '.join(unknown)} are not among the bundle's {', '.join(self.filters)}: leave them out")
+            raise UserError(
+                f"bands {', '.join(unknown)} are unknown to the bundle, which has {', '.join(self.filters)}: "
+                "leave them out"
+            )
         where = [self.filters.index(name) for name in names]
         out = []
         for array in arrays:
@@ -108,8 +113,8 @@ class AmortizedPosterior:
         flux, sky = (np.asarray(a, np.float32) for a in (flux_ujy, sky_ujy))
         if flux.shape != sky.shape or flux.ndim != 2 or flux.shape[1] != len(self.filters):
             raise UserError(
-                f"fluxes {flux.shape} and errors {sky.shape}: give two arrays (objects, {len(self.filters)}), "
-                "see align()"
+                f"fluxes {flux.shape} and errors {sky.shape}: give two arrays "
+                f"(objects, {len(self.filters)}), see align()"
             )
         good = np.isfinite(flux) & np.isfinite(sky) & (sky > 0)
         valid = good if valid is None else good & np.asarray(valid)
@@ -146,7 +151,7 @@ class AmortizedPosterior:
         return self._draw(self.weights, self.mass_table, *data, key, n_draws=n_draws, derived=True)
 
     def log_prob(self, theta, flux_ujy, sky_ujy, z, *, valid=None):
-        """log q(u | data) (Object,) of parameters theta (Object, Param), per unit of normal coordinates u."""
+        """Log density (Object,) of theta (Object, Param) under the flow, per unit of normal coordinates u."""
         flux, sky, valid, z, _ = self._prepared(flux_ujy, sky_ujy, valid, z, None)
         condition = self.network.condition(self.weights, flux, sky, valid, z)
         u = self.network.prior.to_normal(jnp.asarray(theta), self.network.cosmology.age(z))

@@ -107,7 +107,9 @@ def output_folder(folder) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"output folder {folder} cannot be made ({error.strerror}): choose another") from error
+        raise UserError(
+            f"output folder {folder} cannot be made ({error.strerror}): choose another"
+        ) from error
     with atomic_path(folder / ".writable"):
         pass
     (folder / ".writable").unlink()

@@ -14,7 +14,9 @@ from .model import GalaxyModel
 from .noise import BandMasks, DepthNoise
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["u", "theta", "z", "flux", "sky", "valid"], meta_fields=[])
+@partial(
+    jax.tree_util.register_dataclass, data_fields=["u", "theta", "z", "flux", "sky", "valid"], meta_fields=[]
+)
 @dataclass(frozen=True)
 class Mocks:
     """Mock objects: parameters and data.

@@ -54,7 +54,9 @@ def train(
     """
     simulator = Simulator.jades_pixels(model) if simulator is None else simulator
     config = TrainConfig() if config is None else config
-    network = PixelNetwork(arch or Architecture(), len(model.filters.names), model.prior, model.sfh, model.cosmology)
+    network = PixelNetwork(
+        arch or Architecture(), len(model.filters.names), model.prior, model.sfh, model.cosmology
+    )
     trained = Trainer(network, simulator, config, checkpoint).run(progress=progress)
     meta = {
         "name": name,
@@ -89,7 +91,9 @@ def reference_fluxes(model: GalaxyModel) -> dict:
     low, high = model.prior.z
     z = np.linspace(low, high, _N_REFERENCE).astype(np.float32)
     theta = model.prior.sample(jax.random.key(20_250_604), jnp.asarray(z), model.cosmology.age(z))
-    flux = jax.jit(lambda pairs: jax.lax.map(lambda pair: model.predict(*pair), pairs))((theta, jnp.asarray(z)))
+    flux = jax.jit(lambda pairs: jax.lax.map(lambda pair: model.predict(*pair), pairs))(
+        (theta, jnp.asarray(z))
+    )
     return {"z": z.tolist(), "theta": np.asarray(theta).tolist(), "flux_ujy": np.asarray(flux).tolist()}
 
 

@@ -62,7 +62,9 @@ class TrainConfig:
             if getattr(self, name) < 1:
                 raise UserError(f"training option {name}={getattr(self, name)}: give a positive integer")
         if self.batch > self.n_z * self.n_per_z:
-            raise UserError(f"batch {self.batch} of {self.n_z} x {self.n_per_z} candidates: lower it or raise n_per_z")
+            raise UserError(
+                f"batch {self.batch} of {self.n_z} x {self.n_per_z} candidates: lower it or raise n_per_z"
+            )
 
     def as_dict(self) -> dict:
         """Plain dictionary, for the bundle's configuration."""
@@ -79,7 +81,9 @@ def _restore(tree, arrays: dict[str, np.ndarray], path: Path):
     """The tree with its leaves replaced by stored arrays of the same names."""
     expected = _flatten(tree)
     if {k: v.shape for k, v in expected.items()} != {k: v.shape for k, v in arrays.items()}:
-        raise UserError(f"checkpoint {path} belongs to another network or optimiser: remove it to train afresh")
+        raise UserError(
+            f"checkpoint {path} belongs to another network or optimiser: remove it to train afresh"
+        )
     return jax.tree_util.tree_map_with_path(lambda p, _: jnp.asarray(arrays[jax.tree_util.keystr(p)]), tree)
 
 
@@ -114,14 +118,20 @@ class Trainer:
         Written every ``every_s`` seconds and at the end; if it exists, training goes on from it.
     """
 
-    def __init__(self, network: PixelNetwork, simulator: Simulator, config: TrainConfig, checkpoint=None, every_s=120.0):
+    def __init__(
+        self, network: PixelNetwork, simulator: Simulator, config: TrainConfig, checkpoint=None, every_s=120.0
+    ):
         self.network = network
         self.simulator = simulator
         self.config = config
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.every_s = every_s
         schedule = optax.warmup_cosine_decay_schedule(
-            0.0, config.learning_rate, min(config.warmup, config.steps // 10 + 1), config.steps, 1e-3 * config.learning_rate
+            0.0,
+            config.learning_rate,
+            min(config.warmup, config.steps // 10 + 1),
+            config.steps,
+            1e-3 * config.learning_rate,
         )
         self._optimizer = optax.chain(optax.clip_by_global_norm(config.clip), optax.adam(schedule, b2=0.99))
         self._step = jax.jit(self._update, donate_argnums=0)
@@ -165,14 +175,20 @@ class Trainer:
         try:
             arrays = load_file(self.checkpoint)
         except SafetensorError as error:
-            raise UserError(f"checkpoint {self.checkpoint} cannot be read ({error}): remove it to train afresh") from error
+            raise UserError(
+                f"checkpoint {self.checkpoint} cannot be read ({error}): remove it to train afresh"
+            ) from error
         try:
             record = json.loads(bytes(arrays.pop("record")).decode())
             record["config"], record["history"]
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{self.checkpoint} is not a checkpoint of a training: name another file") from error
+            raise UserError(
+                f"{self.checkpoint} is not a checkpoint of a training: name another file"
+            ) from error
         if record["config"] != self.config.as_dict():
-            raise UserError(f"checkpoint {self.checkpoint} was written with other options: repeat them or remove it")
+            raise UserError(
+                f"checkpoint {self.checkpoint} was written with other options: repeat them or remove it"
+            )
         return _restore(state, arrays, self.checkpoint), record["history"]
 
     def _save(self, state, history):
@@ -209,7 +225,9 @@ class Trainer:
         for step in range(first, c.steps):
             if step // c.refresh != pool_id:
                 pool_id = step // c.refresh
-                pool = self.simulator.table_pool(jax.random.fold_in(jax.random.key(c.seed + 2), pool_id), c.pool)
+                pool = self.simulator.table_pool(
+                    jax.random.fold_in(jax.random.key(c.seed + 2), pool_id), c.pool
+                )
             state, loss = self._step(state, pool)
             losses.append(loss)
             bar.update()
@@ -230,5 +248,7 @@ class Trainer:
         bar.close()
         skipped = int(state["skipped"])
         if skipped > 0.01 * c.steps:
-            raise UserError(f"{skipped} of {c.steps} updates were not finite: lower learning_rate or check the model")
+            raise UserError(
+                f"{skipped} of {c.steps} updates were not finite: lower learning_rate or check the model"
+            )
         return Trained(state["mean"], history, skipped)

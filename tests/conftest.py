@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from dsps_sbi.bundle import save_bundle
+from dsps_sbi import bundle as bundle_module
+from dsps_sbi import cli
+from dsps_sbi.bundle import load_bundle, save_bundle
 from dsps_sbi.derived import MassTable
 from dsps_sbi.instruments.jades import JADES_BANDS, JADES_DEPTH_UJY
 from dsps_sbi.io import PixelCube
@@ -149,3 +151,45 @@ def make_cutout(mock_pixels, tmp_path):
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command line: exit status, standard output, standard error."""
+
+    def run(*argv):
+        status = cli.main([str(part) for part in argv])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def loaded(tiny_bundle):
+    return load_bundle(tiny_bundle)
+
+
+@pytest.fixture
+def infer(run, tiny_bundle, loaded, tmp_path, monkeypatch):
+    # loaded once: each loading compiles anew
+    once = {str(tiny_bundle): loaded}
+    monkeypatch.setattr(bundle_module, "load_bundle", lambda name: once.get(name) or load_bundle(name))
+
+    def infer(*argv, bundle=tiny_bundle, out=tmp_path / "out"):
+        return run("infer", "--bundle", bundle, "-o", out, "--draws", 20, *argv)
+
+    return infer
+
+
+@pytest.fixture
+def refused(infer, tmp_path):
+    """Assert that a command line fails with one line, and that nothing is left behind."""
+
+    def refused(message, *argv, **options):
+        status, output, error = infer(*argv, **options)
+        assert status == 1 and output == ""
+        assert error.startswith("error: ") and error.count("\n") == 1 and "Traceback" not in error
+        assert message in error
+        assert not (tmp_path / "out").exists()
+
+    return refused

@@ -23,7 +23,7 @@ def galaxies():
 
 
 # Largest error and 95th percentile [dex] of log_mass and log_mass_living
-TOLERANCES = {"real_grid": ((4e-3, 2e-3), (8e-3, 5e-3)), "toy": ((1e-2, 4e-3), (2e-2, 8e-3))}
+TOLERANCES = {"real_grid": ((2.5e-3, 1.2e-3), (6e-3, 3e-3)), "toy": ((1e-2, 4e-3), (2e-2, 8e-3))}
 
 
 @pytest.mark.parametrize("name", TOLERANCES)

@@ -1,0 +1,1 @@
+"""Networks from data to a context vector."""

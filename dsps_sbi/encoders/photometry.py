@@ -44,7 +44,12 @@ def features(flux, sky, valid, z, log_distance, universe_gyr):
         universe_gyr / 4.0 - 1.0,
         valid.sum(axis=-1) / 10.0 - 1.0,
     ]
-    bands = [jnp.arcsinh(ratio * 25.0) / 3.0, log_error / 2.0, jnp.arcsinh(snr / 3.0) / 4.0, valid.astype(flux.dtype)]
+    bands = [
+        jnp.arcsinh(ratio * 25.0) / 3.0,
+        log_error / 2.0,
+        jnp.arcsinh(snr / 3.0) / 4.0,
+        valid.astype(flux.dtype),
+    ]
     inputs = jnp.concatenate([*bands, jnp.stack(context, axis=-1)], axis=-1)
     return jnp.clip(inputs, -6.0, 6.0), log_luminosity
 
@@ -58,6 +63,7 @@ class Block(nnx.Module):
         self.outer = nnx.Linear(width, width, rngs=rngs, kernel_init=nnx.initializers.zeros)
 
     def __call__(self, x):
+        """Map (Object, width) to the same shape."""
         return x + self.outer(jax.nn.silu(self.inner(self.norm(x))))
 
 
@@ -76,6 +82,7 @@ class PhotometryEncoder(nnx.Module):
         self.last = nnx.Linear(width, n_out, rngs=rngs)
 
     def __call__(self, inputs):
+        """Context (Object, n_out) of features (Object, n_in)."""
         x = self.first(inputs)
         for block in self.blocks:
             x = block(x)

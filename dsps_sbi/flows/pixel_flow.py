@@ -13,7 +13,6 @@ from jax.scipy.stats import norm
 
 from .coupling import Conditioner, Coupling
 
-
 # Natural log of the mass's width in dex before anything is learnt: about 0.2 dex
 LOG_SCALE_START = -1.5
 

@@ -1,0 +1,1 @@
+"""What the light is seen through: filters and their names."""

@@ -1,0 +1,1 @@
+"""Pure functions of arrays: no classes, no files, units in the names of the arguments."""

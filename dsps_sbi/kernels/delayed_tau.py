@@ -13,7 +13,7 @@ _SPLIT = 1.0
 
 
 def phi2(x):
-    """(exp(x) - 1 - x) / x^2, accurate to float32 round-off for \\|x\\| <= 1 (9-term series)."""
+    """(exp(x) - 1 - x) / x^2 by its series, to float32 round-off for x between -1 and 1."""
     term = jnp.full_like(x, 0.5)
     total = term
     for n in range(3, 13):
@@ -53,10 +53,12 @@ def fraction_younger(age_gyr, duration_gyr, tau_gyr):
     """
     x0 = duration_gyr / tau_gyr
     d = jnp.clip(age_gyr / tau_gyr, 0.0, x0)
+    # from the times, not x0 - d: for x0 of hundreds its rounding would enter the exponent
+    before = jnp.maximum(duration_gyr - age_gyr, 0.0) / tau_gyr
     ds = jnp.minimum(d, _SPLIT)
     # G(x0) - G(x0 - d), times exp(x0): free of cancellation for small d and any x0 >= d
     near = x0 * jnp.expm1(ds) - ds**2 * jnp.exp(ds) * phi2(-ds)
-    far = (1.0 + x0 - d) * jnp.exp(d - x0) - (1.0 + x0) * jnp.exp(-x0)
+    far = (1.0 + before) * jnp.exp(-before) - (1.0 + x0) * jnp.exp(-x0)
     x0s = jnp.minimum(x0, _SPLIT)
     young = near / (x0s**2 * phi2(x0s))
     old = jnp.where(d < _SPLIT, near * jnp.exp(-x0), far) / formed_fraction(jnp.maximum(x0, _SPLIT))

@@ -27,7 +27,9 @@ def log_likelihood(flux_obs, sky, valid, flux_model, floor):
     model = jnp.where(valid, flux_model, 0.0) / unit
     observed = jnp.where(valid, flux_obs, 0.0) / unit
     variance = 1.0 + (floor * model) ** 2
-    terms = (observed - model) ** 2 / variance + jnp.log(variance) + 2.0 * jnp.log(unit) + jnp.log(2.0 * jnp.pi)
+    terms = (
+        (observed - model) ** 2 / variance + jnp.log(variance) + 2.0 * jnp.log(unit) + jnp.log(2.0 * jnp.pi)
+    )
     return -0.5 * jnp.sum(jnp.where(valid, terms, 0.0), axis=-1)
 
 

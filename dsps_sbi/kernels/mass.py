@@ -51,7 +51,9 @@ def mass_grid(flux_obs, sky, valid, unit_flux, floor, low, high):
     for _ in range(6):
         mass, width = least_squares(jnp.maximum(mass, 0.0))
     top = jnp.log10(jnp.maximum(mass + _REACH * width, 1e-12)) + reference
-    bottom = jnp.where(mass > _REACH * width, jnp.log10(jnp.maximum(mass - _REACH * width, 1e-12)) + reference, low)
+    bottom = jnp.where(
+        mass > _REACH * width, jnp.log10(jnp.maximum(mass - _REACH * width, 1e-12)) + reference, low
+    )
     top = jnp.clip(top, low + 1e-3, high)
     bottom = jnp.clip(bottom, low, top - 1e-3)
     return bottom[..., None] + (top - bottom)[..., None] * jnp.linspace(0.0, 1.0, N_GRID)

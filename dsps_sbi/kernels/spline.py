@@ -70,7 +70,11 @@ def forward(x, params, bound):
     tt = t * (1.0 - t)
     denominator = s + (d0 + d1 - 2.0 * s) * tt
     y = y0 + height * (s * t**2 + d0 * tt) / denominator
-    log_det = 2.0 * jnp.log(s) + jnp.log(d1 * t**2 + 2.0 * s * tt + d0 * (1.0 - t) ** 2) - 2.0 * jnp.log(denominator)
+    log_det = (
+        2.0 * jnp.log(s)
+        + jnp.log(d1 * t**2 + 2.0 * s * tt + d0 * (1.0 - t) ** 2)
+        - 2.0 * jnp.log(denominator)
+    )
     return jnp.where(inside, y, x), jnp.where(inside, log_det, 0.0)
 
 
@@ -92,5 +96,9 @@ def inverse(y, params, bound):
     t = jnp.clip(2.0 * c / (-b - root), 0.0, 1.0)
     tt = t * (1.0 - t)
     denominator = s + bend * tt
-    log_det = 2.0 * jnp.log(denominator) - 2.0 * jnp.log(s) - jnp.log(d1 * t**2 + 2.0 * s * tt + d0 * (1.0 - t) ** 2)
+    log_det = (
+        2.0 * jnp.log(denominator)
+        - 2.0 * jnp.log(s)
+        - jnp.log(d1 * t**2 + 2.0 * s * tt + d0 * (1.0 - t) ** 2)
+    )
     return jnp.where(inside, x0 + t * width, y), jnp.where(inside, log_det, 0.0)

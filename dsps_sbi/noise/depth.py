@@ -42,7 +42,9 @@ class DepthNoise:
         if not (np.all(np.isfinite(self.depth_ujy)) and np.all(self.depth_ujy > 0)):
             raise UserError(f"depths {self.depth_ujy} uJy: give one positive 1-sigma sky per band")
         if not self.offset_dex[0] <= self.offset_dex[1] or self.jitter_dex < 0:
-            raise UserError(f"depth range {self.offset_dex} dex, jitter {self.jitter_dex}: give low <= high, jitter >= 0")
+            raise UserError(
+                f"depth range {self.offset_dex} dex, jitter {self.jitter_dex}: give low <= high, jitter >= 0"
+            )
         if not 0.0 <= self.floor < 1.0:
             raise UserError(f"noise floor {self.floor}: give a relative error in [0, 1), such as 0.05")
 
@@ -71,7 +73,7 @@ class DepthNoise:
         return log_likelihood(flux_obs, sky, valid, flux_model, self.floor)
 
     def covers(self, sky):
-        """Whether sky sigmas (..., Band) lie in the trained range, 2 standard deviations of jitter allowed."""
+        """Whether sky sigmas (..., Band) lie in the trained range give or take twice the jitter."""
         dex = np.log10(np.asarray(sky) / self.depth_ujy)
         low, high = self.offset_dex
         return (dex >= low - 2 * self.jitter_dex) & (dex <= high + 2 * self.jitter_dex)

@@ -30,7 +30,9 @@ class BandMasks:
 
     def __post_init__(self):
         if self.p_all < 0 or self.p_pattern < 0 or self.p_all + self.p_pattern > 1:
-            raise UserError(f"mask probabilities {self.p_all} and {self.p_pattern}: give shares that sum to at most 1")
+            raise UserError(
+                f"mask probabilities {self.p_all} and {self.p_pattern}: give shares that sum to at most 1"
+            )
         if self.patterns.sum(axis=1).min() < self.fewest or self.fewest < 1:
             raise UserError(f"a band pattern has fewer than {self.fewest} bands: drop it or lower fewest")
 

@@ -1,0 +1,191 @@
+"""How fast is the forward model, and how fast is DSPS 0.4.8 at the same work?
+
+Work: delayed-tau galaxies at z = 1 to fluxes in the 19 JADES bands, the same SSPs on both sides.
+Ours: normal coordinates to fluxes by the band table of that redshift, with history, dust and gas.
+DSPS, in a process of its own, by two routes of its public functions (see _dsps_worker.py):
+``spectrum``, its documented one, with the same dust screen; and ``table``, its fast one at a fixed
+redshift, without dust. Both start from ready-made tables of star formation histories, whose making is not
+timed. Of float32 and float64 the faster counts, at each batch size.
+"""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from _contract import options, report, terms
+from _dsps import Worker, python, write_inputs
+
+import dsps_sbi as ds
+from dsps_sbi.ssp import load, read_miles
+
+Z = 1.0
+N_TIMES = 100  # of the tables of histories in DSPS's examples
+RANGE_AA = (3540.0, 7410.0)
+N_CHECK = 200
+
+
+def seconds(call, *args):
+    """Seconds of one call."""
+    start = time.perf_counter()
+    jax.block_until_ready(call(*args))
+    return time.perf_counter() - start
+
+
+def check_sample(grid, universe_gyr):
+    """Galaxies that both codes define alike: metallicities at nodes, histories that a table resolves."""
+    rng = np.random.default_rng(1)
+    nodes = grid.metallicity[(grid.metallicity > -2.27) & (grid.metallicity < 0.40)]
+    return {
+        "log_tau": rng.uniform(-0.5, 2.0, N_CHECK),
+        "t_start": rng.uniform(0.1, 0.9, N_CHECK) * universe_gyr,
+        "metallicity": rng.choice(nodes, N_CHECK),
+        "av": rng.uniform(0.0, 2.0, N_CHECK),
+        "log_mass_formed": rng.uniform(8.0, 11.0, N_CHECK),
+    }
+
+
+def accuracy(grid, filters, worker, folder, sample):
+    """Relative differences of DSPS's fluxes from those of ``predict``, stars and dust."""
+    model = ds.GalaxyModel(grid, filters, ds.Prior.jades_pixels(), log_u=None)
+    predict = jax.jit(lambda theta: jax.lax.map(lambda t: model.predict(t, Z), theta, batch_size=50))
+    columns = np.stack([sample[name] for name in model.names], axis=1).astype(np.float32)
+    dust_free = np.where(np.array(model.names) == "av", np.float32(0.0), columns)
+    ours = {"spectrum": np.asarray(predict(columns)), "table": np.asarray(predict(dust_free))}
+    metrics = {}
+    for name, route, curves in (
+        ("dsps", "spectrum", "fine"),
+        ("dsps_short_curves", "spectrum", "short"),
+        ("dsps_table", "table", "fine"),
+    ):
+        path = folder / f"{name}.npy"
+        worker(route=route, filters=curves, sample="check", n=N_CHECK, save=str(path))
+        off = np.abs(np.load(path) / ours[route] - 1.0)
+        metrics |= {f"{name}_p{100 * q:g}": np.quantile(off, q) for q in (0.5, 0.99, 1.0)}
+    return metrics
+
+
+def race(ours, workers, batches, repeats):
+    """Seconds by runner and batch, each repeat running everybody once; the first call is apart."""
+    first, times = {}, {}
+    runners = {("ours", "", ""): ours}
+    for route in ("spectrum", "table"):
+        for worker in workers:
+            runners[("dsps", route, worker.precision)] = lambda n, w=worker, r=route: w(
+                route=r, filters="short", sample="speed", n=n
+            )
+    for batch in batches:
+        for name, run in runners.items():
+            first[*name, batch] = run(batch)
+        for _ in range(repeats):
+            for name, run in runners.items():
+                # half a minute is long enough to be timed once more and no oftener
+                if first[*name, batch] < 30.0 or (*name, batch) not in times:
+                    times.setdefault((*name, batch), []).append(run(batch))
+    return first, {key: float(np.median(value)) for key, value in times.items()}
+
+
+def spectra(grid, n, repeats):
+    """Spectra per second (stars, history, dust, redshift) at full resolution."""
+    model = ds.GalaxyModel(grid, ds.FilterSet.from_names(("F606W",)), ds.Prior.jades_pixels(), log_u=None)
+    z = 0.1
+    theta = model.prior.sample(jax.random.key(2), jnp.full(n, z), model.cosmology.age(z))
+    call = jax.jit(jax.vmap(lambda t: model.spectrum(t, z)[1]))
+    compile_s = seconds(call, theta)
+    return n / np.median([seconds(call, theta) for _ in range(repeats)]), compile_s
+
+
+def spectral_grid(grid, folder):
+    """MILES at 4300 pixels where it is at hand, else BC03-MILES cut to its range."""
+    if folder is not None and folder.is_dir():
+        return read_miles(folder)
+    keep = (grid.wave_aa > RANGE_AA[0]) & (grid.wave_aa < RANGE_AA[1])
+    words = {name: getattr(grid, name) for name in ("age_gyr", "metallicity", "imf", "tracks", "library")}
+    return ds.SSPGrid("bc03-miles, cut", wave_aa=grid.wave_aa[keep], flux=grid.flux[..., keep], **words)
+
+
+def size(grid):
+    """A grid's name and dimensions in words."""
+    n_met, n_age, n_wave = grid.flux.shape
+    return f"{grid.name}: {n_age} ages, {n_met} metallicities, {n_wave} pixels"
+
+
+def main():
+    parser = options(__doc__.splitlines()[0])
+    parser.add_argument("--dsps-python", type=Path, help="Python with dsps 0.4.8; default: made in the cache")
+    parser.add_argument("--miles", type=Path, help="folder of MILES files; default: that of the test data")
+    args = parser.parse_args()
+    data = os.environ.get("DSPS_SBI_TEST_DATA")
+    miles = args.miles or (Path(data) / "ssp" / "miles_basti_kb" if data else None)
+    batches, repeats = ((1, 100, 1000), 3) if args.quick else ((1, 100, 10_000), 7)
+    most = batches[-1]
+
+    grid = load("bc03-miles")
+    model = ds.GalaxyModel.preset("jades-pixels", ssp=grid)
+    simulator = ds.Simulator.jades_pixels(model)
+    table_compile_s = seconds(model.band_table, Z)
+    table = model.band_table(Z)
+    universe = float(table.universe_gyr)
+    u = jax.random.normal(jax.random.key(0), (most, len(model.names)))
+    theta = np.asarray(simulator.noiseless(u, table)[1], float)
+    speed = {name: theta[:, i] for i, name in enumerate(model.names)}
+    check = check_sample(grid, universe)
+    young = universe - np.geomspace(1e-6, universe - 0.01, 1500)[::-1]
+    times = np.unique(np.concatenate([np.linspace(0.01, universe, 1500), young]))
+    samples = {"speed": (speed, np.linspace(0.05, universe, N_TIMES)), "check": (check, times)}
+
+    jitted = jax.jit(simulator.noiseless)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_inputs(folder / "inputs.npz", grid, model.filters, Z, universe, samples)
+        dsps_python = args.dsps_python or python()
+        workers = [Worker(dsps_python, folder / "inputs.npz", p) for p in ("float32", "float64")]
+        metrics = accuracy(grid, model.filters, workers[1], folder, check)
+        first, times = race(lambda n: seconds(jitted, u[:n], table), workers, batches, repeats)
+        for worker in workers:
+            worker.close()
+
+    metrics["photometric_seds_per_s"] = most / times["ours", "", "", most]
+    metrics["compile_s"] = first["ours", "", "", most] - times["ours", "", "", most]
+    metrics["band_table_compile_s"] = table_compile_s
+    faster = {}
+    for route, prefix in (("spectrum", "dsps"), ("table", "dsps_table")):
+        for batch in batches:
+            by_precision = {p: times["dsps", route, p, batch] for p in ("float32", "float64")}
+            best = min(by_precision, key=by_precision.get)
+            faster[f"{route}, {batch}"] = best
+            suffix = "" if batch == most else f"_{batch}"
+            metrics[f"ratio_to_{prefix}{suffix}"] = by_precision[best] / times["ours", "", "", batch]
+        metrics[f"{prefix}_photometric_seds_per_s"] = most / by_precision[best]
+        metrics[f"{prefix}_compile_s"] = first["dsps", route, best, most] - by_precision[best]
+        metrics |= {f"{prefix}_{p}_seds_per_s": most / s for p, s in by_precision.items()}
+    light = spectral_grid(grid, miles)
+    n_spectra = 200 if args.quick else 1000
+    metrics["spectra_per_s"], metrics["spectra_compile_s"] = spectra(light, n_spectra, repeats)
+    report(
+        args.json,
+        terms(
+            objects=list(batches),
+            z=Z,
+            bands=len(model.filters.names),
+            repeats=repeats,
+            statistic="median of repeats in alternation, process warm, inputs in memory",
+            seed=0,
+            ssp=size(grid),
+            ours="float32; normal coordinates to fluxes with history, dust (8 pieces per band) and gas",
+            dsps="0.4.8; dsps_: full spectra, same screen; dsps_table_: precomputed SSP magnitudes, no dust",
+            dsps_precision=faster,
+            dsps_histories=f"ready-made tables of {N_TIMES} times; curves of 200 points",
+            check=f"{N_CHECK} galaxies, stars and dust, metallicity at nodes, tau > 0.3 Gyr, float64 in DSPS",
+            check_curves="4000 points, dsps_short_curves: 200",
+            spectra=f"{size(light)}; batches of {n_spectra}",
+        ),
+        {name: float(value) for name, value in metrics.items()},
+    )
+
+
+if __name__ == "__main__":
+    main()
