@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .band_table import BandTable
+from .band_table import BandTable, Layer, fast_fluxes
 from .cosmology import Cosmology
 from .dust import Calzetti, DustLaw, birth_age, free_names, is_plain
 from .errors import UserError
 from .instruments.filters import FilterSet
 from .kernels import photometry as phot
-from .kernels.csp import composite, metallicity_weights
+from .kernels.csp import composite, metallicity_weights, outer
 from .kernels.igm import igm_transmission
 from .prior import Prior
 from .sfh import DelayedTau, StarFormationHistory, age_edges, mass_weights
@@ -21,6 +21,8 @@ from .ssp import SSPGrid, load, with_nebular
 
 # Parameters that every model has besides those of its star formation history and dust law
 COMMON = ("metallicity", "av", "log_mass_formed")
+# What ``log_u`` is set to for an ionisation parameter of each galaxy's own
+FREE = "free"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +35,15 @@ class GalaxyModel:
     filters : FilterSet
     prior : Prior
         Its names must be those of the SFH followed by ``metallicity``, ``av``, those of the dust law
-        if it has any, and ``log_mass_formed``.
+        if it has any, ``log_u`` if that is free, and ``log_mass_formed``.
     sfh : StarFormationHistory
     dust : DustLaw
         Called with rest wavelengths [Angstrom], returns A(lambda) / A_V; may have free parameters
         and a second screen before young stars.
     cosmology : Cosmology
-    log_u : float or None
-        Ionisation parameter of the nebular emission; None leaves nebular emission out.
+    log_u : float, "free" or None
+        Ionisation parameter of the nebular emission, the same for all galaxies, or a parameter of
+        each; None leaves nebular emission out.
     n_sub : int
         Pieces that each filter is cut into for the dust screen of the fast path.
         Double it for steep laws with free parameters at high redshift.
@@ -62,15 +65,21 @@ class GalaxyModel:
     sfh: StarFormationHistory = field(default_factory=DelayedTau)
     dust: DustLaw = field(default_factory=Calzetti)
     cosmology: Cosmology = field(default_factory=Cosmology.from_astropy)
-    log_u: float | None = -2.0
+    log_u: float | str | None = -2.0
     n_sub: int = 8
 
     def __post_init__(self):
-        expected = (*self.sfh.names, *COMMON[:2], *free_names(self.dust), *COMMON[2:])
+        gas = ("log_u",) if self.log_u == FREE else ()
+        expected = (*self.sfh.names, *COMMON[:2], *free_names(self.dust), *gas, *COMMON[2:])
         if self.prior.names != expected:
-            raise UserError(f"prior of {', '.join(self.prior.names)}; this model needs one of {', '.join(expected)}")
+            given = ", ".join(self.prior.names)
+            raise UserError(f"prior of {given}; this model needs one of {', '.join(expected)}")
         if self.log_u is not None and self.ssp.nebular is None:
-            raise UserError(f"SSP grid {self.ssp.name} has no nebular tables: pass log_u=None or another grid")
+            raise UserError(
+                f"SSP grid {self.ssp.name} has no nebular tables: pass log_u=None or another grid"
+            )
+        if self.n_sub < 1:
+            raise UserError(f"n_sub is {self.n_sub}: cut the filters into at least one piece, better 8")
 
     @classmethod
     def preset(cls, name: str = "jades-pixels", ssp: SSPGrid | None = None) -> "GalaxyModel":
@@ -102,9 +111,25 @@ class GalaxyModel:
     @cached_property
     def _light(self) -> jax.Array:
         """(Met, Age, Wave + Line): L_lambda [Lsun/A] then line luminosities [Lsun], per Msun formed."""
-        parts = (self.ssp.flux,) if self.log_u is None else with_nebular(self.ssp, self.log_u)
         with jax.ensure_compile_time_eval():
-            return jnp.asarray(np.concatenate(parts, axis=-1), jnp.float32)
+            if self.log_u is None:
+                return jnp.asarray(self.ssp.flux)
+            log_u = self.ssp.nebular.log_u[0] if self.log_u == FREE else self.log_u
+            return jnp.asarray(np.concatenate(with_nebular(self.ssp, log_u), axis=-1))
+
+    @cached_property
+    def _gas(self) -> jax.Array | None:
+        """(LogU * Met, Age, Wave + Line): what each log U adds to ``_light``, for the ages with gas."""
+        if self.log_u != FREE:
+            return None
+        nebular = self.ssp.nebular
+        n_young = int(np.searchsorted(self.ssp.age_gyr, nebular.age_gyr[-1] * 1.01))
+        first = np.asarray(self._light)[:, :n_young]
+        rows = [
+            np.concatenate(with_nebular(self.ssp, u), axis=-1)[:, :n_young] - first for u in nebular.log_u
+        ]
+        with jax.ensure_compile_time_eval():
+            return jnp.asarray(np.concatenate(rows))
 
     @cached_property
     def _rest_aa(self) -> np.ndarray:
@@ -131,7 +156,8 @@ class GalaxyModel:
             pixels = phot.pixel_weights(jnp.asarray(self._pixel_edges_aa), z, curve_aa, cum, quantiles)
             lines = phot.line_weights(lines_aa, z, curve_aa, density, cum, quantiles)
             rows.append(jnp.concatenate([pixels, lines], axis=-1))
-        scale = phot.flux_scale_ujy(z, self.cosmology.distance_mpc(z), jnp.asarray(self.filters.pivot_aa, jnp.float32))
+        pivot_aa = jnp.asarray(self.filters.pivot_aa, jnp.float32)
+        scale = phot.flux_scale_ujy(z, self.cosmology.distance_mpc(z), pivot_aa)
         return jnp.stack(rows, axis=1) * self._igm(z) * scale[:, None]
 
     def split(self, theta):
@@ -141,7 +167,30 @@ class GalaxyModel:
         """
         n, n_dust = len(self.sfh.names), len(free_names(self.dust))
         av = theta[..., n + 1 : n + 2 + n_dust] if n_dust else theta[..., n + 1]
-        return theta[..., :n], theta[..., n], av, theta[..., n + 2 + n_dust]
+        return theta[..., :n], theta[..., n], av, theta[..., -1]
+
+    def gas_weights(self, theta):
+        """Interpolation weights (..., LogU) in the log U of theta (..., Param); None where it is fixed."""
+        if self.log_u != FREE:
+            return None
+        return metallicity_weights(theta[..., -2], jnp.asarray(self.ssp.nebular.log_u, jnp.float32))
+
+    def predict_fast(self, theta, table: BandTable):
+        """Band fluxes of many galaxies at the redshift of a band table.
+
+        Parameters
+        ----------
+        theta : array (Object, Param)
+        table : BandTable
+
+        Returns
+        -------
+        array (Object, Band)
+            f_nu [uJy].
+        """
+        params, metallicity, av, log_mass = self.split(theta)
+        flux = fast_fluxes(table, self.sfh, params, metallicity, av, self.gas_weights(theta))
+        return flux * 10.0 ** log_mass[:, None]
 
     def _rest_light(self, theta, z):
         """(..., Wave + Line) attenuated light per Msun formed, and log formed mass."""
@@ -150,18 +199,26 @@ class GalaxyModel:
         ages = mass_weights(self.sfh, params[..., None, :], self.edges_gyr, universe[..., None])
         mets = metallicity_weights(metallicity, jnp.asarray(self.ssp.metallicity, jnp.float32))
         rest_aa = jnp.asarray(self._rest_aa)
-        if is_plain(self.dust):
+        log_u = self.gas_weights(theta)
+
+        def mix(ages):
             light = composite(ages, mets, self._light)
+            if log_u is None:
+                return light
+            return light + composite(ages[..., : self._gas.shape[1]], outer(log_u, mets), self._gas)
+
+        if is_plain(self.dust):
+            light = mix(ages)
             return light * 10.0 ** (-0.4 * av[..., None] * self.dust(rest_aa)), log_mass
         av, own = (av[..., :1], av[..., 1:]) if free_names(self.dust) else (av[..., None], None)
         screen = 10.0 ** (-0.4 * av * self.dust(rest_aa, own))
         birth = birth_age(self.dust)
         if birth is None:
-            return composite(ages, mets, self._light) * screen, log_mass
+            return mix(ages) * screen, log_mass
         edges = jnp.minimum(jnp.asarray(self.edges_gyr), birth)
         young = mass_weights(self.sfh, params[..., None, :], edges, universe[..., None])
         cloud = 10.0 ** (-0.4 * av * self.dust.birth(rest_aa, own))
-        light = composite(ages - young, mets, self._light) + composite(young, mets, self._light) * cloud
+        light = mix(ages - young) + mix(young) * cloud
         return light * screen, log_mass
 
     def predict(self, theta, z):
@@ -178,7 +235,7 @@ class GalaxyModel:
         array (Band,)
             f_nu [uJy].
         """
-        light, log_mass = self._rest_light(jnp.asarray(theta), jnp.asarray(z, jnp.float32))
+        light, log_mass = self._rest_light(jnp.asarray(theta), jnp.asarray(z, float))
         weights = self._band_weights(z, jnp.array([0.0, 2.0]))[0]
         return weights @ light * 10.0**log_mass
 
@@ -197,7 +254,7 @@ class GalaxyModel:
         flux_ujy : array (Wave,)
             f_nu [uJy].
         """
-        z = jnp.asarray(z, jnp.float32)
+        z = jnp.asarray(z, float)
         light, log_mass = self._rest_light(jnp.asarray(theta), z)
         light = light * self._igm(z)
         n = len(self.ssp.wave_aa)
@@ -209,35 +266,52 @@ class GalaxyModel:
         return wave, density * scale * 10.0**log_mass
 
     @cached_property
+    def _n_gas(self) -> int:
+        """Number of SSP ages with nebular emission."""
+        if self.log_u is None:
+            return 0
+        return int(np.searchsorted(self.ssp.age_gyr, self.ssp.nebular.age_gyr[-1] * 1.01))
+
+    @cached_property
     def _build_table(self):
         quantiles = jnp.linspace(0.0, 1.0, self.n_sub + 1).at[-1].set(2.0)
+        n_wave, n_gas = len(self.ssp.wave_aa), self._n_gas
         light = jnp.swapaxes(self._light, 0, 1)
         # constant star formation over 1 Gyr, mean of all metallicities, scaled into float32's range
         steady = np.diff(np.minimum(self.edges_gyr, 1.0))
         typical = jnp.einsum("a,amn->n", steady, light)
-        typical = typical / typical.max()
         plain, birth = is_plain(self.dust), birth_age(self.dust)
-        n_young = 0 if birth is None else int(np.searchsorted(self.edges_gyr, birth))
 
-        def build(light, z):
-            weights = self._band_weights(z, quantiles).reshape(self.n_sub * len(self.filters.names), -1)
-            # where the photons of each piece come from in a typical galaxy: breaks and lines included
-            share = weights * typical
+        def layer(light, weights, part, of_log_u=False):
+            weights = weights[..., part].reshape(-1, light[..., part].shape[-1])
+            rest_aa = jnp.asarray(self._rest_aa)[part]
+            # where the photons of each piece come from in a typical galaxy, breaks included
+            share = weights * (typical[part] / jnp.max(typical[part]))
             share = share / jnp.maximum(share.sum(axis=1, keepdims=True), 1e-37)
-            rest_aa = jnp.asarray(self._rest_aa)
+            screen = share @ self.dust(rest_aa) if plain else jnp.exp(share @ jnp.log(rest_aa))
+            return Layer(jnp.einsum("amn,kn->amk", light[..., part], weights), screen, of_log_u)
+
+        def build(light, gas, z):
+            weights = self._band_weights(z, quantiles)
+            continuum, lines = slice(None, n_wave), slice(n_wave, None)
+            layers = [layer(light, weights, continuum)]
+            if n_gas:
+                layers.append(layer(light[:n_gas], weights, lines))
+            if gas is not None:
+                gas = jnp.swapaxes(gas, 0, 1)
+                layers += [layer(gas, weights, part, True) for part in (continuum, lines)]
             return BandTable(
                 z=z,
                 universe_gyr=self.cosmology.age(z),
-                flux=jnp.einsum("amn,kn->amk", light, weights),
-                screen=share @ self.dust(rest_aa) if plain else jnp.exp(share @ jnp.log(rest_aa)),
+                layers=tuple(layers),
                 edges_gyr=jnp.asarray(self.edges_gyr, jnp.float32),
                 metallicity=jnp.asarray(self.ssp.metallicity, jnp.float32),
                 n_sub=self.n_sub,
                 dust=None if plain else self.dust,
-                n_young=n_young,
+                n_young=0 if birth is None else int(np.searchsorted(self.edges_gyr, birth)),
             )
 
-        return partial(jax.jit(build), light)
+        return partial(jax.jit(build), light, self._gas)
 
     def band_table(self, z) -> BandTable:
         """SSPs through every band at one redshift; exact there but for the dust within a sub-band.
@@ -249,5 +323,5 @@ class GalaxyModel:
         """
         low, high = self.prior.z
         if not low <= float(z) <= high:
-            raise UserError(f"redshift {float(z):g} is outside the model's range {low:g}-{high:g}: correct it")
+            raise UserError(f"redshift {float(z):g} is outside the model's range {low:g}-{high:g}: mend it")
         return self._build_table(jnp.asarray(z, jnp.float32))

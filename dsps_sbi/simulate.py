@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .band_table import BandTable, fast_fluxes
+from .band_table import BandTable
 from .instruments.jades import SNR_BANDS
 from .kernels.likelihood import mean_snr
 from .model import GalaxyModel
@@ -78,9 +78,7 @@ class Simulator:
     def noiseless(self, u, table: BandTable):
         """Fluxes (Object, Band) [uJy] and theta (Object, Param) for u (Object, Param) at one redshift."""
         theta = self.model.prior.from_normal(u, table.universe_gyr)
-        params, metallicity, av, log_mass = self.model.split(theta)
-        flux = fast_fluxes(table, self.model.sfh, params, metallicity, av)
-        return flux * 10.0 ** log_mass[:, None], theta
+        return self.model.predict_fast(theta, table), theta
 
     def observe(self, key, u, theta, z, flux) -> Mocks:
         """Noise and masks on noiseless fluxes (Object, Band)."""

@@ -57,14 +57,13 @@ def errors_of_the_fast_path(simulator, redshifts, n):
 def test_fast_path_is_the_exact_one(toy_simulator):
     errors = list(errors_of_the_fast_path(toy_simulator, (0.01, 0.5, 2.0, 4.4, 7.4), 200))
     assert max(np.quantile(error, 0.99) for error in errors) < 0.005
-    # beyond 2 %: very dusty galaxies of a few Myr, most of whose light in a band is one line
     errors = np.concatenate(errors)
-    assert (errors > 0.02).mean() < 5e-4 and errors.max() < 0.06
+    assert errors.max() < 0.02
 
 
 def test_fast_path_is_the_exact_one_on_a_real_grid(real_grid):
     simulator = Simulator.jades_pixels(GalaxyModel.preset(ssp=real_grid))
-    for error in errors_of_the_fast_path(simulator, (0.1, 1.0, 3.5, 6.5), 30):
+    for error in errors_of_the_fast_path(simulator, (0.1, 1.0, 3.5, 7.4), 30):
         assert error.max() < 0.02 and np.quantile(error, 0.99) < 0.005
 
 

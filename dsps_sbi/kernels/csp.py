@@ -24,6 +24,12 @@ def metallicity_weights(metallicity, nodes):
     return low + jnp.where(columns == index[..., None] + 1, part[..., None], 0.0)
 
 
+def outer(first, second):
+    """Products (..., n * m) of two sets of weights (..., n) and (..., m), the second one fast."""
+    joint = first[..., :, None] * second[..., None, :]
+    return joint.reshape(*joint.shape[:-2], -1)
+
+
 def composite(age_weights, met_weights, grid):
     """Sum of SSPs for one metallicity per galaxy.
 
@@ -40,8 +46,7 @@ def composite(age_weights, met_weights, grid):
     array (..., n)
     """
     # one product with the grid as it lies in memory: no transposed copy of what may be 100 MB
-    joint = met_weights[..., :, None] * age_weights[..., None, :]
-    return joint.reshape(*joint.shape[:-2], -1) @ grid.reshape(-1, grid.shape[-1])
+    return outer(met_weights, age_weights) @ grid.reshape(-1, grid.shape[-1])
 
 
 def composite_joint(joint_weights, grid):
