@@ -69,7 +69,8 @@ class MassTable:
         """
         if grid.surviving_fraction is None or grid.living_fraction is None:
             raise UserError(f"SSP grid {grid.name} has no surviving mass fractions: use a grid that has them")
-        edges = np.concatenate([[0.0], np.geomspace(1e-3, min(_OLDEST_GYR, grid.age_gyr[-1]), _N_BINS), [1e3]])
+        oldest = min(_OLDEST_GYR, grid.age_gyr[-1])
+        edges = np.concatenate([[0.0], np.geomspace(1e-3, oldest, _N_BINS), [1e3]])
         fine = np.minimum(age_edges(grid.age_gyr), grid.age_gyr[-1] * 1.5)
         # overlap of each coarse bin with each SSP's own bin: means over linear age
         low = np.maximum(edges[:-1, None], fine[None, :-1])

@@ -3,18 +3,17 @@
 from importlib.metadata import version
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .checks.recovery import recovery
 from .derived import MassTable, derive
+from .match import reference_fluxes
 from .model import GalaxyModel
 from .network import Architecture, PixelNetwork
 from .posterior import AmortizedPosterior
 from .simulate import Simulator
 from .training import TrainConfig, Trainer
 
-_N_REFERENCE = 32
 _PACKAGES = ("dsps_sbi", "jax", "flax", "optax", "distrax", "numpy", "astropy", "astro-sedpy")
 
 
@@ -84,17 +83,6 @@ def train(
     post = AmortizedPosterior(network, trained.weights, model.filters.names, simulator.noise, table, meta)
     meta["validation"] = validate(post, simulator, seed=config.seed + 10)
     return post
-
-
-def reference_fluxes(model: GalaxyModel) -> dict:
-    """Fluxes [uJy] of 32 fixed parameter sets over the whole prior, by which a model is recognised."""
-    low, high = model.prior.z
-    z = np.linspace(low, high, _N_REFERENCE).astype(np.float32)
-    theta = model.prior.sample(jax.random.key(20_250_604), jnp.asarray(z), model.cosmology.age(z))
-    flux = jax.jit(lambda pairs: jax.lax.map(lambda pair: model.predict(*pair), pairs))(
-        (theta, jnp.asarray(z))
-    )
-    return {"z": z.tolist(), "theta": np.asarray(theta).tolist(), "flux_ujy": np.asarray(flux).tolist()}
 
 
 def validate(post: AmortizedPosterior, simulator: Simulator, *, seed: int, n_draws: int = 200) -> dict:

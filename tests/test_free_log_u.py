@@ -36,7 +36,8 @@ def test_equals_the_fixed_one_at_and_between_the_tabulated_values(models):
     for log_u in (float(fixed.ssp.nebular.log_u[1]), -2.3):
         own = np.insert(theta, -1, log_u, axis=1).astype(np.float32)
         ours = jax.vmap(lambda t: free.predict(t, 2.0))(own)
-        theirs = jax.vmap(lambda t, m=replace(fixed, log_u=log_u): m.predict(t, 2.0))(theta)
+        same = replace(fixed, log_u=log_u)
+        theirs = jax.vmap(lambda t, m=same: m.predict(t, 2.0))(theta)
         np.testing.assert_allclose(ours, theirs, rtol=2e-5)
 
 

@@ -1,0 +1,76 @@
+"""Does a bundle belong to a model? Told by fluxes, not by versions or dates."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .errors import UserError
+from .model import GalaxyModel
+
+_N_REFERENCE = 32
+_KEY = 20_250_604
+# Largest relative difference of a flux that still is the same model
+TOLERANCE = 1e-3
+
+
+def reference_fluxes(model: GalaxyModel) -> dict:
+    """Fluxes of 32 fixed parameter sets over the whole prior, by which a model is recognised.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+
+    Returns
+    -------
+    dict
+        ``z`` (32,), ``theta`` (32, Param) and ``flux_ujy`` (32, Band) [uJy] as nested lists.
+    """
+    low, high = model.prior.z
+    z = np.linspace(low, high, _N_REFERENCE).astype(np.float32)
+    theta = model.prior.sample(jax.random.key(_KEY), jnp.asarray(z), model.cosmology.age(z))
+    flux = _fluxes(model, theta, z)
+    return {"z": z.tolist(), "theta": np.asarray(theta).tolist(), "flux_ujy": flux.tolist()}
+
+
+def _fluxes(model, theta, z):
+    predict = jax.jit(lambda pairs: jax.lax.map(lambda pair: model.predict(*pair), pairs))
+    return np.asarray(predict((jnp.asarray(theta), jnp.asarray(z, jnp.float32))))
+
+
+def check_match(post, model: GalaxyModel) -> float:
+    """Refuse a model that the posterior was not trained on.
+
+    Parameters
+    ----------
+    post : AmortizedPosterior
+    model : GalaxyModel
+
+    Returns
+    -------
+    float
+        Largest relative difference of the reference fluxes, at most 1e-3.
+
+    Raises
+    ------
+    UserError
+        If bands or parameters differ, or a flux does by more than 0.1 %, naming the worst band.
+    """
+    name = post.meta.get("name", "unnamed")
+    if post.filters != model.filters.names or post.names != model.names:
+        raise UserError(f"bundle {name} has other bands or parameters than the model: use those that it lists")
+    reference = post.meta.get("reference")
+    if reference is None:
+        raise UserError(f"bundle {name} holds no reference fluxes: train it again")
+    expected = np.array(reference["flux_ujy"])
+    got = _fluxes(model, np.array(reference["theta"], np.float32), reference["z"])
+    # fluxes below 1e-6 of the galaxy's brightest are numerical dust
+    scale = np.maximum(expected, 1e-6 * expected.max(axis=1, keepdims=True))
+    difference = np.abs(got - expected) / scale
+    worst = np.unravel_index(np.argmax(difference), difference.shape)
+    if not difference[worst] <= TOLERANCE:
+        raise UserError(
+            f"bundle {name} was trained on another model: {post.filters[worst[1]]} differs by "
+            f"{100 * difference[worst]:.2g} % at z = {reference['z'][worst[0]]:.2f} (0.1 % allowed); "
+            "train it again or use the model that it names"
+        )
+    return float(difference[worst])
