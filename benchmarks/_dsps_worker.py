@@ -25,6 +25,7 @@ from dsps.utils import cumulative_mstar_formed
 
 ZERO_POINT = 23.9  # AB magnitude of 1 uJy
 COSMOLOGY = (0.3, -1.0, 0.0, 0.7)  # Om0, w0, wa, h
+CHUNK = 1000
 SCATTER = 1e-3  # of the metallicity [dex]: all stars at one node of the SSPs
 
 
@@ -44,6 +45,20 @@ def table_route(data, band_flux, t, sfr, lgmet, _):
         t, sfr, lgmet, SCATTER, data["lgmet"], data["lg_age"], data["t_obs"]
     ).weights
     return jnp.einsum("ma,mab->b", weights, band_flux) * cumulative_mstar_formed(t, sfr)[-1]
+
+
+def in_chunks(function):
+    """The function over galaxies: vmapped, and more than CHUNK of them one chunk after the other."""
+    together = jax.vmap(function, (None, None, None, 0, 0, 0))
+
+    def run(data, extra, t, *galaxies):
+        if len(galaxies[0]) <= CHUNK:
+            return together(data, extra, t, *galaxies)
+        chunks = [a.reshape(-1, CHUNK, *a.shape[1:]) for a in galaxies]
+        flux = jax.lax.map(lambda chunk: together(data, extra, t, *chunk), chunks)
+        return flux.reshape(len(galaxies[0]), -1)
+
+    return run
 
 
 def main():
@@ -69,7 +84,7 @@ def main():
             # not inside the timings: a table is made once for all galaxies of a redshift
             extra = sets[filters] if route == "spectrum" else integrate(data, sets[filters])
             function = spectrum_route if route == "spectrum" else table_route
-            calls[key] = partial(jax.jit(jax.vmap(function, (None, None, None, 0, 0, 0))), data, extra)
+            calls[key] = partial(jax.jit(in_chunks(function)), data, extra)
         t, *rest = galaxies[sample]
         rest = [a[:n] for a in rest]
         jax.block_until_ready(rest)

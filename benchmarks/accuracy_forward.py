@@ -161,7 +161,7 @@ def main():
             objects={"fast_vs_exact": len(errors), "gradient": n, "fsps": 1000},
             bands="brighter than 1e-3 of the galaxy's brightest",
             ssp=model.ssp.name,
-            skipped="components whose float64 slope changes by > 3e-4 if the step, 1e-4 of the prior, is halved",
+            skipped="float64 slope changes by > 3e-4 when the step, 1e-4 of the prior, is halved",
         ),
         {name: float(value) for name, value in metrics.items()},
     )

@@ -12,8 +12,8 @@ the faster counts, at each batch size.
 import os
 import tempfile
 import time
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import jax
@@ -28,6 +28,7 @@ from dsps_sbi.ssp import load, read_miles
 Z = 1.0
 N_TIMES = 100  # of the tables of histories in DSPS's examples
 RANGE_AA = (3540.0, 7410.0)
+CHUNK = 1000  # galaxies whose intermediate arrays stay in the cache; the same on DSPS's side
 
 
 def seconds(call, *args):
@@ -35,6 +36,18 @@ def seconds(call, *args):
     start = time.perf_counter()
     jax.block_until_ready(call(*args))
     return time.perf_counter() - start
+
+
+def in_chunks(simulator):
+    """Fluxes of any number of galaxies, jitted; more than CHUNK of them one chunk after the other."""
+
+    def run(u, table):
+        if len(u) <= CHUNK:
+            return simulator.noiseless(u, table)[0]
+        chunks = u.reshape(-1, CHUNK, u.shape[1])
+        return jax.lax.map(lambda chunk: simulator.noiseless(chunk, table)[0], chunks).reshape(len(u), -1)
+
+    return jax.jit(run)
 
 
 def ask(worker, route, n):
@@ -55,22 +68,44 @@ def check_sample(grid, universe_gyr, n):
     }
 
 
+@dataclass(frozen=True, eq=False)
+class DspsBins(ds.GalaxyModel):
+    """Our model with DSPS's age bins.
+
+    Our bins end halfway (in log age) between the SSPs. Those of DSPS extend from each SSP by half the
+    mean of the two neighbouring steps, which is not halfway where the steps of the grid change; the
+    first begins at half a step below the youngest SSP, ours at zero.
+    """
+
+    @cached_property
+    def edges_gyr(self):
+        lg_age = np.log10(self.ssp.age_gyr)
+        step = np.diff(lg_age)
+        width = np.r_[step[0], 0.5 * (step[1:] + step[:-1]), step[-1]]
+        return 10.0 ** np.r_[lg_age - 0.5 * width, lg_age[-1] + 0.5 * width[-1]]
+
+
 def accuracy(grid, filters, worker, folder, sample):
     """Relative differences of DSPS's fluxes from those of ``predict``, stars and dust."""
-    model = ds.GalaxyModel(grid, filters, ds.Prior.jades_pixels(), log_u=None)
-    predict = jax.jit(lambda theta: jax.lax.map(lambda t: model.predict(t, Z), theta, batch_size=50))
-    columns = np.stack([sample[name] for name in model.names], axis=1).astype(np.float32)
-    dust_free = np.where(np.array(model.names) == "av", np.float32(0.0), columns)
-    ours = {"spectrum": np.asarray(predict(columns)), "table": np.asarray(predict(dust_free))}
+    columns = np.stack([sample[name] for name in ds.Prior.jades_pixels().names], axis=1).astype(np.float32)
+    ours = {}
+    for bins, kind in (("dsps", DspsBins), ("own", ds.GalaxyModel)):
+        model = kind(grid, filters, ds.Prior.jades_pixels(), log_u=None)
+        predict = jax.jit(lambda theta, m=model: jax.lax.map(lambda t: m.predict(t, Z), theta, batch_size=50))
+        ours[bins, "spectrum"] = np.asarray(predict(columns))
+        columns_without_dust = columns * (np.array(model.names) != "av")
+        ours[bins, "table"] = np.asarray(predict(columns_without_dust.astype(np.float32)))
     metrics = {}
-    for name, route, curves in (
-        ("dsps", "spectrum", "fine"),
-        ("dsps_short_curves", "spectrum", "short"),
-        ("dsps_table", "table", "fine"),
+    for name, bins, route, curves in (
+        ("dsps", "dsps", "spectrum", "fine"),
+        ("dsps_own_age_bins", "own", "spectrum", "fine"),
+        ("dsps_short_curves", "dsps", "spectrum", "short"),
+        ("dsps_table", "dsps", "table", "fine"),
     ):
-        path = folder / f"{name}.npy"
-        worker(route=route, filters=curves, sample="check", n=len(columns), save=str(path))
-        off = np.abs(np.load(path) / ours[route] - 1.0)
+        path = folder / f"{route}_{curves}.npy"
+        if not path.exists():
+            worker(route=route, filters=curves, sample="check", n=len(columns), save=str(path))
+        off = np.abs(np.load(path) / ours[bins, route] - 1.0)
         metrics |= {f"{name}_p{100 * q:g}": np.quantile(off, q) for q in (0.5, 0.99, 1.0)}
     return metrics
 
@@ -149,7 +184,7 @@ def main():
 
     bare = ds.Simulator.jades_pixels(replace(model, log_u=None, n_sub=1))
     bare_table = bare.model.band_table(Z)
-    jitted, bare_jitted = jax.jit(simulator.noiseless), jax.jit(bare.noiseless)
+    jitted, bare_jitted = in_chunks(simulator), in_chunks(bare)
     some = {n: u[:n] for n in batches}
     runners = {
         "ours": lambda n: seconds(jitted, some[n], table),
@@ -204,7 +239,9 @@ def main():
             dsps_precision=precision,
             dsps_histories=f"ready-made tables of {N_TIMES} times; curves of 200 points",
             check=f"{len(check['av'])} galaxies, stars and dust, metallicity at nodes, tau > 0.3 Gyr",
-            check_dsps="float64, curves of 4000 points, dsps_short_curves: 200",
+            check_dsps="float64, curves of 4000 points (dsps_short_curves: 200), DSPS's age bins in both codes "
+            "(dsps_own_age_bins: ours in ours)",
+            chunks=CHUNK,
             spectra=f"{size(light)}; batches of {n_spectra}",
         ),
         {name: float(value) for name, value in metrics.items()},

@@ -57,7 +57,7 @@ def check_match(post, model: GalaxyModel) -> float:
     """
     name = post.meta.get("name", "unnamed")
     if post.filters != model.filters.names or post.names != model.names:
-        raise UserError(f"bundle {name} has other bands or parameters than the model: use those that it lists")
+        raise UserError(f"bundle {name} has other bands or parameters than the model: use those it lists")
     reference = post.meta.get("reference")
     if reference is None:
         raise UserError(f"bundle {name} holds no reference fluxes: train it again")

@@ -52,7 +52,9 @@ def test_inverse_undoes_forward(x):
     params = params_of(1.0)[:, None]
     y, log_det = spline.forward(x, params, BOUND)
     back, minus = spline.inverse(y, params, BOUND)
-    np.testing.assert_allclose(back, x, atol=1e-4)
+    # float32's rounding of y, seen through a slope that may be as small as 1e-3
+    slope = np.exp(np.asarray(log_det))
+    assert np.max(np.abs(back - x) * np.minimum(slope, 1.0)) < 3e-6
     np.testing.assert_allclose(minus, -log_det, atol=2e-3)
     assert np.abs(y - x).max() > 0.5
 
