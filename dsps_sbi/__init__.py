@@ -17,6 +17,7 @@ from .io import read_cutout as read_cutout
 from .io import read_npy as read_npy
 from .io import read_sbipix as read_sbipix
 from .maps import Maps as Maps
+from .match import check_match as check_match
 from .model import GalaxyModel as GalaxyModel
 from .network import Architecture as Architecture
 from .posterior import AmortizedPosterior as AmortizedPosterior
