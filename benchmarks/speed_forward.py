@@ -233,7 +233,7 @@ def main():
             z=Z,
             bands=len(model.filters.names),
             repeats=repeats,
-            statistic="median of repeats in alternation (calls over 30 s: one), process warm, inputs in memory",
+            statistic="median of repeats in alternation (calls over 30 s: one), warm, inputs in memory",
             seed=0,
             ssp=size(grid),
             ours="float32; normal coordinates to fluxes with history, dust and gas, "

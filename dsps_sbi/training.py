@@ -168,6 +168,18 @@ class Trainer:
         out |= {"step": state["step"] + 1, "skipped": state["skipped"] + ~good}
         return out, loss
 
+    def _model(self) -> dict:
+        """What the mocks come from: a checkpoint must not go on with others."""
+        model, noise = self.simulator.model, self.simulator.noise
+        return {
+            "ssp": model.ssp.sha,
+            "filters": list(model.filters.names),
+            "parameters": list(model.names),
+            "log_u": model.log_u,
+            "cosmology": model.cosmology.name,
+            "noise": [*noise.offset_dex, noise.jitter_dex, noise.floor],
+        }
+
     def _load(self, state):
         """State and history from the checkpoint, if there is one."""
         if self.checkpoint is None or not self.checkpoint.exists():
@@ -180,22 +192,24 @@ class Trainer:
             ) from error
         try:
             record = json.loads(bytes(arrays.pop("record")).decode())
-            record["config"], record["history"]
+            written = record["config"], record["model"]
+            record["history"]
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"{self.checkpoint} is not a checkpoint of a training: name another file"
             ) from error
-        if record["config"] != self.config.as_dict():
+        if written != (self.config.as_dict(), self._model()):
             raise UserError(
-                f"checkpoint {self.checkpoint} was written with other options: repeat them or remove it"
+                f"checkpoint {self.checkpoint} was written with other options or another model: "
+                "repeat them or remove it"
             )
         return _restore(state, arrays, self.checkpoint), record["history"]
 
     def _save(self, state, history):
         if self.checkpoint is None:
             return
-        record = json.dumps({"config": self.config.as_dict(), "history": history}).encode()
-        arrays = _flatten(state) | {"record": np.frombuffer(record, np.uint8)}
+        record = {"config": self.config.as_dict(), "model": self._model(), "history": history}
+        arrays = _flatten(state) | {"record": np.frombuffer(json.dumps(record).encode(), np.uint8)}
         with atomic_path(self.checkpoint) as temporary:
             Path(temporary).write_bytes(save(arrays))
 

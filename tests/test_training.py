@@ -115,6 +115,12 @@ def test_changed_options_are_refused(network, simulator, runs, options):
         trainer.run(progress=False)
 
 
+def test_another_model_is_refused(network, simulator, runs):
+    other = replace(simulator, noise=replace(simulator.noise, floor=0.1))
+    with pytest.raises(UserError, match="other options or another model"):
+        Trainer(network, other, CONFIG, runs[4]).run(progress=False)
+
+
 def test_another_network_is_refused(network, simulator, runs):
     other = replace(network, arch=replace(ARCH, width=9))
     with pytest.raises(UserError, match="belongs to another network"):
@@ -147,7 +153,8 @@ class Spoilt(Simulator):
         object.__setattr__(self, "pools", getattr(self, "pools", 0) + 1)
         pool = super().table_pool(key, n)
         bad = self.pools % self.spoilt == 0
-        return replace(pool, flux=pool.flux * jnp.where(bad, jnp.nan, 1.0))
+        factor = jnp.where(bad, jnp.nan, 1.0)
+        return replace(pool, layers=jax.tree.map(lambda leaf: leaf * factor, pool.layers))
 
 
 def spoil(simulator, every):
