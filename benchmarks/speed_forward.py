@@ -165,6 +165,7 @@ def main():
     parser.add_argument("--dsps-python", type=Path, help="Python with dsps 0.4.8; default: made in the cache")
     parser.add_argument("--miles", type=Path, help="folder of MILES files; default: that of the test data")
     args = parser.parse_args()
+    load_average = round(os.getloadavg()[0], 2)
     data = os.environ.get("DSPS_SBI_TEST_DATA")
     miles = args.miles or (Path(data) / "ssp" / "miles_basti_kb" if data else None)
     batches, repeats = ((1, 100, 200), 3) if args.quick else ((1, 100, 10_000), 7)
@@ -235,6 +236,7 @@ def main():
             repeats=repeats,
             statistic="median of repeats in alternation (calls over 30 s: one), warm, inputs in memory",
             seed=0,
+            load_average_at_start=load_average,
             ssp=size(grid),
             ours="float32; normal coordinates to fluxes with history, dust and gas, "
             f"{table.n_sub} pieces per band; _bare: stars only, bands in one piece, as in DSPS's table route",

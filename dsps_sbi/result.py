@@ -110,7 +110,7 @@ def output_folder(folder) -> Path:
         raise UserError(
             f"output folder {folder} cannot be made ({error.strerror}): choose another"
         ) from error
-    with atomic_path(folder / ".writable"):
-        pass
+    with atomic_path(folder / ".writable") as probe:
+        Path(probe).touch()
     (folder / ".writable").unlink()
     return folder

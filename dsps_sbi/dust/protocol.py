@@ -31,7 +31,6 @@ class DustLaw(Protocol):
         array (Wave,), or (..., Wave) with free parameters
             A_V is that of this screen.
         """
-        ...
 
 
 def free_names(dust: DustLaw) -> tuple[str, ...]:

@@ -43,15 +43,12 @@ class StarFormationHistory(Protocol):
         universe_gyr : scalar
             Age of the Universe at the epoch of observation [Gyr].
         """
-        ...
 
     def mean_age(self, params, universe_gyr):
         """Mass-weighted mean age at the epoch of observation [Gyr]."""
-        ...
 
     def formation_time(self, params, fraction, universe_gyr):
         """Cosmic time [Gyr since the Big Bang] at which a share of the formed mass existed."""
-        ...
 
 
 def age_edges(age_gyr: np.ndarray) -> np.ndarray:
