@@ -38,7 +38,9 @@ class Uniform:
         if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
             raise UserError(f"uniform prior from {self.low} to {self.high}: give finite low < high")
         if self.of_age and not 0.0 <= self.low < self.high <= 1.0:
-            raise UserError(f"share of cosmic age {self.low} to {self.high}: give 0 <= low < high <= 1")
+            raise UserError(
+                f"share of the age of the Universe from {self.low} to {self.high}: give 0 <= low < high <= 1"
+            )
 
     def ppf(self, v, universe_gyr):
         """Value at cumulative probability v."""

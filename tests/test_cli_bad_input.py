@@ -21,7 +21,7 @@ def test_unusable_values_are_counted_in_the_flags(infer, make_cutout, mock_pixel
     ("message", "cards"),
     [
         ("filter 'F278W' is not known", {"FILTER7": "F278W"}),
-        ("are not among the bundle's", {"FILTER7": "F770W"}),
+        ("are unknown to the bundle", {"FILTER7": "F770W"}),
         ("is listed twice", {"FILTER7": "F356W"}),
         ("18 filters are named: expected 19", {"FILTER19": None}),
         ("which cannot be read", {"BUNIT": "uJyy"}),

@@ -54,7 +54,7 @@ def test_align(tiny_posterior):
     assert full.shape == (3, 19) and np.isfinite(full).sum() == 6
     np.testing.assert_array_equal(full[:, tiny_posterior.filters.index("jwst_f444w")], flux[:, 0])
     np.testing.assert_array_equal(full[:, tiny_posterior.filters.index("acs_wfc_f606w")], flux[:, 1])
-    with pytest.raises(UserError, match="bands jwst_f770w are not among the bundle's .*: leave them out"):
+    with pytest.raises(UserError, match="jwst_f770w are unknown to the bundle, which has .*: leave them out"):
         tiny_posterior.align(("F444W", "F770W"), flux)
     with pytest.raises(UserError, match="filter 'F445W' is not known"):
         tiny_posterior.align(("F445W", "F277W"), flux)

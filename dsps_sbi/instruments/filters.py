@@ -69,7 +69,7 @@ class FilterSet:
             raise UserError(f"filter names repeat in {', '.join(self.names)}: name every band once")
         for name, wave, trans in zip(self.names, self.wave_aa, self.trans, strict=True):
             if wave.ndim != 1 or wave.shape != trans.shape or len(wave) < 3:
-                raise UserError(f"filter {name}: shapes {wave.shape}, {trans.shape}: give two equal columns")
+                raise UserError(f"filter {name} has shapes {wave.shape}, {trans.shape}: give equal columns")
             if not (np.all(np.isfinite(wave)) and np.all(np.isfinite(trans)) and np.all(np.diff(wave) > 0)):
                 raise UserError(f"filter {name} is not finite with increasing wavelengths: sort and clean it")
             if trans.min() < 0 or trans.max() <= 0:
