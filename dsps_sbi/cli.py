@@ -28,7 +28,7 @@ app.command()(train)
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="Grid of stellar populations, such as bc03-miles.")],
+    name: Annotated[str, typer.Argument(help="Grid: bc03-miles, miles, emiles or emiles-nir.")],
     source: Annotated[
         Path | None, typer.Option("--from", help="Local file to use instead of the network.")
     ] = None,
