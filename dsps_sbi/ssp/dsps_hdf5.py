@@ -13,6 +13,7 @@ import numpy as np
 from dsps_sbi.constants import C_AA_S, Z_SUN
 from dsps_sbi.errors import UserError
 from dsps_sbi.ssp.grid import SSPGrid
+from dsps_sbi.ssp.hdf5 import new_file
 
 _KEYS = ("ssp_lgmet", "ssp_lg_age_gyr", "ssp_wave", "ssp_flux")
 
@@ -86,19 +87,9 @@ def write_dsps(grid: SSPGrid, path: str | os.PathLike, z_sun: float = Z_SUN) -> 
     pathlib.Path
         The file.
     """
-    path = Path(path)
-    part = path.with_name(f".partial-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(part, "w") as f:
-            f["ssp_lgmet"] = grid.metallicity + np.log10(z_sun)
-            f["ssp_lg_age_gyr"] = np.log10(grid.age_gyr)
-            f["ssp_wave"] = grid.wave_aa
-            f["ssp_flux"] = grid.flux * grid.wave_aa**2 / C_AA_S
-        os.replace(part, path)
-    except OSError as err:
-        raise UserError(f"cannot write {path} ({err}): free space or choose a writable folder") from err
-    finally:
-        if part.exists():
-            part.unlink()
-    return path
+    with new_file(path) as f:
+        f["ssp_lgmet"] = grid.metallicity + np.log10(z_sun)
+        f["ssp_lg_age_gyr"] = np.log10(grid.age_gyr)
+        f["ssp_wave"] = grid.wave_aa
+        f["ssp_flux"] = grid.flux * grid.wave_aa**2 / C_AA_S
+    return Path(path)

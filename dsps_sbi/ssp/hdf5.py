@@ -1,13 +1,14 @@
 """SSP grids as HDF5 files."""
 
+import contextlib
 import os
-import uuid
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from dsps_sbi.errors import UserError
+from dsps_sbi.io.atomic import atomic_path
 from dsps_sbi.ssp.grid import SSPGrid
 from dsps_sbi.ssp.nebular import NebularGrid
 
@@ -15,6 +16,24 @@ FORMAT = "dsps_sbi SSP grid 1"
 _ARRAYS = ("wave_aa", "age_gyr", "metallicity", "flux", "living_fraction", "surviving_fraction")
 _WORDS = ("name", "imf", "tracks", "library", "wave_medium")
 _NEBULAR = ("age_gyr", "metallicity", "log_u", "line_wave_aa", "line_lum", "continuum")
+
+
+@contextlib.contextmanager
+def new_file(path: str | os.PathLike):
+    """An open HDF5 file that appears under its name when it is complete; its folder is made.
+
+    Raises
+    ------
+    UserError
+        If it cannot be written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as part, h5py.File(part, "w") as f:
+            yield f
+    except OSError as err:
+        raise UserError(f"cannot write {path} ({err}): free space or choose a writable folder") from err
 
 
 def write_grid(grid: SSPGrid, path: str | os.PathLike) -> Path:
@@ -32,37 +51,27 @@ def write_grid(grid: SSPGrid, path: str | os.PathLike) -> Path:
     pathlib.Path
         The file.
     """
-    path = Path(path)
-    part = path.with_name(f".partial-{path.name}-{uuid.uuid4().hex[:8]}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(grid, part)
-        os.replace(part, path)
-    except OSError as err:
-        raise UserError(f"cannot write {path} ({err}): free space or choose a writable folder") from err
-    finally:
-        if part.exists():
-            part.unlink()
-    return path
+    with new_file(path) as f:
+        _write(grid, f)
+    return Path(path)
 
 
-def _write(grid, part):
-    with h5py.File(part, "w") as f:
-        for key in _ARRAYS:
-            value = getattr(grid, key)
-            if value is not None:
-                f[key] = value
-        for key in _WORDS:
-            f.attrs[key] = getattr(grid, key)
-        if grid.fwhm_aa is not None:
-            f.attrs["fwhm_aa"] = float(grid.fwhm_aa)
-        if grid.nebular is not None:
-            group = f.create_group("nebular")
-            for key in _NEBULAR:
-                group[key] = getattr(grid.nebular, key)
-            group["line_names"] = np.array(grid.nebular.line_names, dtype=object).astype("S")
-        f.attrs["sha"] = grid.sha
-        f.attrs["format"] = FORMAT
+def _write(grid, f):
+    for key in _ARRAYS:
+        value = getattr(grid, key)
+        if value is not None:
+            f[key] = value
+    for key in _WORDS:
+        f.attrs[key] = getattr(grid, key)
+    if grid.fwhm_aa is not None:
+        f.attrs["fwhm_aa"] = float(grid.fwhm_aa)
+    if grid.nebular is not None:
+        group = f.create_group("nebular")
+        for key in _NEBULAR:
+            group[key] = getattr(grid.nebular, key)
+        group["line_names"] = np.array(grid.nebular.line_names, dtype=object).astype("S")
+    f.attrs["sha"] = grid.sha
+    f.attrs["format"] = FORMAT
 
 
 def read_grid(path: str | os.PathLike) -> SSPGrid:
