@@ -22,6 +22,14 @@ def options(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def data_folder(parser: argparse.ArgumentParser, given: Path | None, *parts: str) -> Path:
+    """The folder that was given, or its place under the one that DSPS_SBI_TEST_DATA names."""
+    root = os.environ.get("DSPS_SBI_TEST_DATA")
+    if given is None and root is None:
+        parser.error(f"needs the data of {'/'.join(parts)}: name its folder or set DSPS_SBI_TEST_DATA")
+    return given or Path(root, *parts)
+
+
 def terms(**own) -> dict:
     """Terms of a measurement: machine, versions, commit, and the benchmark's own."""
     commit = subprocess.run(

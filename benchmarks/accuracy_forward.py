@@ -9,14 +9,13 @@
   an optical depth. Offsets of ours minus FSPS [mag] at A_V < 1, age > 50 Myr, rest 0.3-2 micron.
 """
 
-import os
 from pathlib import Path
 
 import h5py
 import jax
 import jax.numpy as jnp
 import numpy as np
-from _contract import options, report, terms
+from _contract import data_folder, options, report, terms
 
 import dsps_sbi as ds
 from dsps_sbi.sfh import DelayedTau
@@ -134,10 +133,7 @@ def main():
     parser = options(__doc__)
     parser.add_argument("--atlas", type=Path, help="folder with the released FSPS atlases")
     args = parser.parse_args()
-    data = os.environ.get("DSPS_SBI_TEST_DATA")
-    folder = args.atlas or (Path(data) / "jades" / "fsps_atlas" if data else None)
-    if folder is None:
-        parser.error("give --atlas FOLDER, or set DSPS_SBI_TEST_DATA")
+    folder = data_folder(parser, args.atlas, "jades", "fsps_atlas")
     model = ds.GalaxyModel.preset("jades-pixels")
     simulator = ds.Simulator.jades_pixels(model)
     errors = fast_vs_exact(model, simulator, *((8, 50) if args.quick else (60, 100)))

@@ -7,12 +7,11 @@ of F090W, F115W and F150W, smoothed over 3 x 3 pixels, is below 0.38 of that of 
 F444W. All other pixels of the field lie at other redshifts: fitted at 3.475 they would look odd.
 """
 
-import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from _contract import options, report, terms
+from _contract import data_folder, options, report, terms
 from scipy import ndimage
 
 import dsps_sbi as ds
@@ -39,10 +38,7 @@ def main():
     parser.add_argument("--field", type=Path, help="folder with full_phot_.npy and full_err_.npy")
     parser.add_argument("--out", type=Path, help="folder for maps.fits, maps.png and summary.ecsv")
     args = parser.parse_args()
-    data = os.environ.get("DSPS_SBI_TEST_DATA")
-    folder = args.field or (Path(data) / "jades" / "gsz14" if data else None)
-    if folder is None:
-        parser.error("give --field FOLDER, or set DSPS_SBI_TEST_DATA")
+    folder = data_folder(parser, args.field, "jades", "gsz14")
     flux, error = np.load(folder / "full_phot_.npy"), np.load(folder / "full_err_.npy")
     error, n_blend, n_galaxy = isolate(flux, error)
     with tempfile.TemporaryDirectory() as temporary:

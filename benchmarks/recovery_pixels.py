@@ -1,13 +1,12 @@
 """How well does the shipped bundle recover pixels at S/N > 5, under our noise and under SBIPIX's?"""
 
 import dataclasses
-import os
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from _contract import options, report, terms
+from _contract import data_folder, options, report, terms
 from sbipix_noise import SbipixNoise
 
 import dsps_sbi as ds
@@ -54,10 +53,7 @@ def main():
     parser.add_argument("--noise", type=Path, help="folder of the released SBIPIX noise arrays")
     parser.add_argument("--seed", type=int, default=2025)
     args = parser.parse_args()
-    data = os.environ.get("DSPS_SBI_TEST_DATA")
-    folder = args.noise or (Path(data) / "jades" / "noise" if data else None)
-    if folder is None:
-        parser.error("give --noise FOLDER with the released arrays, or set DSPS_SBI_TEST_DATA")
+    folder = data_folder(parser, args.noise, "jades", "noise")
 
     post = ds.load_bundle(args.bundle)
     model = ds.GalaxyModel.preset("jades-pixels")
