@@ -68,9 +68,9 @@ class DepthNoise:
         noise = sky * jax.random.normal(sky_key, flux.shape)
         return flux + noise + self.floor * flux * jax.random.normal(floor_key, flux.shape)
 
-    def log_likelihood(self, flux_obs, sky, valid, flux_model):
-        """Exact log likelihood (...) of observed fluxes (..., Band) [uJy]."""
-        return log_likelihood(flux_obs, sky, valid, flux_model, self.floor)
+    def log_likelihood(self, flux_obs, sky, valid, flux_model, upper=None):
+        """Exact log likelihood (...) of observed fluxes and ``upper`` limits (..., Band) [uJy]."""
+        return log_likelihood(flux_obs, sky, valid, flux_model, self.floor, upper)
 
     def covers(self, sky):
         """Whether sky sigmas (..., Band) lie in the trained range give or take twice the jitter."""

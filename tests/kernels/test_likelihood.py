@@ -1,9 +1,10 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from dsps_sbi.kernels.likelihood import log_likelihood, mean_snr
+from dsps_sbi.kernels.likelihood import log_likelihood, log_normal_cdf, mean_snr
 
 
 @pytest.fixture(scope="module", params=[1.0, 1e-4, 1e-12, 1e6])
@@ -28,6 +29,33 @@ def test_against_scipy(data, floor):
     # (f - m) / sky is the difference of two float32 numbers up to 1e4
     np.testing.assert_allclose(got, expected, rtol=1e-3 if floor == 0.0 else 2e-5, atol=1e-4)
     assert got[0] == 0.0
+
+
+def test_upper_limits_against_scipy(data):
+    flux, sky, valid, model = data
+    upper = np.random.default_rng(4).random(flux.shape) < 0.5
+    limit = np.where(upper, 3.0 * sky, flux)
+    f, s, m = (a.astype(float) for a in (limit, sky, model))
+    sigma = np.sqrt(s**2 + (0.05 * m) ** 2)
+    terms = np.where(upper, norm.logcdf(f, m, sigma), norm.logpdf(f, m, sigma))
+    expected = np.where(valid, terms, 0.0).sum(axis=1)
+    np.testing.assert_allclose(
+        log_likelihood(limit, sky, valid, model, 0.05, upper), expected, rtol=2e-5, atol=1e-4
+    )
+    none = log_likelihood(limit, sky, valid, model, 0.05, np.zeros_like(upper))
+    np.testing.assert_array_equal(none, log_likelihood(limit, sky, valid, model, 0.05))
+
+
+def test_log_normal_cdf_and_its_gradient_in_both_tails():
+    x = np.r_[-1e3, np.linspace(-41.0, 41.0, 400)].astype(np.float32)
+    got = np.asarray(log_normal_cdf(jnp.asarray(x)))
+    slope = np.asarray(jax.vmap(jax.grad(log_normal_cdf))(jnp.asarray(x)))
+    exact = norm.logcdf(x.astype(float))
+    np.testing.assert_allclose(got, exact, rtol=1e-6, atol=6e-8)  # one ulp of Phi = 1
+    np.testing.assert_allclose(slope, np.exp(norm.logpdf(x.astype(float)) - exact), rtol=2e-5, atol=1e-30)
+    beyond = jnp.array([-1e15, -1e6, 1e6, 1e15])
+    slope = jax.vmap(jax.grad(log_normal_cdf))(beyond)
+    np.testing.assert_allclose(slope, [1e15, 1e6, 0.0, 0.0])
 
 
 def test_masked_values_change_nothing_not_even_gradients(data):
@@ -59,3 +87,11 @@ def test_mean_snr_of_tiny_fluxes_and_negative_ones():
     np.testing.assert_allclose(
         mean_snr(flux, sky, np.ones((1, 2), bool), np.ones(2, bool)), [-1.0], rtol=1e-5
     )
+
+
+def test_mean_snr_counts_limits_as_nothing():
+    flux, sky = np.array([[3.0, 10.0, 30.0]], np.float32), np.ones((1, 3), np.float32)
+    upper = np.array([[True, False, False]])
+    valid, named = np.ones((1, 3), bool), np.array([True, True, False])
+    np.testing.assert_allclose(mean_snr(flux, sky, valid, named, upper), [5.0])
+    np.testing.assert_allclose(mean_snr(flux, sky, valid, named, ~upper), [1.5])

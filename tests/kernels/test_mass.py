@@ -18,25 +18,30 @@ def observed(log_mass, seed=0):
     return flux + np.hypot(SKY, FLOOR * flux) * np.random.default_rng(seed).standard_normal(4)
 
 
-def likelihood(log_mass, data, valid):
-    flux = 10.0**log_mass * UNIT
-    return np.exp(stats.norm.logpdf(data, flux, np.hypot(SKY, FLOOR * flux))[valid].sum())
+def log_like(log_mass, data, valid, upper):
+    """Log likelihood (n,) at masses (n,), float64."""
+    flux = 10.0 ** log_mass[:, None] * UNIT
+    sigma = np.hypot(SKY, FLOOR * flux)
+    terms = np.where(upper, stats.norm.logcdf(data, flux, sigma), stats.norm.logpdf(data, flux, sigma))
+    return terms[:, valid].sum(axis=1)
 
 
-def ours(data, valid):
+run = jax.jit(lambda *parts, upper=None: marginalise(*parts, FLOOR, LOW, HIGH, upper))
+
+
+def ours(data, valid, upper=None):
     parts = (data.astype(np.float32), SKY.astype(np.float32), valid, UNIT.astype(np.float32))
-    return jax.jit(marginalise, static_argnums=(4, 5, 6))(*parts, FLOOR, LOW, HIGH)
+    return run(*parts, upper=upper)
 
 
-@pytest.mark.parametrize("log_mass", [5.0, 7.8, 8.2, 9.0, 11.0, 11.99])
-@pytest.mark.parametrize("n_valid", [1, 4])
-def test_evidence_and_median_are_those_of_quadrature(log_mass, n_valid):
-    data, valid = observed(log_mass), np.arange(4) < n_valid
-    evidence, grid, cdf = ours(data, valid)
+def check(data, valid, upper=None):
+    evidence, grid, cdf = ours(data, valid, upper)
     fine = np.linspace(LOW, HIGH, 20_001)
-    density = np.array([likelihood(m, data, valid) for m in fine])
+    limits = np.zeros(4, bool) if upper is None else upper
+    values = log_like(fine, data, valid, limits)
+    density = np.exp(values - values.max())
     total = integrate.trapezoid(density, fine)
-    assert abs(float(evidence) - np.log(total / (HIGH - LOW))) < 0.02
+    assert abs(float(evidence) - values.max() - np.log(total / (HIGH - LOW))) < 0.02
     below = integrate.cumulative_trapezoid(density, fine, initial=0.0) / total
     spread = np.interp([0.16, 0.84], below, fine)
     for share in (0.16, 0.5, 0.84):
@@ -45,15 +50,39 @@ def test_evidence_and_median_are_those_of_quadrature(log_mass, n_valid):
         assert abs(got - expected) < 0.05 * (spread[1] - spread[0]) + 2e-4
 
 
+@pytest.mark.parametrize("log_mass", [5.0, 7.8, 8.2, 9.0, 11.0, 11.99])
+@pytest.mark.parametrize("n_valid", [1, 4])
+def test_evidence_and_median_are_those_of_quadrature(log_mass, n_valid):
+    check(observed(log_mass), np.arange(4) < n_valid)
+
+
+# limits alone; one that contradicts or allows the detections; junk where not valid
+@pytest.mark.parametrize(
+    "log_mass, upper, k",
+    [
+        (6.0, [1, 1, 1, 1], 3.0),
+        (6.0, [0, 0, 1, 0], 1.0),
+        (8.2, [1, 1, 1, 1], 3.0),
+        (8.2, [1, 0, 0, 1], 3.0),
+        (9.0, [1, 0, 0, 0], 3.0),
+    ],
+)
+@pytest.mark.parametrize("n_valid", [3, 4])
+def test_upper_limits_are_those_of_quadrature(log_mass, upper, k, n_valid):
+    upper = np.array(upper, bool)
+    check(np.where(upper, k * SKY, observed(log_mass)), np.arange(4) < n_valid, upper)
+
+
 def test_a_mass_that_is_not_detected_is_bounded_from_above():
     _, grid, cdf = ours(-np.abs(observed(4.0)), np.ones(4, bool))
     assert grid[0] == LOW and 6.0 < np.interp(0.95, cdf, grid) < 9.0
 
 
 def test_gradients_are_finite():
-    def evidence(unit):
+    def evidence(unit, upper):
         return marginalise(
-            jnp.asarray(observed(8.0)), jnp.asarray(SKY), jnp.ones(4, bool), unit, 0.05, 4.0, 12.0
+            jnp.asarray(observed(8.0)), jnp.asarray(SKY), jnp.ones(4, bool), unit, 0.05, 4.0, 12.0, upper
         )[0]
 
-    assert np.isfinite(jax.grad(evidence)(jnp.asarray(UNIT))).all()
+    for upper in (None, jnp.array([True, False, False, True]), jnp.ones(4, bool)):
+        assert np.isfinite(jax.grad(evidence)(jnp.asarray(UNIT), upper)).all()
