@@ -36,9 +36,12 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     checkpoint: Annotated[Path | None, typer.Option(help="File to save to and to resume from.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Bundle to begin with: a network as wide, at most as deep.")
+    ] = None,
 ) -> None:
     """Train a posterior on fresh simulations and write it as a bundle."""
-    from .bundle import save_bundle
+    from .bundle import load_bundle, save_bundle
     from .model import GalaxyModel
     from .result import output_folder
     from .train import train as train_model
@@ -55,7 +58,13 @@ def train(
     model = GalaxyModel.preset(preset)
     progress = sys.stderr.isatty()
     post = train_model(
-        model, config=config, name=name, checkpoint=checkpoint, progress=progress, command=command
+        model,
+        config=config,
+        name=name,
+        checkpoint=checkpoint,
+        start=None if start is None else load_bundle(start),
+        progress=progress,
+        command=command,
     )
     save_bundle(post, output)
     scores = post.meta["validation"]

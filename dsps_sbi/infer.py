@@ -64,12 +64,11 @@ def infer_cube(
     if n_draws < 2:
         raise UserError(f"{n_draws} draws per pixel: ask for at least 2, better 100 or more")
     post.check_redshift(cube.redshift)
-    flux, sigma, present = post.align(cube.filters, cube.flux_ujy, cube.sigma_ujy, cube.valid)
-    valid = present == 1.0
-    flux, sigma = np.where(valid, flux, 0.0), np.where(valid, sigma, 1.0)
-    snr = np.asarray(
-        mean_snr(jnp.asarray(flux), jnp.asarray(sigma), jnp.asarray(valid), jnp.asarray(post.snr_bands))
-    )
+    columns = post.align(cube.filters, cube.flux_ujy, cube.sigma_ujy, cube.valid, cube.upper)
+    valid, upper = (column == 1.0 for column in columns[2:])
+    data = post.prepared(*columns[:2], cube.redshift, valid, upper)
+    flux, sigma, valid, upper, _ = data
+    snr = np.asarray(mean_snr(*map(jnp.asarray, (flux, sigma, valid, post.snr_bands, upper))))
     flags = pixel_flags(post, cube, sigma, valid, snr, snr_min)
     left_out = PixelFlag.MASKED | PixelFlag.LOW_SNR | PixelFlag.FEW_BANDS
     chosen = np.flatnonzero((flags & int(left_out)) == 0)
@@ -82,7 +81,7 @@ def infer_cube(
     meta = provenance(post, cube, n_draws, snr_min, seed)
     with DrawWriter(draws_path, post.quantities, chosen, n_draws, cube.shape, meta) as writer:
         bar = tqdm(total=len(chosen), unit="pixel", disable=not progress)
-        for rows, draws in _chunks(post, flux, sigma, valid, cube.redshift, chosen, n_draws, seed):
+        for rows, draws in _chunks(post, data, chosen, n_draws, seed):
             bad = ~np.isfinite(draws).all(axis=(0, 2))
             flags[rows[bad]] |= int(PixelFlag.BAD_DRAWS)
             draws[:, bad] = np.nan
@@ -115,7 +114,7 @@ def _percentiles(draws):
     return np.moveaxis(ordered[:, :, ranks], 2, 1)
 
 
-def _chunks(post, flux, sigma, valid, z, chosen, n_draws, seed) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _chunks(post, data, chosen, n_draws, seed) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pixel numbers and draws (Quantity, Object, Draw), chunk by chunk of one fixed shape."""
     size = max(1, min(_CHUNK_DRAWS // n_draws, len(chosen)))
     pending = None
@@ -123,8 +122,9 @@ def _chunks(post, flux, sigma, valid, z, chosen, n_draws, seed) -> Iterator[tupl
         rows = chosen[start : start + size]
         # the last chunk is filled up with its first pixel so that one compiled shape serves all
         padded = np.concatenate([rows, np.full(size - len(rows), rows[0])])
+        flux, sigma, valid, upper, z = (array[padded] for array in data)
         draws = post.quantity_draws(
-            flux[padded], sigma[padded], z, n_draws=n_draws, seed=seed, valid=valid[padded], ids=padded
+            flux, sigma, z, n_draws=n_draws, seed=seed, valid=valid, upper=upper, ids=padded
         )
         # the next chunk is under way while the previous one is summarised
         if pending is not None:

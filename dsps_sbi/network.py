@@ -30,10 +30,10 @@ class Architecture:
     """
 
     width: int = 256
-    n_blocks: int = 3
+    n_blocks: int = 4
     n_context: int = 192
     flow_width: int = 128
-    n_layers: int = 6
+    n_layers: int = 8
     n_bins: int = 8
 
     def as_dict(self) -> dict[str, int]:
@@ -43,7 +43,7 @@ class Architecture:
 
 class _Layers(nnx.Module):
     def __init__(self, arch: Architecture, n_band: int, n_shape: int, *, rngs: nnx.Rngs):
-        self.encoder = PhotometryEncoder(4 * n_band + 6, arch.width, arch.n_blocks, arch.n_context, rngs=rngs)
+        self.encoder = PhotometryEncoder(5 * n_band + 6, arch.width, arch.n_blocks, arch.n_context, rngs=rngs)
         n_features = 2 * n_shape + len(_LOOKBACKS_GYR) + 2
         self.flow = PixelFlow(
             n_shape, arch.n_context, arch.flow_width, arch.n_layers, arch.n_bins, n_features, rngs=rngs
@@ -91,14 +91,15 @@ class PixelNetwork:
         centred = 2.0 * jax.scipy.special.ndtr(u) - 1.0
         return jnp.concatenate([u, centred, jnp.stack(columns, axis=-1)], axis=-1)
 
-    def condition(self, weights, flux, sky, valid, z):
+    def condition(self, weights, flux, sky, valid, upper, z):
         """Everything that depends on the data alone, computed once per object.
 
         Parameters
         ----------
         flux, sky : array (Object, Band)
             [uJy].
-        valid : bool array (Object, Band)
+        valid, upper : bool array (Object, Band)
+            Bands that are there, and those of them whose flux is an upper limit.
         z : array (Object,)
 
         Returns
@@ -108,7 +109,8 @@ class PixelNetwork:
         """
         layers = self._merge(weights)
         universe = self.cosmology.age(z)
-        inputs, log_lum = features(flux, sky, valid, z, jnp.log10(self.cosmology.distance_mpc(z)), universe)
+        distance = jnp.log10(self.cosmology.distance_mpc(z))
+        inputs, log_lum = features(flux, sky, valid, upper, z, distance, universe)
         return layers.flow.hoist(layers.encoder(inputs)), log_lum, universe
 
     def _flow(self, weights, condition):

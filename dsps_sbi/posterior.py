@@ -94,12 +94,12 @@ class AmortizedPosterior:
 
     @cached_property
     def _draw(self):
-        def draw(weights, table, flux, sky, valid, z, ids, key, n_draws, derived):
-            condition = self.network.condition(weights, flux, sky, valid, z)
+        def draw(weights, table, data, ids, key, n_draws, derived):
+            condition = self.network.condition(weights, *data)
             shape = (n_draws, len(self.names))
             noise = jax.vmap(lambda i: jax.random.normal(jax.random.fold_in(key, i), shape))(ids)
             u, log_q = self.network.draw(weights, condition, noise)
-            universe = self.network.cosmology.age(z)
+            universe = self.network.cosmology.age(data[-1])
             theta = self.network.prior.from_normal(u, universe[:, None])
             if not derived:
                 return u, log_q, theta
@@ -109,7 +109,19 @@ class AmortizedPosterior:
 
         return jax.jit(draw, static_argnames=("n_draws", "derived"))
 
-    def _prepared(self, flux_ujy, sky_ujy, valid, z, ids):
+    def prepared(self, flux_ujy, sky_ujy, z, valid=None, upper=None):
+        """What the network takes: flux, sky, valid, upper (Object, Band) and z (Object,).
+
+        Parameters
+        ----------
+        flux_ujy, sky_ujy, z, valid, upper
+            As for :meth:`sample`.
+
+        Raises
+        ------
+        UserError
+            If shapes do not fit.
+        """
         flux, sky = (np.asarray(a, np.float32) for a in (flux_ujy, sky_ujy))
         if flux.shape != sky.shape or flux.ndim != 2 or flux.shape[1] != len(self.filters):
             raise UserError(
@@ -118,11 +130,11 @@ class AmortizedPosterior:
             )
         good = np.isfinite(flux) & np.isfinite(sky) & (sky > 0)
         valid = good if valid is None else good & np.asarray(valid)
+        upper = np.zeros_like(valid) if upper is None else valid & np.asarray(upper)
         z = np.broadcast_to(np.asarray(z, np.float32), flux.shape[:1])
-        ids = np.arange(len(flux)) if ids is None else np.asarray(ids)
-        return np.where(valid, flux, 0.0), np.where(valid, sky, 1.0), valid, z, ids.astype(np.uint32)
+        return np.where(valid, flux, 0.0), np.where(valid, sky, 1.0), valid, upper, z
 
-    def sample(self, flux_ujy, sky_ujy, z, *, n_draws=500, seed=0, valid=None, ids=None):
+    def sample(self, flux_ujy, sky_ujy, z, *, n_draws=500, seed=0, valid=None, upper=None, ids=None):
         """Draws of the parameters.
 
         Parameters
@@ -133,6 +145,8 @@ class AmortizedPosterior:
         z : float or array (Object,)
         n_draws, seed : int
         valid : bool array (Object, Band) or None
+        upper : bool array (Object, Band) or None
+            Where the flux is an upper limit of flux / sky sigmas.
         ids : int array (Object,) or None
             Draws depend on an object's id, not on its place in the batch.
 
@@ -140,21 +154,25 @@ class AmortizedPosterior:
         -------
         array (Object, Draw, Param)
         """
-        data = self._prepared(flux_ujy, sky_ujy, valid, z, ids)
-        key = jax.random.key(seed)
-        return self._draw(self.weights, self.mass_table, *data, key, n_draws=n_draws, derived=False)[2]
+        return self._drawn(flux_ujy, sky_ujy, z, valid, upper, ids, seed, n_draws, False)[2]
 
-    def quantity_draws(self, flux_ujy, sky_ujy, z, *, n_draws=500, seed=0, valid=None, ids=None):
+    def quantity_draws(self, flux_ujy, sky_ujy, z, *, n_draws=500, seed=0, valid=None, upper=None, ids=None):
         """Draws (Quantity, Object, Draw) of all :attr:`quantities`; arguments as for :meth:`sample`."""
-        data = self._prepared(flux_ujy, sky_ujy, valid, z, ids)
-        key = jax.random.key(seed)
-        return self._draw(self.weights, self.mass_table, *data, key, n_draws=n_draws, derived=True)
+        return self._drawn(flux_ujy, sky_ujy, z, valid, upper, ids, seed, n_draws, True)
 
-    def log_prob(self, theta, flux_ujy, sky_ujy, z, *, valid=None):
+    def _drawn(self, flux_ujy, sky_ujy, z, valid, upper, ids, seed, n_draws, derived):
+        data = self.prepared(flux_ujy, sky_ujy, z, valid, upper)
+        ids = np.arange(len(data[0])) if ids is None else np.asarray(ids)
+        key, table = jax.random.key(seed), self.mass_table
+        return self._draw(
+            self.weights, table, data, ids.astype(np.uint32), key, n_draws=n_draws, derived=derived
+        )
+
+    def log_prob(self, theta, flux_ujy, sky_ujy, z, *, valid=None, upper=None):
         """Log density (Object,) of theta (Object, Param) under the flow, per unit of normal coordinates u."""
-        flux, sky, valid, z, _ = self._prepared(flux_ujy, sky_ujy, valid, z, None)
-        condition = self.network.condition(self.weights, flux, sky, valid, z)
-        u = self.network.prior.to_normal(jnp.asarray(theta), self.network.cosmology.age(z))
+        data = self.prepared(flux_ujy, sky_ujy, z, valid, upper)
+        condition = self.network.condition(self.weights, *data)
+        u = self.network.prior.to_normal(jnp.asarray(theta), self.network.cosmology.age(data[-1]))
         return self.network.log_prob(self.weights, condition, u)
 
     def infer(self, cube, **options):

@@ -11,11 +11,13 @@ from .band_table import BandTable
 from .instruments.jades import SNR_BANDS
 from .kernels.likelihood import mean_snr
 from .model import GalaxyModel
-from .noise import BandMasks, DepthNoise
+from .noise import BandMasks, DepthNoise, UpperLimits
 
 
 @partial(
-    jax.tree_util.register_dataclass, data_fields=["u", "theta", "z", "flux", "sky", "valid"], meta_fields=[]
+    jax.tree_util.register_dataclass,
+    data_fields=["u", "theta", "z", "flux", "sky", "valid", "upper"],
+    meta_fields=[],
 )
 @dataclass(frozen=True)
 class Mocks:
@@ -27,8 +29,10 @@ class Mocks:
         Normal coordinates and parameters.
     z : array (Object,)
     flux, sky : array (Object, Band)
-        Noisy fluxes and reported sky sigmas [uJy].
+        Noisy fluxes, or upper limits, and reported sky sigmas [uJy].
     valid : bool array (Object, Band)
+    upper : bool array (Object, Band)
+        Where the flux is an upper limit; these bands are valid too.
     """
 
     u: jax.Array
@@ -37,6 +41,12 @@ class Mocks:
     flux: jax.Array
     sky: jax.Array
     valid: jax.Array
+    upper: jax.Array
+
+    @property
+    def data(self):
+        """What an observer has: flux, sky, valid, upper (Object, Band) and z (Object,)."""
+        return self.flux, self.sky, self.valid, self.upper, self.z
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +58,13 @@ class Simulator:
     model : GalaxyModel
     noise : DepthNoise
     masks : BandMasks
+    limits : UpperLimits
     """
 
     model: GalaxyModel
     noise: DepthNoise
     masks: BandMasks
+    limits: UpperLimits = UpperLimits()
 
     @classmethod
     def jades_pixels(cls, model: GalaxyModel, **noise) -> "Simulator":
@@ -81,11 +93,12 @@ class Simulator:
         return self.model.predict_fast(theta, table), theta
 
     def observe(self, key, u, theta, z, flux) -> Mocks:
-        """Noise and masks on noiseless fluxes (Object, Band)."""
-        sky_key, noise_key, mask_key = jax.random.split(key, 3)
+        """Noise, masks and upper limits on noiseless fluxes (Object, Band)."""
+        sky_key, noise_key, mask_key, limit_key = jax.random.split(key, 4)
         sky = self.noise.sample_sky(sky_key, len(z))
         valid = self.masks.sample(mask_key, len(z))
-        return Mocks(u, theta, z, self.noise.add(noise_key, flux, sky), sky, valid)
+        flux, upper = self.limits.censor(limit_key, self.noise.add(noise_key, flux, sky), sky, valid)
+        return Mocks(u, theta, z, flux, sky, valid, upper)
 
     def draw(self, key, pool: BandTable, n_z: int, n_per_z: int) -> Mocks:
         """Mocks of n_z redshifts picked from a pool, n_per_z galaxies each; traceable.
@@ -103,7 +116,8 @@ class Simulator:
 
     def snr(self, mocks: Mocks):
         """Observed mean signal-to-noise ratio (Object,)."""
-        return mean_snr(mocks.flux, mocks.sky, mocks.valid, jnp.asarray(self.snr_bands))
+        named = jnp.asarray(self.snr_bands)
+        return mean_snr(mocks.flux, mocks.sky, mocks.valid, named, mocks.upper)
 
     def draw_detected(self, key, pool, n_z, n_per_z, n_keep, snr_min, p_faint) -> Mocks:
         """As :meth:`draw`, keeping n_keep mocks: those above an observed S/N and a share of the others.

@@ -25,6 +25,7 @@ def train(
     config: TrainConfig | None = None,
     name: str = "unnamed",
     checkpoint=None,
+    start: AmortizedPosterior | None = None,
     progress: bool = True,
     command: str = "",
 ) -> AmortizedPosterior:
@@ -41,6 +42,8 @@ def train(
         Of the bundle.
     checkpoint : path or None
         Training resumes from it if it exists.
+    start : AmortizedPosterior or None
+        Begin with its weights: of a network as wide and at most as deep.
     progress : bool
     command : str
         The command line, for the record.
@@ -56,7 +59,8 @@ def train(
     network = PixelNetwork(
         arch or Architecture(), len(model.filters.names), model.prior, model.sfh, model.cosmology
     )
-    trained = Trainer(network, simulator, config, checkpoint).run(progress=progress)
+    weights = None if start is None else start.weights
+    trained = Trainer(network, simulator, config, checkpoint, start=weights).run(progress=progress)
     meta = {
         "name": name,
         "command": command,
@@ -79,6 +83,8 @@ def train(
         },
         "reference": reference_fluxes(model),
     }
+    if start is not None:
+        meta["start"] = {key: start.meta.get(key) for key in ("name", "command", "simulations", "sha256")}
     table = MassTable.from_grid(model.ssp)
     post = AmortizedPosterior(network, trained.weights, model.filters.names, simulator.noise, table, meta)
     meta["validation"] = validate(post, simulator, seed=config.seed + 10)
@@ -92,7 +98,15 @@ def validate(post: AmortizedPosterior, simulator: Simulator, *, seed: int, n_dra
     mocks = jax.jit(simulator.draw, static_argnums=(2, 3))(draw_key, pool, 64, 64)
     mocks = jax.tree.map(lambda a: a[np.asarray(simulator.snr(mocks)) > 5.0][:2000], mocks)
     draws = np.asarray(
-        post.quantity_draws(mocks.flux, mocks.sky, mocks.z, valid=mocks.valid, n_draws=n_draws, seed=seed)
+        post.quantity_draws(
+            mocks.flux,
+            mocks.sky,
+            mocks.z,
+            valid=mocks.valid,
+            upper=mocks.upper,
+            n_draws=n_draws,
+            seed=seed,
+        )
     )
     universe = post.network.cosmology.age(mocks.z)
     truth = derive(post.network.sfh, post.mass_table, mocks.theta, post.names, universe)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from tqdm.auto import tqdm
@@ -37,13 +38,14 @@ class TrainConfig:
     snr_min, p_faint : float
         Mocks below this observed S/N are kept with this probability.
     learning_rate, warmup, clip : float, int, float
-        Peak rate, steps of linear warm-up, and largest global gradient norm.
+        Peak rate of the matrices' optimiser Muon (vectors: Adam at a fifth of it), steps of linear
+        warm-up, and largest global gradient norm.
     ema : float
         Decay per step of the running mean of the weights, which is what is kept.
     seed : int
     """
 
-    steps: int = 60_000
+    steps: int = 20_000
     batch: int = 1024
     n_z: int = 32
     n_per_z: int = 64
@@ -51,7 +53,7 @@ class TrainConfig:
     refresh: int = 4000
     snr_min: float = 1.0
     p_faint: float = 0.1
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-2
     warmup: int = 500
     clip: float = 5.0
     ema: float = 0.9995
@@ -87,6 +89,33 @@ def _restore(tree, arrays: dict[str, np.ndarray], path: Path):
     return jax.tree_util.tree_map_with_path(lambda p, _: jnp.asarray(arrays[jax.tree_util.keystr(p)]), tree)
 
 
+def warm(fresh, given):
+    """Fresh weights with those of a smaller network of the same kind filled in.
+
+    Layers and blocks that the smaller one lacks stay as they are made: they begin as the identity,
+    so that the larger network begins as the smaller one's equal.
+
+    Raises
+    ------
+    UserError
+        If a given weight has no place: the networks differ in more than depth.
+    """
+    left = _flatten(given)
+
+    def take(path, leaf):
+        stored = left.pop(jax.tree_util.keystr(path), None)
+        return leaf if stored is None or stored.shape != leaf.shape else jnp.asarray(stored)
+
+    sizes = {jax.tree_util.keystr(p): leaf.shape for p, leaf in jax.tree_util.tree_leaves_with_path(fresh)}
+    odd = [name for name, stored in left.items() if sizes.get(name) != stored.shape]
+    if odd:
+        raise UserError(
+            f"training cannot start from a network that differs in {odd[0]}: "
+            "give it the same widths and bands, and at most as many layers"
+        )
+    return jax.tree_util.tree_map_with_path(take, fresh)
+
+
 @dataclass(frozen=True)
 class Trained:
     """Result of a training.
@@ -116,16 +145,25 @@ class Trainer:
     config : TrainConfig
     checkpoint : path or None
         Written every ``every_s`` seconds and at the end; if it exists, training goes on from it.
+    start : pytree or None
+        Weights of an equal or shallower network to begin with instead of fresh ones.
     """
 
     def __init__(
-        self, network: PixelNetwork, simulator: Simulator, config: TrainConfig, checkpoint=None, every_s=120.0
+        self,
+        network: PixelNetwork,
+        simulator: Simulator,
+        config: TrainConfig,
+        checkpoint=None,
+        every_s=120.0,
+        start=None,
     ):
         self.network = network
         self.simulator = simulator
         self.config = config
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.every_s = every_s
+        self.start = start
         schedule = optax.warmup_cosine_decay_schedule(
             0.0,
             config.learning_rate,
@@ -133,11 +171,17 @@ class Trainer:
             config.steps,
             1e-3 * config.learning_rate,
         )
-        self._optimizer = optax.chain(optax.clip_by_global_norm(config.clip), optax.adam(schedule, b2=0.99))
+        # Muon gets as far with a fourth of the mocks that Adam needs, for a fifth more work a step
+        muon = optax.contrib.muon(
+            schedule, adam_b2=0.99, adam_learning_rate=lambda step: 0.2 * schedule(step)
+        )
+        self._optimizer = optax.chain(optax.clip_by_global_norm(config.clip), muon)
         self._step = jax.jit(self._update, donate_argnums=0)
 
     def _init(self):
         weights = self.network.init(self.config.seed)
+        if self.start is not None:
+            weights = warm(weights, self.start)
         return {
             "weights": weights,
             "mean": jax.tree.map(jnp.copy, weights),
@@ -148,7 +192,7 @@ class Trainer:
 
     def loss(self, weights, mocks):
         """Mean of -log q(u | data) [nat]."""
-        condition = self.network.condition(weights, mocks.flux, mocks.sky, mocks.valid, mocks.z)
+        condition = self.network.condition(weights, *mocks.data)
         return -jnp.mean(self.network.log_prob(weights, condition, mocks.u))
 
     def _update(self, state, pool):
@@ -170,7 +214,7 @@ class Trainer:
 
     def _model(self) -> dict:
         """What the mocks come from: a checkpoint must not go on with others."""
-        model, noise = self.simulator.model, self.simulator.noise
+        model, noise, limits = self.simulator.model, self.simulator.noise, self.simulator.limits
         return {
             "ssp": model.ssp.sha,
             "filters": list(model.filters.names),
@@ -178,6 +222,7 @@ class Trainer:
             "log_u": model.log_u,
             "cosmology": model.cosmology.name,
             "noise": [*noise.offset_dex, noise.jitter_dex, noise.floor],
+            "limits": [limits.p_common, limits.p_each, *limits.k],
         }
 
     def _load(self, state):

@@ -37,7 +37,9 @@ def data():
     sky = 10.0 ** rng.uniform(-4, -2, (N, BAND))
     valid = rng.random((N, BAND)) < 0.6
     valid[:, 0] = True
-    return flux.astype(np.float32), sky.astype(np.float32), valid, np.linspace(0.1, 7.0, N, dtype=np.float32)
+    upper = valid & (rng.random((N, BAND)) < 0.2)
+    z = np.linspace(0.1, 7.0, N, dtype=np.float32)
+    return flux.astype(np.float32), sky.astype(np.float32), valid, upper, z
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +73,10 @@ def inside(u, z):
 def test_draws_lie_in_the_prior(weights, data, noise):
     u, log_q = draws(weights, data, noise)
     assert u.shape == (N, DRAWS, 5) and log_q.shape == (N, DRAWS)
-    assert inside(u, data[3])
+    assert inside(u, data[4])
     wild = jax.tree.map(lambda w: np.float32(30.0) * w, weights)
     u, log_q = draws(wild, data, 5.0 * noise)
-    assert np.all(np.isfinite(u)) and inside(u, data[3])
+    assert np.all(np.isfinite(u)) and inside(u, data[4])
 
 
 def test_log_prob_of_draws_is_their_log_q(data, noise):
@@ -106,8 +108,8 @@ def test_same_input_same_output_and_order_of_objects_does_not_matter(weights, da
 
 @pytest.mark.parametrize("junk", [np.nan, np.inf, -np.inf, 1e38, 0.0])
 def test_masked_values_do_not_matter(weights, data, noise, junk):
-    flux, sky, valid, z = data
-    dirty = np.where(valid, flux, np.float32(junk)), np.where(valid, sky, np.float32(junk)), valid, z
+    flux, sky, valid, upper, z = data
+    dirty = (*(np.where(valid, a, np.float32(junk)) for a in (flux, sky)), valid, upper, z)
     for clean, other in zip(draws(weights, data, noise), draws(weights, dirty, noise), strict=True):
         assert np.all(np.isfinite(clean))
         np.testing.assert_array_equal(other, clean)
@@ -133,7 +135,7 @@ CASES = {
 def test_gradient_is_finite_for_any_data(weights, data, case):
     value, which = CASES[case]
     valid = {"as is": data[2], "one": np.eye(N, BAND, -2, bool), "none": np.zeros((N, BAND), bool)}[which]
-    strange = (np.full((N, BAND), value, np.float32), data[1], valid, data[3])
+    strange = (np.full((N, BAND), value, np.float32), data[1], valid, valid & data[3], data[4])
     u = np.random.default_rng(6).normal(size=(N, 5)).astype(np.float32)
     u[:2] = [[4.9], [-4.9]]
     loss, gradient = loss_and_gradient(weights, strange, u)
@@ -143,11 +145,11 @@ def test_gradient_is_finite_for_any_data(weights, data, case):
 
 
 def test_mass_follows_the_brightness(data, noise):
-    flux, sky, valid, z = data
+    flux, sky, valid, upper, z = data
     fresh = jax.jit(lambda: NETWORK.init(0))()
     universe = NETWORK.cosmology.age(z)[:, None]
     dim, bright = (
-        NETWORK.prior.from_normal(draws(fresh, (f * flux, f * sky, valid, z), 0 * noise)[0], universe)[
+        NETWORK.prior.from_normal(draws(fresh, (f * flux, f * sky, valid, upper, z), 0 * noise)[0], universe)[
             :, 0, 4
         ]
         for f in (1.0, 100.0)

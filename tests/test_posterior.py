@@ -77,7 +77,7 @@ def test_log_prob_is_that_of_the_draws(tiny_posterior, mock_pixels):
     flux, sky = (a[:6] for a in mock_pixels)
     network, weights = tiny_posterior.network, tiny_posterior.weights
     z = np.full(6, 2.0, np.float32)
-    condition = network.condition(weights, flux, sky, np.ones(flux.shape, bool), z)
+    condition = network.condition(weights, *tiny_posterior.prepared(flux, sky, z))
     u, log_q = network.draw(weights, condition, 0.5 * jax.random.normal(jax.random.key(0), (6, 1, 5)))
     theta = network.prior.from_normal(u[:, 0], network.cosmology.age(z))
     np.testing.assert_allclose(tiny_posterior.log_prob(theta, flux, sky, 2.0), log_q[:, 0], atol=0.02)

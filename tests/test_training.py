@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from dsps_sbi.network import Architecture, PixelNetwork
 from dsps_sbi.noise import BandMasks, DepthNoise
 from dsps_sbi.prior import Prior
 from dsps_sbi.simulate import Simulator
-from dsps_sbi.training import TrainConfig, Trainer
+from dsps_sbi.training import TrainConfig, Trainer, warm
 
 BANDS = ("acs_wfc_f606w", "jwst_f200w", "jwst_f444w")
 ARCH = Architecture(width=8, n_blocks=1, n_context=8, flow_width=8, n_layers=2, n_bins=3)
@@ -195,3 +196,23 @@ def test_too_many_updates_that_are_not_finite_are_an_error(train, simulator):
 def test_unusable_options(options, match):
     with pytest.raises(UserError, match=match):
         replace(CONFIG, **options)
+
+
+def test_a_deeper_network_starts_as_the_equal_of_a_shallower_one(network, simulator):
+    deeper = replace(network, arch=replace(ARCH, n_blocks=2, n_layers=4))
+    rng = np.random.default_rng(3)
+    given = jax.tree.map(lambda w: w + 0.1 * rng.normal(size=w.shape).astype(np.float32), network.init(0))
+    mocks = simulator.draw(jax.random.key(0), simulator.table_pool(jax.random.key(1), 2), 2, 10)
+
+    @partial(jax.jit, static_argnums=0)
+    def log_q(net, weights):
+        return net.log_prob(weights, net.condition(weights, *mocks.data), mocks.u)
+
+    np.testing.assert_allclose(
+        log_q(deeper, warm(deeper.init(5), given)), log_q(network, given), rtol=1e-4, atol=1e-4
+    )
+    wider = replace(network, arch=replace(ARCH, width=12))
+    with pytest.raises(UserError, match="differs in .*: give it the same widths and bands"):
+        warm(wider.init(0), given)
+    with pytest.raises(UserError, match="at most as many layers"):
+        warm(network.init(0), deeper.init(0))

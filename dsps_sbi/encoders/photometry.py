@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 
-def features(flux, sky, valid, z, log_distance, universe_gyr):
+def features(flux, sky, valid, upper, z, log_distance, universe_gyr):
     """What the network sees: shape apart from brightness, errors, mask, redshift.
 
     Parameters
@@ -13,12 +13,14 @@ def features(flux, sky, valid, z, log_distance, universe_gyr):
     flux, sky : array (Object, Band)
         [uJy].
     valid : bool array (Object, Band)
+    upper : bool array (Object, Band)
+        Where the flux is an upper limit: it says nothing about the brightness.
     z, log_distance, universe_gyr : array (Object,)
         Redshift, log10 of the luminosity distance [Mpc], age of the Universe [Gyr].
 
     Returns
     -------
-    inputs : array (Object, 4 * Band + 6)
+    inputs : array (Object, 5 * Band + 6)
     log_luminosity : array (Object,)
         log10(amplitude [uJy] * distance^2 / (1+z)) up to a constant: within a few dex of log mass.
     """
@@ -28,7 +30,8 @@ def features(flux, sky, valid, z, log_distance, universe_gyr):
     # weights relative to the deepest band, fluxes relative to its sky: no underflow in uJy^2
     deepest = jnp.where(some, jnp.min(jnp.where(valid, sky, jnp.inf), axis=-1), 1.0)
     weight = jnp.where(valid, (deepest[:, None] / unit) ** 2, 0.0)
-    power = jnp.sum(jnp.where(valid, (flux / deepest[:, None]) ** 2, 0.0) * weight, axis=-1)
+    measured = valid & ~upper
+    power = jnp.sum(jnp.where(measured, (flux / deepest[:, None]) ** 2, 0.0) * weight, axis=-1)
     # at least the noise of the weighted mean, so that an all-zero object stays finite
     total = jnp.maximum(jnp.sum(weight, axis=-1), 1e-12)
     relative = jnp.sqrt((power + 1e-2) / total)
@@ -49,6 +52,7 @@ def features(flux, sky, valid, z, log_distance, universe_gyr):
         log_error / 2.0,
         jnp.arcsinh(snr / 3.0) / 4.0,
         valid.astype(flux.dtype),
+        upper.astype(flux.dtype),
     ]
     inputs = jnp.concatenate([*bands, jnp.stack(context, axis=-1)], axis=-1)
     return jnp.clip(inputs, -6.0, 6.0), log_luminosity

@@ -30,6 +30,9 @@ class PixelCube:
         ``(ny, nx)``.
     mask : array of bool, (Object,) or (ny, nx), optional
         True where a pixel must not be used. Default: no pixel.
+    upper : array of bool, (Object, Band), optional
+        True where the flux is an upper limit: ``flux_ujy`` holds the limit, k times ``sigma_ujy``.
+        Default: none.
     header : astropy.io.fits.Header, optional
         Its celestial WCS is kept, the rest is not.
     source : str
@@ -47,6 +50,7 @@ class PixelCube:
     redshift: float
     shape: tuple[int, int]
     mask: np.ndarray | None = None
+    upper: np.ndarray | None = None
     header: fits.Header = dataclasses.field(default_factory=fits.Header)
     source: str = ""
 
@@ -70,8 +74,19 @@ class PixelCube:
             raise UserError(
                 f"mask has shape {mask.shape}: expected {shape} or ({n_pixel},), as the image; reshape it"
             )
+        flux = arrays["flux_ujy"]
+        upper = np.zeros_like(flux, bool) if self.upper is None else np.array(self.upper, bool)
+        if upper.shape != flux.shape:
+            raise UserError(
+                f"upper has shape {upper.shape}: expected {flux.shape}, that of the fluxes; reshape it"
+            )
+        if (flux[upper] <= 0).any():
+            raise UserError(
+                "an upper limit is not positive: expected k times the error as the flux of a limit; mend it"
+            )
         values = dict(
             arrays,
+            upper=upper,
             filters=filters,
             redshift=redshift,
             shape=shape,

@@ -13,7 +13,8 @@ def read_cutout(path, *, redshift=None, filters=None):
     """Read a FITS file with the cutouts of one galaxy.
 
     The file has the image extensions ``FLUX`` and ``ERROR`` (band, y, x), and perhaps ``MASK``
-    (y, x; not zero: do not use). The header of ``FLUX``, or else the primary header, gives BUNIT
+    (y, x; not zero: do not use) and ``UPPER`` (band, y, x; not zero: the flux is an upper limit of
+    k times the error). The header of ``FLUX``, or else the primary header, gives BUNIT
     (`units.factor_to_ujy` lists what is understood; that of ``ERROR`` may differ), the celestial
     WCS, the redshift (``REDSHIFT`` or ``Z``) and the filters: cards ``FILTER1``, ``FILTER2``...,
     or one card ``FILTERS`` with commas, or the first column of text of a table extension
@@ -54,7 +55,8 @@ def read_cutout(path, *, redshift=None, filters=None):
         flux = native(flux_hdu.data) * factor_to_ujy(unit, where=f"{path} FLUX", pixel_area_sr=area)
         unit = error_hdu.header.get("BUNIT", unit)
         sigma = native(error_hdu.data) * factor_to_ujy(unit, where=f"{path} ERROR", pixel_area_sr=area)
-        mask = _mask(hdus, tuple(shape), path)
+        mask = _flags(hdus, "MASK", tuple(shape), path)
+        upper = _flags(hdus, "UPPER", (n_band, *shape), path)
         return PixelCube(
             flux.reshape(n_band, -1).T,
             sigma.reshape(n_band, -1).T,
@@ -62,6 +64,7 @@ def read_cutout(path, *, redshift=None, filters=None):
             redshift,
             tuple(shape),
             mask=mask,
+            upper=None if upper is None else upper.reshape(n_band, -1).T,
             header=header,
             source=str(path),
         )
@@ -108,11 +111,12 @@ def _filters(hdus, headers, path):
     )
 
 
-def _mask(hdus, shape, path):
-    if "MASK" not in hdus:
+def _flags(hdus, name, shape, path):
+    """True where an extension is not zero; None if there is none."""
+    if name not in hdus:
         return None
-    data = hdus["MASK"].data
+    data = hdus[name].data
     if data is None or data.shape != shape:
         found = None if data is None else data.shape
-        raise UserError(f"{path}: MASK has shape {found}: expected {shape}, that of the images; cut it alike")
+        raise UserError(f"{path}: {name} has shape {found}: expected {shape}, as the images; cut it alike")
     return np.asarray(data) != 0

@@ -20,7 +20,8 @@ def write_library(
     """Draw mocks from the prior, with noise and masks, and write them; the file appears whole or not at all.
 
     Layout: ``theta`` (Object, Param), ``flux_ujy`` and ``sky_ujy`` (Object, Band), ``valid``
-    (Object, Band) False where a band is missing, ``z`` (Object,); attributes ``parameters``,
+    (Object, Band) False where a band is missing, ``upper`` (Object, Band) True where the flux is an
+    upper limit of flux / sky sigmas, ``z`` (Object,); attributes ``parameters``,
     ``filters`` and the provenance. Fluxes of missing bands are there all the same.
 
     Parameters
@@ -45,10 +46,16 @@ def write_library(
         raise UserError(f"{n} mocks: ask for at least 1")
     model = simulator.model
     n_band = len(model.filters.names)
-    sizes = {"theta": len(model.names), "flux_ujy": n_band, "sky_ujy": n_band, "valid": n_band}
+    sizes = {
+        "theta": len(model.names),
+        "flux_ujy": n_band,
+        "sky_ujy": n_band,
+        "valid": n_band,
+        "upper": n_band,
+    }
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         for name, size in sizes.items():
-            file.create_dataset(name, (n, size), bool if name == "valid" else np.float32)
+            file.create_dataset(name, (n, size), bool if name in ("valid", "upper") else np.float32)
         file.create_dataset("z", (n,), np.float32)
         file.attrs.update(
             parameters=list(model.names),
@@ -84,6 +91,7 @@ def _chunks(simulator, n, seed):
             "flux_ujy": mocks.flux,
             "sky_ujy": mocks.sky,
             "valid": mocks.valid,
+            "upper": mocks.upper,
             "z": mocks.z,
         }
         yield chunk * size, {name: np.asarray(values)[order] for name, values in arrays.items()}

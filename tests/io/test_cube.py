@@ -71,6 +71,11 @@ def test_bands_of_zeros_and_nan_are_missing():
         ({"shape": (2.5, 3)}, "shape is"),
         ({"shape": (0, 3)}, "shape is"),
         ({"mask": np.zeros((3, 2))}, r"mask has shape \(3, 2\): expected \(2, 3\)"),
+        ({"upper": np.zeros(6)}, r"upper has shape \(6,\): expected \(6, 2\)"),
+        (
+            {"flux_ujy": np.full((6, 2), -1.0), "upper": np.ones((6, 2))},
+            "an upper limit is not positive: expected k times the error",
+        ),
         ({"mask": np.ones(6)}, "all pixels are masked"),
         ({"sigma_ujy": np.full((6, 2), -1.0)}, "no error is finite and positive"),
         ({"sigma_ujy": np.full((6, 2), np.nan)}, "no error is finite and positive"),

@@ -42,6 +42,15 @@ def test_a_complete_file(tmp_path, name):
     assert sky.separation(WCS(fits.Header(TAN)).pixel_to_world(1, 2)).arcsec < 1e-6
 
 
+def test_upper_limits(tmp_path):
+    upper = np.zeros((3, 4, 5), np.uint8)
+    upper[2, 1, 3] = 1
+    cube = read_cutout(write(tmp_path / "a.fits", extra=[fits.ImageHDU(upper, name="UPPER")]))
+    assert np.argwhere(cube.upper).tolist() == [[1 * 5 + 3, 2]]
+    with pytest.raises(UserError, match=r"UPPER has shape \(4, 5\): expected \(3, 4, 5\)"):
+        read_cutout(write(tmp_path / "b.fits", extra=[fits.ImageHDU(upper[0], name="UPPER")]))
+
+
 def test_cards_in_the_primary_header(tmp_path):
     removed = dict.fromkeys([*TAN, "BUNIT", "REDSHIFT", "FILTER1", "FILTER2", "FILTER3"])
     primary = TAN | {"BUNIT": "uJy", "Z": 1.5, "FILTERS": "F277W, F356W,F444W"}
