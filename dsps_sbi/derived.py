@@ -1,5 +1,6 @@
 """Derived quantities of each draw: exact functions of the parameters and two small tables."""
 
+import re
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,8 +20,8 @@ LOG_SSFR_FLOOR = -14.0
 _N_BINS = 64
 _OLDEST_GYR = 14.0
 
-# Quantity: FITS unit, meaning
-DESCRIPTIONS = {
+# Derived quantity: FITS unit, meaning
+DERIVED = {
     "log_mass": ("dex(solMass)", "log10 mass of living stars and remnants"),
     "log_mass_living": ("dex(solMass)", "log10 mass of living stars"),
     "log_mass_formed": ("dex(solMass)", "log10 mass of all stars ever formed"),
@@ -29,11 +30,35 @@ DESCRIPTIONS = {
     "log_ssfr": ("dex(1/yr)", "log10 of SFR over 100 Myr per log_mass"),
     "mass_weighted_age": ("Gyr", "mass-weighted mean stellar age"),
     "t50": ("Gyr", "cosmic time when half of the formed mass existed"),
+}
+# The same of the parameters of models; # stands for a number
+_PARAMETERS = {
     "metallicity": ("dex", "[M/H]"),
     "av": ("mag", "attenuation in the V band"),
     "log_tau": ("dex(Gyr)", "log10 e-folding time of the delayed-tau history"),
     "t_start": ("Gyr", "cosmic time of the first star"),
+    "stick_#": ("", "share of the time left that passes up to this quantile of the formed mass"),
+    "log_ssfr_now": ("dex(1/yr)", "log10 of the present SFR per formed mass, as a parameter"),
+    "log_sfr_ratio_#": ("dex", "log10 SFR of this bin of lookback time over that of the next older one"),
+    "burst_age": ("Gyr", "age of all stars"),
+    "dust_slope": ("", "tilt of the dust law from Calzetti's, negative is steeper"),
+    "dust_bump": ("", "strength of the 2175 Angstrom bump of the dust law"),
+    "dust_mu": ("", "share of the diffuse medium in the dust before young stars"),
+    "log_u": ("dex", "log10 ionisation parameter of the gas"),
 }
+_FIRST = ("metallicity", "av")
+
+
+def describe(name: str) -> tuple[str, str]:
+    """FITS unit and meaning of a quantity; a parameter of the user's own has no unit and no words."""
+    pattern = re.sub(r"_\d+$", "_#", name)
+    return DERIVED.get(name) or _PARAMETERS.get(name) or _PARAMETERS.get(pattern) or ("", f"parameter {name}")
+
+
+def quantities_of(names) -> tuple[str, ...]:
+    """Derived quantities, then the parameters of a model with these parameter names."""
+    rest = [name for name in names if name not in DERIVED and name not in _FIRST]
+    return (*DERIVED, *_FIRST, *rest)
 
 
 @partial(
@@ -84,7 +109,7 @@ class MassTable:
 
 
 def derive(sfh: StarFormationHistory, table: MassTable, theta, names, universe_gyr):
-    """All quantities of :data:`DESCRIPTIONS` that a model has.
+    """All quantities that a model has, see :func:`quantities_of`.
 
     Parameters
     ----------
@@ -121,4 +146,4 @@ def derive(sfh: StarFormationHistory, table: MassTable, theta, names, universe_g
         "t50": sfh.formation_time(params, 0.5, universe_gyr),
     }
     values = own | derived
-    return {name: values[name] for name in DESCRIPTIONS if name in values}
+    return {name: values[name] for name in quantities_of(names)}

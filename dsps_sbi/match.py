@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .errors import UserError
+from .instruments.filters import FilterSet
 from .model import GalaxyModel
+from .ssp import SSPGrid, load
 
 _N_REFERENCE = 32
 _KEY = 20_250_604
@@ -35,6 +37,36 @@ def reference_fluxes(model: GalaxyModel) -> dict:
 def _fluxes(model, theta, z):
     predict = jax.jit(lambda pairs: jax.lax.map(lambda pair: model.predict(*pair), pairs))
     return np.asarray(predict((jnp.asarray(theta), jnp.asarray(z, jnp.float32))))
+
+
+def model_of(post, ssp: SSPGrid | None = None, filters: FilterSet | None = None) -> GalaxyModel:
+    """The model that a posterior was trained on, made again of its configuration.
+
+    Parameters
+    ----------
+    post : AmortizedPosterior
+    ssp : SSPGrid or None
+        By default the grid in the cache whose name the bundle holds.
+    filters : FilterSet or None
+        By default those that astro-sedpy has under the bundle's names; needed where it has none.
+
+    Raises
+    ------
+    UserError
+        If the SSP grid is not at hand, or is another one, see :func:`check_match`.
+    """
+    ssp = load(post.meta["ssp"]["name"]) if ssp is None else ssp
+    model = GalaxyModel(
+        ssp,
+        FilterSet.from_names(post.filters) if filters is None else filters,
+        post.network.prior,
+        sfh=post.network.sfh,
+        dust=post.dust,
+        cosmology=post.network.cosmology,
+        log_u=post.log_u,
+    )
+    check_match(post, model)
+    return model
 
 
 def check_match(post, model: GalaxyModel) -> float:

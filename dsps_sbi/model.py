@@ -9,14 +9,15 @@ import numpy as np
 
 from .band_table import BandTable, Layer, fast_fluxes
 from .cosmology import Cosmology
-from .dust import Calzetti, DustLaw, birth_age, free_names, is_plain
+from .dust import LAWS, Calzetti, DustLaw, birth_age, free_names, is_plain
 from .errors import UserError
 from .instruments.filters import FilterSet
 from .kernels import photometry as phot
 from .kernels.csp import composite, metallicity_weights, outer
 from .kernels.igm import igm_transmission
+from .plain import named
 from .prior import Prior
-from .sfh import DelayedTau, StarFormationHistory, age_edges, mass_weights
+from .sfh import FAMILIES, DelayedTau, StarFormationHistory, age_edges, mass_weights
 from .ssp import SSPGrid, load, with_nebular
 
 # Parameters that every model has besides those of its star formation history and dust law
@@ -82,8 +83,28 @@ class GalaxyModel:
             raise UserError(f"n_sub is {self.n_sub}: cut the filters into at least one piece, better 8")
 
     @classmethod
-    def preset(cls, name: str = "jades-pixels", ssp: SSPGrid | None = None) -> "GalaxyModel":
+    def preset(
+        cls,
+        name: str = "jades-pixels",
+        ssp: SSPGrid | None = None,
+        *,
+        sfh: StarFormationHistory | str = "delayed_tau",
+        dust: DustLaw | str = "calzetti",
+        log_u: float | str | None = -2.0,
+    ) -> "GalaxyModel":
         """A model of the literature by name; ``jades-pixels`` is that of arXiv:2506.04336.
+
+        Parameters
+        ----------
+        name : str
+        ssp : SSPGrid or None
+            Default: the BC03-MILES grid in the cache.
+        sfh : StarFormationHistory or str
+            A family, or its name in :data:`dsps_sbi.sfh.FAMILIES`: ``dirichlet`` is the paper's other
+            one (alpha = 1, t25, t50 and t75). The prior follows.
+        dust : DustLaw or str
+            A law, or its name in :data:`dsps_sbi.dust.LAWS`.
+        log_u : float, "free" or None
 
         Raises
         ------
@@ -92,7 +113,10 @@ class GalaxyModel:
         """
         if name != "jades-pixels":
             raise UserError(f"model preset {name!r} is unknown: use 'jades-pixels'")
-        return cls(load() if ssp is None else ssp, FilterSet.from_names(), Prior.jades_pixels())
+        sfh, dust = named(sfh, FAMILIES, "star formation history"), named(dust, LAWS, "dust law")
+        prior = Prior.jades_pixels(sfh, dust, free_log_u=log_u == FREE)
+        ssp = load() if ssp is None else ssp
+        return cls(ssp, FilterSet.from_names(), prior, sfh=sfh, dust=dust, log_u=log_u)
 
     @property
     def names(self) -> tuple[str, ...]:

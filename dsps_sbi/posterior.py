@@ -1,14 +1,15 @@
 """The amortised posterior: photometry in, draws of parameters and derived quantities out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .derived import DESCRIPTIONS, MassTable, derive
+from .derived import MassTable, derive, quantities_of
+from .dust import Calzetti, DustLaw
 from .errors import UserError
 from .infer import infer_cube
 from .instruments.filter_names import canonical_filter
@@ -32,6 +33,9 @@ class AmortizedPosterior:
     mass_table : MassTable
     meta : mapping
         Provenance: SSPs, IMF, tracks, versions, seed, command, validation.
+    dust : DustLaw
+    log_u : float, "free" or None
+        Those of the model, as :class:`~dsps_sbi.model.GalaxyModel` has them; inference does not need them.
     """
 
     network: PixelNetwork
@@ -40,6 +44,8 @@ class AmortizedPosterior:
     noise: DepthNoise
     mass_table: MassTable
     meta: Mapping
+    dust: DustLaw = field(default_factory=Calzetti)
+    log_u: float | str | None = -2.0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,7 +55,7 @@ class AmortizedPosterior:
     @property
     def quantities(self) -> tuple[str, ...]:
         """Parameters and derived quantities, the order of :meth:`quantity_draws`' last axis."""
-        return tuple(DESCRIPTIONS)
+        return quantities_of(self.names)
 
     @cached_property
     def snr_bands(self) -> np.ndarray:

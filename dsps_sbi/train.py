@@ -80,7 +80,16 @@ def train(
         "reference": reference_fluxes(model),
     }
     table = MassTable.from_grid(model.ssp)
-    post = AmortizedPosterior(network, trained.weights, model.filters.names, simulator.noise, table, meta)
+    post = AmortizedPosterior(
+        network,
+        trained.weights,
+        model.filters.names,
+        simulator.noise,
+        table,
+        meta,
+        model.dust,
+        model.log_u,
+    )
     meta["validation"] = validate(post, simulator, seed=config.seed + 10)
     return post
 

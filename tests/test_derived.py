@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dsps_sbi.derived import DESCRIPTIONS, LOG_SSFR_FLOOR, MassTable, derive
+from dsps_sbi.derived import LOG_SSFR_FLOOR, MassTable, derive, quantities_of
 from dsps_sbi.errors import UserError
 from dsps_sbi.kernels.csp import metallicity_weights
 from dsps_sbi.sfh import DelayedTau, age_edges, mass_weights
@@ -68,7 +68,7 @@ def test_floor_and_relations(toy, galaxies):
     derived = derive(DelayedTau(), MassTable.from_grid(toy), old, NAMES, jnp.maximum(universe, 5.0))
     np.testing.assert_allclose(derived["log_sfr_100"], old[:, 4] + LOG_SSFR_FLOOR, atol=1e-5)
     derived = derive(DelayedTau(), MassTable.from_grid(toy), theta, NAMES, universe)
-    assert list(derived) == list(DESCRIPTIONS)
+    assert tuple(derived) == quantities_of(NAMES)
     assert all(np.isfinite(values).all() and values.shape == (N,) for values in derived.values())
     np.testing.assert_allclose(derived["log_ssfr"], derived["log_sfr_100"] - derived["log_mass"], atol=1e-5)
     assert np.all(derived["log_sfr_100"] >= theta[:, 4] + LOG_SSFR_FLOOR - 1e-5)

@@ -13,7 +13,7 @@ ALL = FILES + sorted(Path(__file__).parent.rglob("*.py"))
 
 # From the bottom up; what is not named here (training, inference, maps, command line) is a verb.
 LAYERS = (
-    ("errors", "constants", "_typing", "kernels"),
+    ("errors", "constants", "_typing", "kernels", "plain"),
     ("cosmology", "prior", "sfh", "dust", "instruments", "noise", "ssp", "io", "encoders", "flows"),
     ("band_table", "model", "network"),
     ("simulate",),

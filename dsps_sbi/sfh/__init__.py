@@ -1,5 +1,8 @@
 """Star formation histories: parameters to mass weights on the SSP ages, and exact summaries."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from .continuity import Continuity as Continuity
 from .delayed_tau import DelayedTau as DelayedTau
 from .dirichlet import Dirichlet as Dirichlet
@@ -11,3 +14,14 @@ from .protocol import mass_weights as mass_weights
 from .protocol import mean_age_by_quadrature as mean_age_by_quadrature
 from .simple import Burst as Burst
 from .simple import Constant as Constant
+
+FAMILIES: Mapping[str, type] = MappingProxyType(
+    {
+        "delayed_tau": DelayedTau,
+        "dirichlet": Dirichlet,
+        "continuity": Continuity,
+        "constant": Constant,
+        "burst": Burst,
+    }
+)
+"""Families by the names that configurations and the command line have for them."""

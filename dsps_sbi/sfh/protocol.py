@@ -32,6 +32,9 @@ class StarFormationHistory(Protocol):
 
     names: tuple[str, ...]
 
+    def marginals(self):
+        """Marginals (dict) of the parameters, the prior that the presets give them."""
+
     def fraction_younger(self, params, age_gyr, universe_gyr):
         """Share of the formed mass with lookback age <= ``age_gyr``, from 0 to 1.
 
