@@ -65,12 +65,15 @@ def infer_cube(
         raise UserError(f"{n_draws} draws per pixel: ask for at least 2, better 100 or more")
     post.check_redshift(cube.redshift)
     flux, sigma, present = post.align(cube.filters, cube.flux_ujy, cube.sigma_ujy, cube.valid)
-    valid = present == 1.0
+    complete, usable = post.coverage(cube.redshift)
+    outside = ((present == 1.0) & ~complete).any(axis=1)
+    valid = (present == 1.0) & usable
     flux, sigma = np.where(valid, flux, 0.0), np.where(valid, sigma, 1.0)
     snr = np.asarray(
         mean_snr(jnp.asarray(flux), jnp.asarray(sigma), jnp.asarray(valid), jnp.asarray(post.snr_bands))
     )
     flags = pixel_flags(post, cube, sigma, valid, snr, snr_min)
+    flags[outside] |= int(PixelFlag.BAND_OUT_OF_RANGE)
     left_out = PixelFlag.MASKED | PixelFlag.LOW_SNR | PixelFlag.FEW_BANDS
     chosen = np.flatnonzero((flags & int(left_out)) == 0)
     if not len(chosen):

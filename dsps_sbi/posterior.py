@@ -12,6 +12,7 @@ from .derived import MassTable, derive, quantities_of
 from .dust import Calzetti, DustLaw
 from .errors import UserError
 from .infer import infer_cube
+from .instruments.coverage import covered_bands
 from .instruments.filter_names import canonical_filter
 from .instruments.jades import SNR_BANDS
 from .network import PixelNetwork
@@ -75,6 +76,16 @@ class AmortizedPosterior:
                 f"redshift {z:g} is outside the bundle's range {low:g}-{high:g}: correct it or train another"
             )
 
+    def coverage(self, z) -> tuple[np.ndarray, np.ndarray]:
+        """Which bands (..., Band) the SSPs of the training covered at redshifts z (...).
+
+        Returns
+        -------
+        complete, usable : bool ndarray
+            See :mod:`dsps_sbi.instruments.coverage`; all True where the bundle says nothing about it.
+        """
+        return covered_bands(self.meta.get("coverage"), len(self.filters), z)
+
     def align(self, filters, *arrays):
         """Put columns (Object, Band) of given filters in the network's order, NaN for absent bands.
 
@@ -125,6 +136,7 @@ class AmortizedPosterior:
         good = np.isfinite(flux) & np.isfinite(sky) & (sky > 0)
         valid = good if valid is None else good & np.asarray(valid)
         z = np.broadcast_to(np.asarray(z, np.float32), flux.shape[:1])
+        valid = valid & self.coverage(z)[1]
         ids = np.arange(len(flux)) if ids is None else np.asarray(ids)
         return np.where(valid, flux, 0.0), np.where(valid, sky, 1.0), valid, z, ids.astype(np.uint32)
 

@@ -208,6 +208,40 @@ class Prior:
         v = jnp.stack(columns, axis=-1)
         return jnp.all((v >= -1e-6) & (v <= 1.0 + 1e-6), axis=-1)
 
+    def check(self, theta, z, universe_gyr):
+        """Refuse parameters and redshifts outside the prior.
+
+        Parameters
+        ----------
+        theta : array (..., Param)
+        z, universe_gyr : array (...)
+            Redshifts, and the age of the Universe there [Gyr].
+
+        Raises
+        ------
+        UserError
+            Naming each parameter that is outside, or NaN, of the first object that has one.
+        """
+        theta, z = np.asarray(theta), np.asarray(z)
+        n = len(self.names)
+        if theta.ndim < 1 or theta.shape[-1] != n:
+            raise UserError(f"theta has shape {theta.shape}, expected (..., {n}): {', '.join(self.names)}")
+        low, high = self.z
+        # written so that NaN is outside; the ends are float64, redshifts may be float32
+        wrong = ~((z >= low * (1 - 1e-6)) & (z <= high * (1 + 1e-6)))
+        if wrong.any():
+            worst = float(z[wrong].ravel()[0])
+            raise UserError(f"redshift {worst:g} is outside the model's range {low:g}-{high:g}: correct it")
+        columns = [m.cdf(theta[..., i], universe_gyr) for i, m in enumerate(self.marginals.values())]
+        v = np.stack(np.broadcast_arrays(*columns), axis=-1).reshape(-1, n)
+        bad = ~((v >= -1e-6) & (v <= 1.0 + 1e-6))
+        if bad.any():
+            row = int(np.flatnonzero(bad.any(axis=1))[0])
+            at = np.broadcast_to(z, theta.shape[:-1]).ravel()[row]
+            values = theta.reshape(-1, n)[row]
+            named = [f"{self.names[i]} = {values[i]:g}" for i in np.flatnonzero(bad[row])]
+            raise UserError(f"theta outside the prior at z = {at:g}: bring {', '.join(named)} inside")
+
     @classmethod
     def jades_pixels(cls, sfh=None, dust=None, *, free_log_u: bool = False) -> "Prior":
         """The prior of arXiv:2506.04336, for any star formation history and dust law.

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .band_table import BandTable
+from .errors import UserError
+from .instruments.coverage import USABLE
 from .instruments.jades import SNR_BANDS
 from .kernels.likelihood import mean_snr
 from .model import GalaxyModel
@@ -48,11 +50,28 @@ class Simulator:
     model : GalaxyModel
     noise : DepthNoise
     masks : BandMasks
+
+    Raises
+    ------
+    UserError
+        If fewer bands lie within the SSPs' wavelengths than a mock has at least, at some redshift.
     """
 
     model: GalaxyModel
     noise: DepthNoise
     masks: BandMasks
+
+    def __post_init__(self):
+        if self.model.sees_all:
+            return
+        z = np.linspace(*self.model.prior.z, 512)
+        n = np.sum(np.asarray(self.model.coverage(z)) >= 1.0 - USABLE, axis=1)
+        if n.min() < self.masks.fewest:
+            raise UserError(
+                f"{n.min()} bands lie within the wavelengths of SSP grid {self.model.ssp.name} at z = "
+                f"{z[np.argmin(n)]:.3g}, {self.masks.fewest} are needed: narrow the prior's "
+                "redshifts or use a grid that reaches further"
+            )
 
     @classmethod
     def jades_pixels(cls, model: GalaxyModel, **noise) -> "Simulator":
@@ -81,10 +100,15 @@ class Simulator:
         return self.model.predict_fast(theta, table), theta
 
     def observe(self, key, u, theta, z, flux) -> Mocks:
-        """Noise and masks on noiseless fluxes (Object, Band)."""
+        """Noise and masks on noiseless fluxes (Object, Band); bands outside the SSPs' range are missing."""
         sky_key, noise_key, mask_key = jax.random.split(key, 3)
         sky = self.noise.sample_sky(sky_key, len(z))
         valid = self.masks.sample(mask_key, len(z))
+        if not self.model.sees_all:
+            usable = self.model.coverage(z) >= 1.0 - USABLE
+            flux, seen = jnp.where(usable, flux, 0.0), valid & usable
+            # too few left of a random subset: all that there are
+            valid = jnp.where(seen.sum(axis=1, keepdims=True) < self.masks.fewest, usable, seen)
         return Mocks(u, theta, z, self.noise.add(noise_key, flux, sky), sky, valid)
 
     def draw(self, key, pool: BandTable, n_z: int, n_per_z: int) -> Mocks:

@@ -7,6 +7,7 @@ import numpy as np
 
 from .checks.recovery import recovery
 from .derived import MassTable, derive
+from .instruments.coverage import redshift_ranges
 from .match import reference_fluxes
 from .model import GalaxyModel
 from .network import Architecture, PixelNetwork
@@ -78,6 +79,7 @@ def train(
             "remnants": "Renzini & Ciotti (1993)",
         },
         "reference": reference_fluxes(model),
+        "coverage": None if model.sees_all else redshift_ranges(model.coverage, model.prior.z),
     }
     table = MassTable.from_grid(model.ssp)
     post = AmortizedPosterior(
