@@ -111,20 +111,21 @@ class AmortizedPosterior:
 
     @cached_property
     def _draw(self):
-        def draw(weights, table, flux, sky, valid, z, ids, key, n_draws, derived):
+        def draw(weights, table, flux, sky, valid, z, ids, key, n_draws, wanted):
             condition = self.network.condition(weights, flux, sky, valid, z)
             shape = (n_draws, len(self.names))
             noise = jax.vmap(lambda i: jax.random.normal(jax.random.fold_in(key, i), shape))(ids)
             u, log_q = self.network.draw(weights, condition, noise)
             universe = self.network.cosmology.age(z)
             theta = self.network.prior.from_normal(u, universe[:, None])
-            if not derived:
+            if not wanted:
                 return u, log_q, theta
             flat = theta.reshape(-1, theta.shape[-1])
-            values = derive(self.network.sfh, table, flat, self.names, jnp.repeat(universe, n_draws))
-            return jnp.stack([values[name].reshape(u.shape[:2]) for name in self.quantities])
+            ages = jnp.repeat(universe, n_draws)
+            values = derive(self.network.sfh, table, flat, self.names, ages, wanted)
+            return jnp.stack([values[name].reshape(u.shape[:2]) for name in wanted])
 
-        return jax.jit(draw, static_argnames=("n_draws", "derived"))
+        return jax.jit(draw, static_argnames=("n_draws", "wanted"))
 
     def _prepared(self, flux_ujy, sky_ujy, valid, z, ids):
         flux, sky = (np.asarray(a, np.float32) for a in (flux_ujy, sky_ujy))
@@ -160,13 +161,25 @@ class AmortizedPosterior:
         """
         data = self._prepared(flux_ujy, sky_ujy, valid, z, ids)
         key = jax.random.key(seed)
-        return self._draw(self.weights, self.mass_table, *data, key, n_draws=n_draws, derived=False)[2]
+        return self._draw(self.weights, self.mass_table, *data, key, n_draws=n_draws, wanted=())[2]
 
-    def quantity_draws(self, flux_ujy, sky_ujy, z, *, n_draws=500, seed=0, valid=None, ids=None):
-        """Draws (Quantity, Object, Draw) of all :attr:`quantities`; arguments as for :meth:`sample`."""
+    def quantity_draws(
+        self, flux_ujy, sky_ujy, z, *, n_draws=500, seed=0, valid=None, ids=None, quantities=None
+    ):
+        """Draws (Quantity, Object, Draw) of some quantities, by default all :attr:`quantities`.
+
+        Other arguments as for :meth:`sample`.
+
+        Parameters
+        ----------
+        quantities : sequence of str or None
+            Further ones are formation times such as ``t10``, ``t90_lookback``, ``t25_fraction``; see
+            :func:`dsps_sbi.derived.quantities_of`.
+        """
         data = self._prepared(flux_ujy, sky_ujy, valid, z, ids)
         key = jax.random.key(seed)
-        return self._draw(self.weights, self.mass_table, *data, key, n_draws=n_draws, derived=True)
+        wanted = quantities_of(self.names, quantities)
+        return self._draw(self.weights, self.mass_table, *data, key, n_draws=n_draws, wanted=wanted)
 
     def log_prob(self, theta, flux_ujy, sky_ujy, z, *, valid=None):
         """Log density (Object,) of theta (Object, Param) under the flow, per unit of normal coordinates u."""

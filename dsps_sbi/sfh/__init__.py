@@ -9,6 +9,7 @@ from .dirichlet import Dirichlet as Dirichlet
 from .protocol import StarFormationHistory as StarFormationHistory
 from .protocol import age_edges as age_edges
 from .protocol import formation_time_by_bisection as formation_time_by_bisection
+from .protocol import formation_times as formation_times
 from .protocol import log_ssfr_formed as log_ssfr_formed
 from .protocol import mass_weights as mass_weights
 from .protocol import mean_age_by_quadrature as mean_age_by_quadrature
