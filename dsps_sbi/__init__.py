@@ -18,6 +18,7 @@ from .io import read_npy as read_npy
 from .io import read_sbipix as read_sbipix
 from .maps import Maps as Maps
 from .match import check_match as check_match
+from .match import model_of as model_of
 from .model import GalaxyModel as GalaxyModel
 from .network import Architecture as Architecture
 from .posterior import AmortizedPosterior as AmortizedPosterior

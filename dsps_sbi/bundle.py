@@ -123,4 +123,7 @@ def load_bundle(name) -> AmortizedPosterior:
 
     weights = jax.tree_util.tree_map_with_path(stored, template)
     table = {name: jnp.asarray(arrays[f"mass_table.{name}"]) for name in table_names}
-    return AmortizedPosterior(network, weights, parts.filters, parts.noise, MassTable(**table), meta)
+    table = MassTable(**table)
+    return AmortizedPosterior(
+        network, weights, parts.filters, parts.noise, table, meta, parts.dust, parts.log_u
+    )

@@ -1,6 +1,6 @@
 """Inference on images: choose pixels, draw in chunks, keep percentiles and totals."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from .derived import LOG_SSFR_FLOOR
+from .derived import LOG_SSFR_FLOOR, quantities_of
 from .errors import UserError
 from .flags import PixelFlag
 from .io.cube import PixelCube
@@ -30,6 +30,7 @@ def infer_cube(
     n_draws: int = 500,
     snr_min: float = 5.0,
     seed: int = 0,
+    quantities: Sequence[str] | None = None,
     draws_path=None,
     progress=False,
 ) -> ImageResult:
@@ -47,6 +48,9 @@ def infer_cube(
         pixel is fitted.
     seed : int
         A pixel's draws depend on the seed and on its place in the image, not on the chunking.
+    quantities : sequence of str or None
+        What to make maps of, such as ``("log_mass", "t10", "t90_lookback")``; see
+        :func:`dsps_sbi.derived.quantities_of`. Default: all of the posterior's.
     draws_path : path or None
         Where to keep all draws (HDF5). Memory stays bounded by the chunk in any case.
     progress : bool
@@ -64,35 +68,38 @@ def infer_cube(
     if n_draws < 2:
         raise UserError(f"{n_draws} draws per pixel: ask for at least 2, better 100 or more")
     post.check_redshift(cube.redshift)
+    names = quantities_of(post.names, quantities)
     columns = post.align(cube.filters, cube.flux_ujy, cube.sigma_ujy, cube.valid, cube.upper)
-    valid, upper = (column == 1.0 for column in columns[2:])
-    data = post.prepared(*columns[:2], cube.redshift, valid, upper)
+    present, upper = (column == 1.0 for column in columns[2:])
+    data = post.prepared(*columns[:2], cube.redshift, present, upper)
     flux, sigma, valid, upper, _ = data
+    outside = (present & ~post.coverage(cube.redshift)[0]).any(axis=1)
     snr = np.asarray(mean_snr(*map(jnp.asarray, (flux, sigma, valid, post.snr_bands, upper))))
     flags = pixel_flags(post, cube, sigma, valid, snr, snr_min)
+    flags[outside] |= int(PixelFlag.BAND_OUT_OF_RANGE)
     left_out = PixelFlag.MASKED | PixelFlag.LOW_SNR | PixelFlag.FEW_BANDS
     chosen = np.flatnonzero((flags & int(left_out)) == 0)
     if not len(chosen):
         raise UserError(
             f"no pixel of {cube.source or 'the image'} has S/N > {snr_min:g} and 3 bands: lower the cut"
         )
-    percentiles = np.full((len(post.quantities), 3, len(flux)), np.nan, np.float32)
+    percentiles = np.full((len(names), 3, len(flux)), np.nan, np.float32)
     totals = TotalAccumulator()
     meta = provenance(post, cube, n_draws, snr_min, seed)
-    with DrawWriter(draws_path, post.quantities, chosen, n_draws, cube.shape, meta) as writer:
+    with DrawWriter(draws_path, names, chosen, n_draws, cube.shape, meta) as writer:
         bar = tqdm(total=len(chosen), unit="pixel", disable=not progress)
-        for rows, draws in _chunks(post, data, chosen, n_draws, seed):
+        for rows, draws in _chunks(post, data, chosen, n_draws, seed, names):
             bad = ~np.isfinite(draws).all(axis=(0, 2))
             flags[rows[bad]] |= int(PixelFlag.BAD_DRAWS)
             draws[:, bad] = np.nan
             percentiles[:, :, rows] = _percentiles(draws)
-            for name in _TOTALS:
-                totals.add(name, draws[post.quantities.index(name)])
+            for name in (name for name in _TOTALS if name in names):
+                totals.add(name, draws[names.index(name)])
             writer.add(draws)
             bar.update(len(rows))
         bar.close()
     return ImageResult(
-        names=post.quantities,
+        names=names,
         percentiles=percentiles,
         snr=snr,
         n_bands=valid.sum(axis=1).astype(np.int16),
@@ -114,7 +121,7 @@ def _percentiles(draws):
     return np.moveaxis(ordered[:, :, ranks], 2, 1)
 
 
-def _chunks(post, data, chosen, n_draws, seed) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _chunks(post, data, chosen, n_draws, seed, names) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pixel numbers and draws (Quantity, Object, Draw), chunk by chunk of one fixed shape."""
     size = max(1, min(_CHUNK_DRAWS // n_draws, len(chosen)))
     pending = None
@@ -123,9 +130,8 @@ def _chunks(post, data, chosen, n_draws, seed) -> Iterator[tuple[np.ndarray, np.
         # the last chunk is filled up with its first pixel so that one compiled shape serves all
         padded = np.concatenate([rows, np.full(size - len(rows), rows[0])])
         flux, sigma, valid, upper, z = (array[padded] for array in data)
-        draws = post.quantity_draws(
-            flux, sigma, z, n_draws=n_draws, seed=seed, valid=valid, upper=upper, ids=padded
-        )
+        options = {"n_draws": n_draws, "seed": seed, "valid": valid, "upper": upper, "ids": padded}
+        draws = post.quantity_draws(flux, sigma, z, quantities=names, **options)
         # the next chunk is under way while the previous one is summarised
         if pending is not None:
             yield pending[0], np.array(pending[1])[:, : len(pending[0])]

@@ -9,14 +9,17 @@ import numpy as np
 
 from .band_table import BandTable, Layer, fast_fluxes
 from .cosmology import Cosmology
-from .dust import Calzetti, DustLaw, birth_age, free_names, is_plain
+from .dust import LAWS, Calzetti, DustLaw, birth_age, free_names, is_plain
 from .errors import UserError
+from .instruments.coverage import COMPLETE, USABLE, covered_share
 from .instruments.filters import FilterSet
 from .kernels import photometry as phot
 from .kernels.csp import composite, metallicity_weights, outer
 from .kernels.igm import igm_transmission
+from .model_checks import check_ages, check_values
+from .plain import named
 from .prior import Prior
-from .sfh import DelayedTau, StarFormationHistory, age_edges, mass_weights
+from .sfh import FAMILIES, DelayedTau, StarFormationHistory, age_edges, mass_weights
 from .ssp import SSPGrid, load, with_nebular
 
 # Parameters that every model has besides those of its star formation history and dust law
@@ -51,7 +54,8 @@ class GalaxyModel:
     Raises
     ------
     UserError
-        If prior and SFH do not name the same parameters, or the SSPs carry no nebular grid.
+        If prior and SFH do not name the same parameters, the SSPs carry no nebular grid, or they end
+        before the age of the Universe.
 
     Notes
     -----
@@ -78,12 +82,33 @@ class GalaxyModel:
             raise UserError(
                 f"SSP grid {self.ssp.name} has no nebular tables: pass log_u=None or another grid"
             )
+        check_ages(self.ssp, self.prior.z[0], self.cosmology.age(self.prior.z[0]))
         if self.n_sub < 1:
             raise UserError(f"n_sub is {self.n_sub}: cut the filters into at least one piece, better 8")
 
     @classmethod
-    def preset(cls, name: str = "jades-pixels", ssp: SSPGrid | None = None) -> "GalaxyModel":
+    def preset(
+        cls,
+        name: str = "jades-pixels",
+        ssp: SSPGrid | None = None,
+        *,
+        sfh: StarFormationHistory | str = "delayed_tau",
+        dust: DustLaw | str = "calzetti",
+        log_u: float | str | None = -2.0,
+    ) -> "GalaxyModel":
         """A model of the literature by name; ``jades-pixels`` is that of arXiv:2506.04336.
+
+        Parameters
+        ----------
+        name : str
+        ssp : SSPGrid or None
+            Default: the BC03-MILES grid in the cache.
+        sfh : StarFormationHistory or str
+            A family, or its name in :data:`dsps_sbi.sfh.FAMILIES`: ``dirichlet`` is the paper's other
+            one (alpha = 1, t25, t50 and t75). The prior follows.
+        dust : DustLaw or str
+            A law, or its name in :data:`dsps_sbi.dust.LAWS`.
+        log_u : float, "free" or None
 
         Raises
         ------
@@ -92,7 +117,10 @@ class GalaxyModel:
         """
         if name != "jades-pixels":
             raise UserError(f"model preset {name!r} is unknown: use 'jades-pixels'")
-        return cls(load() if ssp is None else ssp, FilterSet.from_names(), Prior.jades_pixels())
+        sfh, dust = named(sfh, FAMILIES, "star formation history"), named(dust, LAWS, "dust law")
+        prior = Prior.jades_pixels(sfh, dust, free_log_u=log_u == FREE)
+        ssp = load() if ssp is None else ssp
+        return cls(ssp, FilterSet.from_names(), prior, sfh=sfh, dust=dust, log_u=log_u)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -158,7 +186,31 @@ class GalaxyModel:
             rows.append(jnp.concatenate([pixels, lines], axis=-1))
         pivot_aa = jnp.asarray(self.filters.pivot_aa, jnp.float32)
         scale = phot.flux_scale_ujy(z, self.cosmology.distance_mpc(z), pivot_aa)
+        # the part of a filter inside the SSPs' wavelengths stands for the whole, see coverage
+        share = self.coverage(z)
+        scale = scale / jnp.where(share >= 1.0 - USABLE, share, 1.0)
         return jnp.stack(rows, axis=1) * self._igm(z) * scale[:, None]
+
+    def coverage(self, z):
+        """Share (..., Band) of each filter within the SSPs' wavelengths at redshift z (...).
+
+        A band of less than 0.99 is missing: its fluxes are NaN. From 0.99 to 0.999 the part inside
+        stands for the whole, and a fit that uses the band is flagged; see
+        :mod:`dsps_sbi.instruments.coverage` for the rule.
+        """
+        return covered_share(self.filters.running, *self._pixel_edges_aa[[0, -1]], z)
+
+    @cached_property
+    def sees_all(self) -> bool:
+        """Whether every band is complete at all redshifts of the prior."""
+        # most is lost in the blue at the highest redshift, in the red at the lowest
+        low, high = self._pixel_edges_aa[[0, -1]] * (1.0 + np.array(self.prior.z[::-1]))
+        inside = [np.diff(np.interp([low, high], curve_aa, cum)) for curve_aa, _, cum in self.filters.running]
+        return bool(np.min(inside) >= 1.0 - COMPLETE)
+
+    def _without_missing(self, flux, z):
+        """Fluxes (..., Band), NaN for the bands that are missing at z."""
+        return jnp.where(self.coverage(z) >= 1.0 - USABLE, flux, jnp.nan)
 
     def split(self, theta):
         """SFH parameters, [M/H], A_V and log formed mass out of theta (..., Param).
@@ -186,11 +238,12 @@ class GalaxyModel:
         Returns
         -------
         array (Object, Band)
-            f_nu [uJy].
+            f_nu [uJy]; NaN for bands that are missing, see :meth:`coverage`.
         """
         params, metallicity, av, log_mass = self.split(theta)
         flux = fast_fluxes(table, self.sfh, params, metallicity, av, self.gas_weights(theta))
-        return flux * 10.0 ** log_mass[:, None]
+        flux = flux * 10.0 ** log_mass[:, None]
+        return flux if self.sees_all else self._without_missing(flux, table.z)
 
     def _rest_light(self, theta, z):
         """(..., Wave + Line) attenuated light per Msun formed, and log formed mass."""
@@ -224,6 +277,8 @@ class GalaxyModel:
     def predict(self, theta, z):
         """Band fluxes at full wavelength resolution, any redshift; use ``jax.vmap`` over objects.
 
+        Nothing is refused here, so that it can be compiled and differentiated: see :meth:`check`.
+
         Parameters
         ----------
         theta : array (Param,)
@@ -233,11 +288,27 @@ class GalaxyModel:
         Returns
         -------
         array (Band,)
-            f_nu [uJy].
+            f_nu [uJy]; NaN, with a gradient of zero, for bands that are missing, see :meth:`coverage`.
         """
         light, log_mass = self._rest_light(jnp.asarray(theta), jnp.asarray(z, float))
         weights = self._band_weights(z, jnp.array([0.0, 2.0]))[0]
-        return weights @ light * 10.0**log_mass
+        return self._without_missing(weights @ light * 10.0**log_mass, z)
+
+    def check(self, theta, z):
+        """Refuse values that the model does not stand for, and that :meth:`predict` would take as they are.
+
+        Parameters
+        ----------
+        theta : array (..., Param)
+        z : array (...)
+
+        Raises
+        ------
+        UserError
+            For a wrong shape, values that are not finite or outside the prior, stars younger than the
+            youngest SSP, or a redshift at which no band lies within the SSPs' wavelengths.
+        """
+        check_values(self, theta, z)
 
     def spectrum(self, theta, z):
         """Observed spectrum at the SSPs' resolution; lines fill the pixel that they fall in.

@@ -7,7 +7,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import QTable
 
-from .derived import DESCRIPTIONS
+from .derived import describe
 from .errors import UserError
 from .io.atomic import atomic_path
 from .io.summary import write_summary
@@ -76,7 +76,7 @@ class ImageResult:
             flags=self.flags.reshape(self.shape),
             header=self.header,
             meta=self.meta,
-            descriptions={name: DESCRIPTIONS[name] for name in names},
+            descriptions={name: describe(name) for name in names},
         )
 
     def write(self, folder) -> list[Path]:

@@ -14,6 +14,7 @@ def test_bits_are_distinct_and_fixed():
         ("OUT_OF_DEPTH", 32),
         ("BAD_DRAWS", 64),
         ("UNCHECKED", 128),
+        ("BAND_OUT_OF_RANGE", 256),
     ]
 
 
@@ -22,7 +23,7 @@ def test_decode_names_the_bits():
     assert decode(PixelFlag.BAND_MISSING | PixelFlag.UNCHECKED) == ["BAND_MISSING", "UNCHECKED"]
 
 
-@pytest.mark.parametrize("value", [-1, 256, 257])
+@pytest.mark.parametrize("value", [-1, 512, 513])
 def test_unknown_bits_are_refused(value):
     with pytest.raises(UserError, match=f"flag value {value} has unknown bits"):
         decode(value)

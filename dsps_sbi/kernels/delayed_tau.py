@@ -62,7 +62,10 @@ def fraction_younger(age_gyr, duration_gyr, tau_gyr):
     x0s = jnp.minimum(x0, _SPLIT)
     young = near / (x0s**2 * phi2(x0s))
     old = jnp.where(d < _SPLIT, near * jnp.exp(-x0), far) / formed_fraction(jnp.maximum(x0, _SPLIT))
-    return jnp.clip(jnp.where(x0 < _SPLIT, young, old), 0.0, 1.0)
+    share = jnp.clip(jnp.where(x0 < _SPLIT, young, old), 0.0, 1.0)
+    # said, not computed: where the first stars are a few float32 steps of the age of the Universe old,
+    # a compiler that works out the duration twice may round it differently, and a third of the mass is lost
+    return jnp.where(age_gyr >= duration_gyr, 1.0, share)
 
 
 def time_of_fraction(fraction, duration_gyr, tau_gyr, n_newton=20):
