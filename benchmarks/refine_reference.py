@@ -81,14 +81,14 @@ def exact_posterior(post, model):
         log_like, grid, cdf = evidence(model, floor, [a[None] for a in data], unit_fluxes(model, u, table))
         return log_like + log_prior(u), grid, cdf
 
-    def push(eps, data, z):
-        condition = network.condition(post.weights, *(a[None] for a in data), z[None])
-        u, log_q = network.draw_shape(post.weights, condition, eps[None])
+    def push(eps, condition):
+        one = jax.tree.map(lambda a: a[None], condition)
+        u, log_q = network.draw_shape(post.weights, one, eps[None])
         return u[0], log_q[0]
 
-    def log_base(eps, data, z, table):
+    def log_base(eps, data, condition, table):
         """Log posterior () of a point (n,) of the base space."""
-        u, log_q = push(eps[None], data, z)
+        u, log_q = push(eps[None], condition)
         return (log_shape(u, data, table)[0] - log_q + log_prior(eps[None]))[0]
 
     def finish(key, u, data, table):
@@ -98,16 +98,16 @@ def exact_posterior(post, model):
         theta = model.prior.from_normal(u, table.universe_gyr)
         return jnp.concatenate([theta, mass[:, None]], axis=-1), log_p
 
-    def weighed(key, data, z, table, of_prior=False):
+    def weighed(key, data, condition, table, of_prior=False):
         """CHUNK draws (Draw, Param) of the flow or of the prior, and their log weights."""
         noise_key, mass_key = jax.random.split(key)
         eps = jax.random.normal(noise_key, (CHUNK, n_shape))
-        u, log_q = (eps, log_prior(eps)) if of_prior else push(eps, data, z)
+        u, log_q = (eps, log_prior(eps)) if of_prior else push(eps, condition)
         theta, log_p = finish(mass_key, u, data, table)
         return theta, log_p - log_q
 
-    def of_base(key, eps, data, z, table):
-        return finish(key, push(eps, data, z)[0], data, table)[0]
+    def of_base(key, eps, data, condition, table):
+        return finish(key, push(eps, condition)[0], data, table)[0]
 
     return log_base, weighed, of_base
 
@@ -115,9 +115,9 @@ def exact_posterior(post, model):
 def run_chains(log_base, key, objects, n_shape, n_warm, n_keep):
     """NUTS draws (Object, Chain, Draw, n_shape) of the base space, and the share of divergences."""
 
-    def chain(key, data, z, table):
+    def chain(key, data, condition, table):
         start_key, warm_key, key = jax.random.split(key, 3)
-        density = partial(log_base, data=data, z=z, table=table)
+        density = partial(log_base, data=data, condition=condition, table=table)
         # over-dispersed starts, so that R-hat can tell
         start = 2.0 * jax.random.normal(start_key, (n_shape,))
         warm = blackjax.window_adaptation(
@@ -137,7 +137,7 @@ def run_chains(log_base, key, objects, n_shape, n_warm, n_keep):
         _, (eps, divergent) = jax.lax.scan(one, state, jax.random.split(key, n_keep))
         return eps, divergent.mean()
 
-    keys = jax.random.split(key, (len(objects[1]), N_CHAINS))
+    keys = jax.random.split(key, (len(objects[0][0]), N_CHAINS))
     return jax.jit(jax.vmap(jax.vmap(chain, in_axes=(0, None, None, None))))(keys, *objects)
 
 
@@ -163,7 +163,7 @@ def weighted_draws(weighed, key, objects, n_draws, of_prior=False):
         keys = jax.random.split(here[0], n_draws // CHUNK)
         return jax.lax.map(lambda key: weighed(key, *here[1:], of_prior=of_prior), keys)
 
-    keys = jax.random.split(key, len(objects[1]))
+    keys = jax.random.split(key, len(objects[0][0]))
     theta, log_w = jax.jit(partial(jax.lax.map, one))((keys, *objects))
     return theta.reshape(len(theta), n_draws, -1), log_w.reshape(len(theta), n_draws)
 
@@ -217,7 +217,7 @@ def compare(one, other):
     (median, width, median_error, width_error), reference = (np.moveaxis(side, -1, 0) for side in sides)
     median_left = np.abs(median - reference[0]) - 3.0 * np.hypot(median_error, reference[2])
     width_left = np.abs(width - reference[1]) - 3.0 * np.hypot(width_error, reference[3])
-    return np.maximum(np.stack([median_left, width_left]) / np.maximum(reference[1], 1e-6), 0.0)
+    return np.maximum(np.stack([median_left, width_left]) / np.maximum(reference[1], 1e-3), 0.0)
 
 
 def scores(left, is_parameter, prefix):
@@ -233,11 +233,13 @@ def scores(left, is_parameter, prefix):
     return metrics
 
 
-def examine(post, model, objects, prefix, sizes, seed):
+def examine(post, model, data, z, tables, prefix, sizes, seed):
     """Metrics of one set of objects."""
+    # what depends on the data alone, once
+    objects = (data, jax.jit(post.network.condition)(post.weights, *data, z), tables)
     log_base, weighed, of_base = exact_posterior(post, model)
     keys = jax.random.split(jax.random.key(seed), 4)
-    z, n_shape = objects[1], len(model.names) - 1
+    n_shape = len(model.names) - 1
     theta, ess, rhat, divergent = reference(
         log_base, of_base, keys[0], objects, n_shape, sizes["warm"], sizes["keep"]
     )
@@ -289,7 +291,7 @@ def main():
         ("mocks.", mocks(simulator, n, args.seed)),
         ("pixels.", pixels(folder, post, model, n, args.seed)),
     ):
-        metrics |= examine(post, model, objects, prefix, sizes, args.seed)
+        metrics |= examine(post, model, *objects, prefix, sizes, args.seed)
     report(
         args.json,
         terms(
