@@ -2,13 +2,11 @@
 
 import json
 import subprocess
-import sys
-import venv
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import platformdirs
+from _environment import python_with
 
 from dsps_sbi.constants import C_AA_S, Z_SUN
 
@@ -20,16 +18,8 @@ CURVE_POINTS = {"short": 200, "fine": 4000}
 
 def python() -> Path:
     """The Python of an environment with DSPS and our version of JAX, made on first use."""
-    cache = Path(platformdirs.user_cache_dir("dsps_sbi")) / "benchmarks"
-    folder = cache / f"dsps-{VERSION}-jax-{version('jax')}-py{sys.version_info[0]}{sys.version_info[1]}"
-    path = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        pip = [path, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-        packages = [f"{name}=={version(name)}" for name in ("jax", "jaxlib", "numpy")]
-        subprocess.run([*pip, f"dsps=={VERSION}", *packages], check=True)
-        (folder / "complete").touch()
-    return path
+    packages = [f"{name}=={version(name)}" for name in ("jax", "jaxlib", "numpy")]
+    return python_with(f"dsps-{VERSION}-jax-{version('jax')}", f"dsps=={VERSION}", *packages)
 
 
 def histories(theta, times_gyr, universe_gyr):
