@@ -5,6 +5,7 @@ from importlib.metadata import version as _version
 from .bundle import load_bundle as load_bundle
 from .bundle import save_bundle as save_bundle
 from .bundle import shipped as shipped
+from .check import check as check
 from .cosmology import Cosmology as Cosmology
 from .errors import UserError as UserError
 from .fisher import fisher as fisher
