@@ -173,7 +173,7 @@ class Trainer:
             config.steps,
             1e-3 * config.learning_rate,
         )
-        # Muon gets as far with a fourth of the mocks that Adam needs, for a fifth more work a step
+        # Muon (Jordan et al. 2024): at equal numbers of mocks its loss ends well below that of Adam
         muon = optax.contrib.muon(
             schedule, adam_b2=0.99, adam_learning_rate=lambda step: 0.2 * schedule(step)
         )

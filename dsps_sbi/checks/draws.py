@@ -52,7 +52,8 @@ def weighted_sampler(post, model, n_draws: int):
         theta = model.prior.from_normal(unit, table.universe_gyr).at[:, -1].set(0.0)
         flux = model.predict_fast(theta, table).reshape(n, n_draws, -1)
         data = (mocks.flux[:, None], mocks.sky[:, None], mocks.valid[:, None])
-        evidence, grid, cdf = marginalise(*data, flux, floor, mass.low, mass.high)
+        upper = mocks.upper[:, None]
+        evidence, grid, cdf = marginalise(*data, flux, floor, mass.low, mass.high, upper)
         log_prior = jax.scipy.stats.norm.logpdf(shape).sum(axis=-1)
         log_mass = draw_mass(jax.random.uniform(mass_key, (n, n_draws)), grid, cdf)
         theta = theta.at[:, -1].set(log_mass.ravel())
@@ -64,7 +65,7 @@ def weighted_sampler(post, model, n_draws: int):
 
 
 def _condition(post, weights, mocks):
-    return post.network.condition(weights, mocks.flux, mocks.sky, mocks.valid, mocks.z)
+    return post.network.condition(weights, *mocks.data)
 
 
 def raw_draws(post, mocks, n_draws: int, key):
