@@ -16,7 +16,7 @@ from .instruments.filters import FilterSet
 from .kernels import photometry as phot
 from .kernels.csp import composite, metallicity_weights, outer
 from .kernels.igm import igm_transmission
-from .model_checks import check_ages, check_values
+from .model_checks import check_ages, check_gas, check_values
 from .plain import named
 from .prior import Prior
 from .sfh import FAMILIES, DelayedTau, StarFormationHistory, age_edges, mass_weights
@@ -54,8 +54,8 @@ class GalaxyModel:
     Raises
     ------
     UserError
-        If prior and SFH do not name the same parameters, the SSPs carry no nebular grid, or they end
-        before the age of the Universe.
+        If prior and SFH do not name the same parameters, the SSPs carry no nebular grid or not this
+        log U, or they end before the age of the Universe.
 
     Notes
     -----
@@ -78,10 +78,8 @@ class GalaxyModel:
         if self.prior.names != expected:
             given = ", ".join(self.prior.names)
             raise UserError(f"prior of {given}; this model needs one of {', '.join(expected)}")
-        if self.log_u is not None and self.ssp.nebular is None:
-            raise UserError(
-                f"SSP grid {self.ssp.name} has no nebular tables: pass log_u=None or another grid"
-            )
+        if self.log_u is not None:
+            check_gas(self.ssp, None if self.log_u == FREE else self.log_u)
         check_ages(self.ssp, self.prior.z[0], self.cosmology.age(self.prior.z[0]))
         if self.n_sub < 1:
             raise UserError(f"n_sub is {self.n_sub}: cut the filters into at least one piece, better 8")

@@ -24,6 +24,17 @@ def check_ages(ssp, z, universe_gyr):
         )
 
 
+def check_gas(ssp, log_u):
+    """Refuse an SSP grid without nebular tables, or a log U (None: all of them) that these do not hold."""
+    if ssp.nebular is None:
+        raise UserError(f"SSP grid {ssp.name} has no nebular tables: pass log_u=None or another grid")
+    low, high = ssp.nebular.log_u[[0, -1]]
+    if log_u is None:
+        return
+    if isinstance(log_u, str) or not low <= log_u <= high:
+        raise UserError(f"log U is {log_u!r}: give {low:g} to {high:g}, 'free', or None for no gas")
+
+
 def check_values(model, theta, z):
     """Refuse parameters and redshifts that a model does not stand for.
 

@@ -85,3 +85,9 @@ def test_stars_younger_than_the_youngest_ssp(model):
     # all stars formed long ago
     old.check(np.array([-1.0, 0.5, -0.3, 0.4, 9.0]), 1.0)
     model.check(np.array([2.0, 5.5, -0.3, 0.4, 9.0]), 1.0)
+
+
+@pytest.mark.parametrize("log_u", [-4.5, 0.0, float("nan"), "high"])
+def test_ionisation_parameters_that_the_grid_does_not_have(model, log_u):
+    with pytest.raises(UserError, match=f"log U is {log_u!r}: give -4 to -1, 'free', or None for no gas"):
+        replace(model, log_u=log_u)

