@@ -54,13 +54,19 @@ def fraction_younger(age_gyr, duration_gyr, tau_gyr):
     x0 = duration_gyr / tau_gyr
     d = jnp.clip(age_gyr / tau_gyr, 0.0, x0)
     # from the times, not x0 - d: for x0 of hundreds its rounding would enter the exponent
-    before = jnp.maximum(duration_gyr - age_gyr, 0.0) / tau_gyr
+    since = jnp.maximum(duration_gyr - age_gyr, 0.0)
+    before = since / tau_gyr
     ds = jnp.minimum(d, _SPLIT)
-    # G(x0) - G(x0 - d), times exp(x0): free of cancellation for small d and any x0 >= d
-    near = x0 * jnp.expm1(ds) - ds**2 * jnp.exp(ds) * phi2(-ds)
+    second = phi2(ds)
+    first = 1.0 + ds * second
+    # G(x0) - G(x0 - d), times exp(x0), is d (before * first + d * second). Short histories have it over
+    # x0^2 in shares of the duration, which do not depend on tau: without that the powers of tau above
+    # and below the line cancel to rounding in the gradient
+    share = jnp.minimum(age_gyr / duration_gyr, 1.0)
+    near = share * (since / duration_gyr * first + share * second)
+    young = near / phi2(jnp.minimum(x0, _SPLIT))
+    near = ds * (before * first + ds * second)
     far = (1.0 + before) * jnp.exp(-before) - (1.0 + x0) * jnp.exp(-x0)
-    x0s = jnp.minimum(x0, _SPLIT)
-    young = near / (x0s**2 * phi2(x0s))
     old = jnp.where(d < _SPLIT, near * jnp.exp(-x0), far) / formed_fraction(jnp.maximum(x0, _SPLIT))
     share = jnp.clip(jnp.where(x0 < _SPLIT, young, old), 0.0, 1.0)
     # said, not computed: where the first stars are a few float32 steps of the age of the Universe old,
