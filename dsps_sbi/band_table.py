@@ -114,7 +114,7 @@ def table_builder(
         band = weights(z)
         # a plain law is exponential in its own A(lambda), the best coordinate that there is
         coordinate = dust(rest) if plain else jnp.log(rest)
-        middle, half = kernel.range_of(coordinate[:n_pixel], band[:, :n_pixel])
+        middle, half = kernel.range_of(coordinate, band, n_pixel)
         x = (coordinate - middle[:, None]) / half[:, None]
         nodes = middle + half * jnp.asarray(kernel.nodes(n_sub), jnp.float32)[:, None]
         pieces = (kernel.lagrange(x, n_sub) * band).reshape(-1, len(rest_aa))

@@ -52,14 +52,22 @@ def lagrange(x, n):
     return jnp.tensordot(jnp.asarray(matrix.T / n, x.dtype), jnp.stack(chebyshev[:n]), axes=1)
 
 
-def range_of(coordinate, weights, outside=1e-3):
+# Rest equivalent width of a line that counts as strong [Angstrom]
+_STRONG_AA = 100.0
+
+
+def range_of(coordinate, weights, n_pixel, outside=1e-3):
     """Range of a coordinate of wavelength over each band, less a share of the band at either end.
+
+    Lines in the wings belong to the range where a strong one would add more than that share.
 
     Parameters
     ----------
-    coordinate : array (Wave,)
-    weights : array (Band, Wave)
-        What each wavelength adds to the band, >= 0.
+    coordinate : array (Wave + Line,)
+    weights : array (Band, Wave + Line)
+        What each wavelength adds to the band, >= 0; of lines per Angstrom.
+    n_pixel : int
+        Wave.
     outside : float
         Share of the weights beyond each end: far wings of a filter do not widen the range.
 
@@ -68,9 +76,12 @@ def range_of(coordinate, weights, outside=1e-3):
     middle, half_width : array (Band,)
         The half width at least 0.01.
     """
-    total = jnp.maximum(weights.sum(axis=1, keepdims=True), 1e-37)
-    before = jnp.cumsum(weights / total, axis=1)
-    inside = (before > outside) & (before - weights / total < 1.0 - outside)
+    pixels = weights[:, :n_pixel]
+    total = jnp.maximum(pixels.sum(axis=1, keepdims=True), 1e-37)
+    before = jnp.cumsum(pixels / total, axis=1)
+    inside = (before > outside) & (before - pixels / total < 1.0 - outside)
+    lines = weights[:, n_pixel:] * _STRONG_AA > outside * total
+    inside = jnp.concatenate([inside, lines], axis=1)
     low = jnp.min(jnp.where(inside, coordinate, jnp.inf), axis=1)
     high = jnp.max(jnp.where(inside, coordinate, -jnp.inf), axis=1)
     # a band without light: any range will do

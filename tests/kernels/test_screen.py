@@ -37,6 +37,14 @@ def test_range_leaves_out_the_wings():
     wave = jnp.linspace(0.0, 10.0, 1001)
     top_hat = jnp.where((wave > 2.0) & (wave < 6.0), 1.0, 1e-5)
     weights = jnp.stack([top_hat, jnp.zeros(1001), jnp.where(wave == wave[300], 1e-30, 0.0)])
-    middle, half = screen.range_of(wave, weights)
+    middle, half = screen.range_of(wave, weights, 1001)
     np.testing.assert_allclose(middle, [4.0, 0.0, 3.0], atol=0.02)
     np.testing.assert_allclose(half, [2.0, 0.01, 0.01], atol=0.02)
+
+
+def test_range_reaches_lines_that_matter():
+    wave = jnp.concatenate([jnp.linspace(0.0, 10.0, 1001), jnp.array([1.0, 9.0])])
+    band = jnp.where((wave > 2.0) & (wave < 6.0), 1.0, 0.0)[:1001]
+    lines = jnp.array([1e-4, 1e-1])  # times 100 Angstrom, over a sum of 400
+    middle, half = screen.range_of(wave, jnp.concatenate([band, lines])[None], 1001)
+    np.testing.assert_allclose([middle[0] - half[0], middle[0] + half[0]], [2.0, 9.0], atol=0.02)
