@@ -103,7 +103,7 @@ class Simulator:
         """
         low, high = self.model.prior.z
         share = (jnp.arange(n) + jax.random.uniform(key, (n,))) / n
-        tables = [self.model.band_table(z) for z in np.asarray(low + share * (high - low))]
+        tables = [self.model.band_table(z, trim=False) for z in np.asarray(low + share * (high - low))]
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *tables)
 
     def noiseless(self, u, table: BandTable):
