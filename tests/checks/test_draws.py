@@ -9,88 +9,92 @@ from scipy.special import logsumexp
 
 from dsps_sbi.checks import draws as module
 from dsps_sbi.checks.draws import raw_draws, weighted_draws
+from dsps_sbi.simulate import Mocks
 
 KEY = jax.random.key(4)
-N_DRAWS = 40
+N, N_DRAWS = 23, 40
 
 
-@pytest.fixture(scope="module")
-def pool(toy_simulator):
-    return toy_simulator.table_pool(jax.random.key(1), 3)
+@pytest.fixture
+def numbered():
+    """Mocks that say who they are, at three redshifts."""
+    number, z = np.arange(N, dtype=np.float32), np.float32([0.5, 1.5, 2.5])[np.arange(N) % 3]
+    return Mocks(number, number, z, number, number, number)
 
 
-@pytest.fixture(scope="module")
-def mocks(toy_simulator, pool):
-    mocks = jax.device_get(jax.jit(lambda: toy_simulator.draw(jax.random.key(2), pool, 3, 60))())
-    bright = np.flatnonzero(np.asarray(toy_simulator.snr(mocks)) > 5)[:50]
-    return jax.tree.map(lambda a: a[np.random.default_rng(0).permutation(bright)], mocks)
-
-
-def gather(drawn, n):
-    u, log_weights, seen = np.zeros((n, N_DRAWS, 5)), np.zeros((n, N_DRAWS)), []
-    for rows, some, weights in drawn:
-        u[rows], log_weights[rows] = some, 0.0 if weights is None else weights
+def gather(drawn, shape):
+    u, seen = np.full(shape, np.nan), []
+    for rows, some, _ in drawn:
+        u[rows] = some
         seen.append(rows)
-    np.testing.assert_array_equal(np.sort(np.concatenate(seen)), np.arange(n))
-    return u, log_weights
+    np.testing.assert_array_equal(np.sort(np.concatenate(seen)), np.arange(len(u)))
+    return u
 
 
-@pytest.fixture(scope="module")
-def weighted(tiny_posterior, toy_model, mocks, pool):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_CHUNK_DRAWS", 7 * N_DRAWS)
-        drawn = weighted_draws(tiny_posterior, toy_model, mocks, pool, N_DRAWS, KEY)
-        return gather(drawn, len(mocks.z))
+def test_every_object_gets_its_own_draws(numbered, monkeypatch, tiny_posterior):
+    """Chunks that do not divide the number of objects, redshift by redshift or not."""
+    monkeypatch.setattr(module, "_CHUNK_DRAWS", 5 * N_DRAWS)
+    keys = []
+
+    def sampler(*_):
+        def sample(weights, mocks, *rest):
+            assert len(mocks.z) == 5
+            keys.append(tuple(jax.random.key_data(rest[-1]).tolist()))
+            z = mocks.z if len(rest) == 1 else np.full(5, rest[0])
+            u = np.stack([mocks.u, z], axis=1)
+            return u if len(rest) == 1 else (u, u)
+
+        return sample
+
+    monkeypatch.setattr(module, "raw_sampler", sampler)
+    monkeypatch.setattr(module, "weighted_sampler", sampler)
+    pool = type("Pool", (), {"z": np.float32([0.5, 1.5, 2.5])})
+    jax.tree_util.register_pytree_node(pool, lambda p: ((p.z,), None), lambda _, leaves: leaves[0])
+    expected = np.stack([numbered.u, numbered.z], axis=1)
+    np.testing.assert_array_equal(gather(raw_draws(tiny_posterior, numbered, N_DRAWS, KEY), (N, 2)), expected)
+    drawn = weighted_draws(tiny_posterior, None, numbered, pool(), N_DRAWS, KEY)
+    np.testing.assert_array_equal(gather(drawn, (N, 2)), expected)
+    # 5 chunks, and 2 for each redshift; no random number is used twice by one method
+    assert len(keys) == 5 + 6 and len(set(keys[:5])) == 5 and len(set(keys[5:])) == 6
 
 
-def test_raw_draws_follow_the_density_of_the_flow(tiny_posterior, mocks, monkeypatch):
-    monkeypatch.setattr(module, "_CHUNK_DRAWS", 7 * N_DRAWS)
-    u, _ = gather(raw_draws(tiny_posterior, mocks, N_DRAWS, KEY), len(mocks.z))
-    assert np.isfinite(u).all() and len(np.unique(u[..., 0])) > 0.99 * u[..., 0].size
-    # another route to the same posterior: medians of the mass agree within its scatter
-    data = mocks.flux, mocks.sky, mocks.z
-    theta = tiny_posterior.sample(*data, valid=mocks.valid, n_draws=N_DRAWS, seed=1)
-    universe = tiny_posterior.network.cosmology.age(mocks.z)[:, None]
-    other = np.asarray(tiny_posterior.network.prior.to_normal(theta, universe))
-    pull = (u.mean(axis=1) - other.mean(axis=1)) / np.hypot(u.std(axis=1), other.std(axis=1))
-    assert np.abs(pull).max() < 5 / np.sqrt(N_DRAWS) and np.std(pull) > 0.3 / np.sqrt(N_DRAWS)
-
-
-def test_weights_are_the_exact_likelihood_over_the_flow(tiny_posterior, toy_model, mocks, weighted):
-    u, log_weights = weighted
+def test_weights_are_the_exact_likelihood_over_the_flow(
+    tiny_posterior, toy_model, toy_simulator, monkeypatch
+):
+    monkeypatch.setattr(module, "_CHUNK_DRAWS", 4 * N_DRAWS)
+    pool = jax.tree.map(lambda leaf: leaf[None], toy_model.band_table(1.7))
+    table = jax.tree.map(lambda leaf: leaf[0], pool)
+    u = jax.random.normal(KEY, (200, 5))
+    flux, theta = toy_simulator.noiseless(u, table)
+    mocks = toy_simulator.observe(jax.random.key(5), u, theta, jnp.full(200, table.z), flux)
+    bright = np.flatnonzero(np.asarray(toy_simulator.snr(mocks)) > 5)[:4]
+    mocks = jax.device_get(jax.tree.map(lambda a: a[bright], mocks))
+    ((_, u, log_weights),) = weighted_draws(tiny_posterior, toy_model, mocks, pool, N_DRAWS, KEY)
     np.testing.assert_allclose(logsumexp(log_weights, axis=1), 0.0, atol=1e-4)
+
     network, weights = tiny_posterior.network, tiny_posterior.weights
-    condition = network.condition(weights, mocks.flux, mocks.sky, mocks.valid, mocks.z)
-    log_q = jax.jit(network.log_prob_shape)
-    grid = np.linspace(4.0, 12.0, 20_001)
-    for i in (0, 11, 29):
-        own = jax.tree.map(lambda a, i=i: jnp.repeat(a[i : i + 1], N_DRAWS, axis=0), condition)
-        shape = jnp.asarray(u[i, :, :4], jnp.float32)
-        theta = network.prior.from_normal(jnp.asarray(u[i], jnp.float32), toy_model.cosmology.age(mocks.z[i]))
-        flux = jax.jit(jax.vmap(toy_model.predict, (0, None)))(theta.at[:, -1].set(0.0), mocks.z[i])
+    repeated = jax.tree.map(lambda a: jnp.repeat(a, N_DRAWS, axis=0), mocks)
+    data = repeated.flux, repeated.sky, repeated.valid, repeated.z
+    shape = jnp.asarray(u[..., :4].reshape(-1, 4))
+    log_q = jax.jit(lambda w, *d: network.log_prob_shape(w, network.condition(w, *d), shape))(weights, *data)
+    log_q = np.asarray(log_q).reshape(4, N_DRAWS)
+    grid, places = np.linspace(4.0, 12.0, 8001), []
+    for i in range(4):
+        theta = toy_model.prior.from_normal(jnp.asarray(u[i]), table.universe_gyr)
+        flux = toy_model.predict_fast(theta.at[:, -1].set(0.0), table)
         use = mocks.valid[i]
-        # float64, every band, every mass of the prior: no peak to be found
+        # float64, every mass of the prior: no peak has to be found
         model = 10.0 ** grid[:, None, None] * np.asarray(flux, float)[:, use]
-        sd = np.hypot(mocks.sky[i][use], 0.05 * model)
+        sd = np.hypot(mocks.sky[i][use], toy_simulator.noise.floor * model)
         log_like = stats.norm.logpdf(mocks.flux[i][use].astype(float), model, sd).sum(axis=2)
-        log_prior = stats.norm.logpdf(u[i, :, :4]).sum(axis=1)
-        expected = logsumexp(log_like, axis=0) + log_prior - np.asarray(log_q(weights, own, shape))
+        expected = logsumexp(log_like, axis=0) + stats.norm.logpdf(u[i, :, :4]).sum(axis=1) - log_q[i]
         expected -= logsumexp(expected)
         heavy = expected > expected.max() - 8
-        np.testing.assert_allclose(log_weights[i][heavy], expected[heavy], atol=0.15)
-        # and the mass drawn with each shape lies where its own posterior is
+        np.testing.assert_allclose(log_weights[i][heavy], expected[heavy], atol=0.1)
+        assert np.all(log_weights[i][~heavy] < log_weights[i].max() - 7)
+        # the mass that goes with each shape comes from its own posterior
         cdf = np.cumsum(np.exp(log_like - log_like.max(axis=0)), axis=0)
         cdf /= cdf[-1]
-        place = [np.interp(m, grid, c) for m, c in zip(np.asarray(theta[:, -1]), cdf.T, strict=True)]
-        assert stats.kstest(place, "uniform").pvalue > 1e-3
-
-
-def test_chunks_do_not_change_who_gets_what(tiny_posterior, toy_model, mocks, pool, weighted):
-    # the widths of masses alone, which the data set: the same objects in another order
-    order = np.random.default_rng(1).permutation(len(mocks.z))
-    shuffled = jax.tree.map(lambda a: a[order], mocks)
-    u, log_weights = gather(
-        weighted_draws(tiny_posterior, toy_model, shuffled, pool, N_DRAWS, KEY), len(order)
-    )
-    centre, other = weighted[0][order].mean(axis=1), u.mean(axis=1)
-    assert np.corrcoef(centre[:, 4], other[:, 4])[0, 1] > 0.9
+        masses = zip(np.asarray(theta[:, -1])[heavy], cdf.T[heavy], strict=True)
+        places += [np.interp(m, grid, c) for m, c in masses]
+    assert len(places) >= 8 and stats.kstest(places, "uniform").pvalue > 1e-3
