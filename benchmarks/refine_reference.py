@@ -78,9 +78,15 @@ def answer(exact, key, objects):
 
 def quantities(post, theta, z):
     """The package's quantities (Object, Draw, Quantity) of draws (Object, Draw, Param)."""
-    flat, universe = theta.reshape(-1, theta.shape[-1]), post.network.cosmology.age(z)
-    values = derive(post.network.sfh, post.mass_table, flat, post.names, jnp.repeat(universe, theta.shape[1]))
-    return np.stack([np.asarray(values[name]).reshape(theta.shape[:2]) for name in post.quantities], axis=-1)
+
+    def one(here):
+        theta, universe = here
+        universe = jnp.full(len(theta), universe)
+        values = derive(post.network.sfh, post.mass_table, theta, post.names, universe)
+        return jnp.stack([values[name] for name in post.quantities], axis=-1)
+
+    universe = post.network.cosmology.age(z)
+    return np.asarray(jax.jit(lambda *arrays: jax.lax.map(one, arrays))(theta, universe))
 
 
 def summarise(values, weights, ess):
@@ -89,7 +95,7 @@ def summarise(values, weights, ess):
     Standard errors from order statistics: a quantile of n draws lies between those one binomial
     standard deviation of n away from it, whatever the shape of the marginal.
     """
-    order = np.argsort(values)
+    order, weights = np.argsort(values), np.asarray(weights, float)
     values, below = values[order], np.cumsum(weights[order]) - 0.5 * weights[order]
     spread = np.sqrt(LEVELS * (1.0 - LEVELS) / ess)
     low, at, high = (
