@@ -61,7 +61,7 @@ def simulations(simulator, n, n_pool, seed):
 
 
 class Peer:
-    """A network of the peer's, trained once for each set of simulations and kept in the cache.
+    """A network of the peer's, trained when first asked and kept in the cache under a hash.
 
     Parameters
     ----------
@@ -85,8 +85,11 @@ class Peer:
             self.folder.mkdir(parents=True, exist_ok=True)
             np.savez(self.folder / "train.npz", theta=theta.astype(np.float32), x=x.astype(np.float32))
             (self.folder / "recipe.json").write_text(json.dumps(recipe))
-            self._run("train", self.folder)
-        self.record = json.loads((self.folder / "net.json").read_text())
+
+    @property
+    def record(self) -> dict:
+        """Of its training: CPU seconds, epochs, number of parameters."""
+        return json.loads((self.folder / "net.json").read_text())
 
     def _run(self, *arguments):
         # one thread at low priority, in the folder where sbi may leave its logs
@@ -104,6 +107,6 @@ class Peer:
         with tempfile.TemporaryDirectory() as temporary:
             question, answer = (Path(temporary) / f"{name}.npz" for name in ("question", "answer"))
             np.savez(question, theta=theta, x=x, n_draws=n_draws)
-            self._run("ask", self.folder, question, answer)
+            self._run(self.folder, question, answer)
             with np.load(answer) as stored:
                 return [stored[name] for name in ("draws", "log_q", "log_q_truth")]

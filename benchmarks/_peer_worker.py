@@ -1,7 +1,7 @@
 """The peer's half of exactness_pixels.py: runs in an environment of its own, with sbi and PyTorch.
 
-``train FOLDER`` reads train.npz (theta, x) and recipe.json there and writes net.npz and net.json;
-``ask FOLDER QUESTION ANSWER`` draws from that network, and evaluates it at the truths of the question.
+``_peer_worker.py FOLDER QUESTION ANSWER`` draws from the network in FOLDER, and evaluates it at the truths
+of the question. Where there is none yet, it is trained first: from train.npz (theta, x) and recipe.json.
 """
 
 import json
@@ -69,8 +69,7 @@ def ask(folder, question, answer):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    verb, folder, *rest = sys.argv[1:]
-    if verb == "train":
-        train(Path(folder))
-    else:
-        ask(Path(folder), *rest)
+    folder, *files = map(Path, sys.argv[1:])
+    if not (folder / "net.json").exists():
+        train(folder)
+    ask(folder, *files)

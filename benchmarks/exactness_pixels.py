@@ -136,11 +136,11 @@ def main():
     n_z, n_draws = (12, 500) if args.quick else (80, 1000)
     n_simulations, n_pool, max_epochs = (5_000, 12, 4) if args.quick else (100_000, 384, 2000)
 
-    def train(simulator):
+    def peer_of(simulator):
         return Peer(*simulations(simulator, n_simulations, n_pool, args.seed + 3), max_epochs)
 
-    general = {} if args.no_peer else {"peer_": train(varied)}
-    special = {} if args.no_peer else {"peer_survey_": train(survey)}
+    general = {} if args.no_peer else {"peer_": peer_of(varied)}
+    special = {} if args.no_peer else {"peer_survey_": peer_of(survey)}
     metrics, counts = {}, {}
     for suffix, simulator, peers in (("", varied, general), ("_all_bands", survey, general | special)):
         columns = measure(post, simulator, n_z, n_draws, args.seed, peers)
@@ -166,7 +166,7 @@ def main():
                 "flow": "sbi's MAF, 5 transforms of 128 hidden units, no embedding",
                 "simulations": n_simulations,
                 "train_seconds": "CPU seconds of one thread, simulations not included",
-                "parameters": {name: peer.record["parameters"] for name, peer in (general | special).items()},
+                "weights": {name: peer.record["parameters"] for name, peer in (general | special).items()},
             },
         ),
         {name: float(value) for name, value in metrics.items()},

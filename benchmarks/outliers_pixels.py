@@ -4,7 +4,7 @@ Objects at observed S/N > 20 in at least 10 bands. Five kinds of outliers (:mod:
 active nucleus, one band off by 10 sigma (floor included), a redshift wrong by more than 0.3 (1+z), and
 flux units wrong by 1000 in one of two instruments. Beside the flags the smallest chi2 over all
 parameters (:mod:`_best_fit`), with a threshold for each number of bands, set on galaxies of the model,
-at which it raises as many false alarms as the flags do: no test of fit alone does better by much.
+at which it raises as many false alarms as the flags do (2 % at most).
 
 What is flagged: objects whose posterior-predictive p-value of chi2 is below 1 %, averaged over draws
 weighed by the exact likelihood.
@@ -23,6 +23,8 @@ from dsps_sbi.kernels.mass import draw_mass
 
 N_DRAWS = 500
 P_MIN = 0.01
+# Chi2 is not allowed more false alarms than this, whatever the flags raise
+FALSE_MAX = 0.02
 # Numbers of bands that share a threshold begin here
 GROUPS = np.array([FEWEST_BANDS, 13, 16, 19])
 
@@ -41,7 +43,7 @@ def predictive_p(model, floor, data, draws, log_q, table, key):
 
 
 def assessment(post, model):
-    """Compiled function of one redshift's objects: exact smallest chi2, and whether flagged (Object,)."""
+    """Compiled function of one redshift's objects: smallest chi2, the truth's, whether flagged."""
     network, floor, n_shape = post.network, post.noise.floor, len(model.names) - 1
 
     @jax.jit
@@ -54,7 +56,8 @@ def assessment(post, model):
         draws, log_q = network.draw_shape(post.weights, condition, noise)
         wide = jnp.broadcast_to(jax.random.normal(prior_key, (N_DRAWS, n_shape)), draws.shape)
         best = best_chi2(model, floor, data, (draws, wide), table)
-        return best, predictive_p(model, floor, data, draws, log_q, table, mass_key) < P_MIN
+        at_truth = chi2(data, model.predict_fast(mocks.theta, table), floor)
+        return best, at_truth, predictive_p(model, floor, data, draws, log_q, table, mass_key) < P_MIN
 
     return run
 
@@ -66,7 +69,7 @@ def far_away(pool_z, i, rng):
 
 
 def measure(post, model, n_z, n_keep, n_galaxies, seed):
-    """Per kind: smallest chi2, number of bands and flag of every object; kind "" are galaxies."""
+    """Per kind: smallest chi2, the truth's, bands and flag of every object; kind "" are galaxies."""
     simulator = with_many_bands(ds.Simulator.jades_pixels(model))
     draw = Outliers(simulator, 8 * n_keep, n_keep)
     assess = assessment(post, model)
@@ -80,8 +83,8 @@ def measure(post, model, n_z, n_keep, n_galaxies, seed):
             key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed + 1), i), k)
             draw_key, assess_key = jax.random.split(key)
             mocks, keep = draw(kind, draw_key, table, other)
-            best, flagged = assess(mocks, table, assess_key)
-            columns = np.stack([best, mocks.valid.sum(axis=1), flagged], axis=1)
+            best, at_truth, flagged = assess(mocks, table, assess_key)
+            columns = np.stack([best, at_truth, mocks.valid.sum(axis=1), flagged], axis=1)
             rows[kind].append(columns[np.asarray(keep)])
     return {kind: np.concatenate(part) for kind, part in rows.items()}
 
@@ -104,18 +107,20 @@ def main():
     rows = measure(post, model, n_z, n_keep, n_galaxies, args.seed)
     scored = {
         kind: (normal_score(best, n_band, len(model.names)), np.digitize(n_band, GROUPS), flagged)
-        for kind, (best, n_band, flagged) in ((kind, part.T) for kind, part in rows.items())
+        for kind, (best, _, n_band, flagged) in ((kind, part.T) for kind, part in rows.items())
     }
     # every second galaxy sets the thresholds, the others measure the false alarms of chi2
     score, group, flagged = scored.pop("")
-    false_rate = flagged.mean()
+    false_rate = min(flagged.mean(), FALSE_MAX)
     sets = slice(None, None, 2), slice(1, None, 2)
     threshold = np.full(len(GROUPS) + 1, np.inf)
     for g in np.unique(group[sets[0]]):
         threshold[g] = np.quantile(score[sets[0]][group[sets[0]] == g], 1.0 - false_rate)
     metrics = {
-        "false_flag_rate": false_rate,
+        "false_flag_rate": flagged.mean(),
         "chi2_false_flag_rate": np.mean(score[sets[1]] > threshold[group[sets[1]]]),
+        # a minimum above what the truth reaches was not the minimum
+        "chi2_above_truth_share": np.mean(rows[""][:, 0] > rows[""][:, 1] + 0.01),
     }
     for kind, (score, group, flagged) in scored.items():
         exact = np.mean(score > threshold[group])

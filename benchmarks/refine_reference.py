@@ -17,27 +17,22 @@ of the worst difference after 3 standard errors: at most 0.1 where all agree.
 """
 
 import math
-from functools import partial
 from pathlib import Path
 
-import blackjax
 import jax
 import jax.numpy as jnp
 import numpy as np
 from _contract import data_folder, options, report, terms
-from _exact import effective_share, evidence, log_mean_exp, log_prior, unit_fluxes
-from blackjax.diagnostics import effective_sample_size, potential_scale_reduction
+from _exact import effective_share, log_mean_exp
+from _exact_draws import CHUNK, N_CHAINS, ExactDraws
 from field_gsz14 import REDSHIFT, isolate
 
 import dsps_sbi as ds
 from dsps_sbi.derived import derive
 from dsps_sbi.instruments.filter_names import JADES_BANDS
 from dsps_sbi.kernels.likelihood import mean_snr
-from dsps_sbi.kernels.mass import draw_mass
 
 SNR_MIN = 5.0
-N_CHAINS = 4
-CHUNK = 1000
 LEVELS = np.array([0.16, 0.5, 0.84])
 
 
@@ -72,116 +67,26 @@ def pixels(folder, post, model, n, seed):
     return data, jnp.full(n, REDSHIFT, jnp.float32), stack([model.band_table(REDSHIFT)] * n)
 
 
-def exact_posterior(post, model):
-    """Functions of one object: its log posterior in the flow's base space, and weighted draws of it."""
-    network, floor, n_shape = post.network, post.noise.floor, len(model.names) - 1
-
-    def log_shape(u, data, table):
-        """Log posterior (Draw,) of shapes (Draw, n), and their masses' grid and cdf."""
-        log_like, grid, cdf = evidence(model, floor, [a[None] for a in data], unit_fluxes(model, u, table))
-        return log_like + log_prior(u), grid, cdf
-
-    def push(eps, condition):
-        one = jax.tree.map(lambda a: a[None], condition)
-        u, log_q = network.draw_shape(post.weights, one, eps[None])
-        return u[0], log_q[0]
-
-    def log_base(eps, data, condition, table):
-        """Log posterior () of a point (n,) of the base space."""
-        u, log_q = push(eps[None], condition)
-        return (log_shape(u, data, table)[0] - log_q + log_prior(eps[None]))[0]
-
-    def finish(key, u, data, table):
-        """Draws (Draw, Param) with masses drawn exactly, and their log posterior of the shape."""
-        log_p, grid, cdf = log_shape(u, data, table)
-        mass = draw_mass(jax.random.uniform(key, log_p.shape), grid, cdf)
-        theta = model.prior.from_normal(u, table.universe_gyr)
-        return jnp.concatenate([theta, mass[:, None]], axis=-1), log_p
-
-    def weighed(key, data, condition, table, of_prior=False):
-        """CHUNK draws (Draw, Param) of the flow or of the prior, and their log weights."""
-        noise_key, mass_key = jax.random.split(key)
-        eps = jax.random.normal(noise_key, (CHUNK, n_shape))
-        u, log_q = (eps, log_prior(eps)) if of_prior else push(eps, condition)
-        theta, log_p = finish(mass_key, u, data, table)
-        return theta, log_p - log_q
-
-    def of_base(key, eps, data, condition, table):
-        return finish(key, push(eps, condition)[0], data, table)[0]
-
-    return log_base, weighed, of_base
-
-
-def run_chains(log_base, key, objects, n_shape, n_warm, n_keep):
-    """NUTS draws (Object, Chain, Draw, n_shape) of the base space, and the share of divergences."""
-
-    def chain(key, data, condition, table):
-        start_key, warm_key, key = jax.random.split(key, 3)
-        density = partial(log_base, data=data, condition=condition, table=table)
-        # over-dispersed starts, so that R-hat can tell
-        start = 2.0 * jax.random.normal(start_key, (n_shape,))
-        warm = blackjax.window_adaptation(
-            blackjax.nuts,
-            density,
-            is_mass_matrix_diagonal=False,
-            adaptation_info_fn=lambda *_: None,
-            max_num_doublings=6,
-        )
-        (state, parameters), _ = warm.run(warm_key, start, n_warm)
-        step = blackjax.nuts(density, **parameters).step
-
-        def one(state, key):
-            state, info = step(key, state)
-            return state, (state.position, info.is_divergent)
-
-        _, (eps, divergent) = jax.lax.scan(one, state, jax.random.split(key, n_keep))
-        return eps, divergent.mean()
-
-    keys = jax.random.split(key, (len(objects[0][0]), N_CHAINS))
-    return jax.jit(jax.vmap(jax.vmap(chain, in_axes=(0, None, None, None))))(keys, *objects)
-
-
-def reference(log_base, of_base, key, objects, n_shape, n_warm, n_keep):
-    """Draws (Object, Draw, Param), their effective number (Object,), R-hat (Object,), divergences."""
-    chain_key, mass_key = jax.random.split(key)
-    eps, divergent = run_chains(log_base, chain_key, objects, n_shape, n_warm, n_keep)
-    n = len(eps)
-    theta = jax.jit(partial(jax.lax.map, lambda one: of_base(*one)))(
-        (jax.random.split(mass_key, n), eps.reshape(n, -1, n_shape), *objects)
-    )
-    chains = theta.reshape(n, N_CHAINS, n_keep, -1)
-    halves = chains.reshape(n, 2 * N_CHAINS, n_keep // 2, -1)
-    ess = effective_sample_size(chains, chain_axis=1, sample_axis=2).min(axis=-1)
-    rhat = potential_scale_reduction(halves, chain_axis=1, sample_axis=2).max(axis=-1)
-    return theta, np.asarray(ess), np.asarray(rhat), float(divergent.mean())
-
-
-def weighted_draws(weighed, key, objects, n_draws, of_prior=False):
-    """Draws (Object, Draw, Param) and log weights (Object, Draw), in chunks."""
-
-    def one(here):
-        keys = jax.random.split(here[0], n_draws // CHUNK)
-        return jax.lax.map(lambda key: weighed(key, *here[1:], of_prior=of_prior), keys)
-
-    keys = jax.random.split(key, len(objects[0][0]))
-    theta, log_w = jax.jit(partial(jax.lax.map, one))((keys, *objects))
-    return theta.reshape(len(theta), n_draws, -1), log_w.reshape(len(theta), n_draws)
-
-
-def answer(weighed, key, objects):
+def answer(exact, key, objects):
     """The answer under test: draws (Object, Draw, Param) and normalised weights (Object, Draw).
 
     As many draws as `infer` would make, each weighed by the exact likelihood.
     """
-    theta, log_w = weighted_draws(weighed, key, objects, CHUNK)
+    theta, log_w = exact.weighted(key, objects, CHUNK)
     return theta, jax.nn.softmax(log_w, axis=1)
 
 
 def quantities(post, theta, z):
     """The package's quantities (Object, Draw, Quantity) of draws (Object, Draw, Param)."""
-    flat, universe = theta.reshape(-1, theta.shape[-1]), post.network.cosmology.age(z)
-    values = derive(post.network.sfh, post.mass_table, flat, post.names, jnp.repeat(universe, theta.shape[1]))
-    return np.stack([np.asarray(values[name]).reshape(theta.shape[:2]) for name in post.quantities], axis=-1)
+
+    def one(here):
+        theta, universe = here
+        universe = jnp.full(len(theta), universe)
+        values = derive(post.network.sfh, post.mass_table, theta, post.names, universe)
+        return jnp.stack([values[name] for name in post.quantities], axis=-1)
+
+    universe = post.network.cosmology.age(z)
+    return np.asarray(jax.jit(lambda *arrays: jax.lax.map(one, arrays))(theta, universe))
 
 
 def summarise(values, weights, ess):
@@ -190,7 +95,7 @@ def summarise(values, weights, ess):
     Standard errors from order statistics: a quantile of n draws lies between those one binomial
     standard deviation of n away from it, whatever the shape of the marginal.
     """
-    order = np.argsort(values)
+    order, weights = np.argsort(values), np.asarray(weights, float)
     values, below = values[order], np.cumsum(weights[order]) - 0.5 * weights[order]
     spread = np.sqrt(LEVELS * (1.0 - LEVELS) / ess)
     low, at, high = (
@@ -233,25 +138,22 @@ def scores(left, is_parameter, prefix):
     return metrics
 
 
-def examine(post, model, data, z, tables, prefix, sizes, seed):
+def examine(exact, data, z, tables, prefix, sizes, seed):
     """Metrics of one set of objects."""
+    post = exact.post
     # what depends on the data alone, once
     objects = (data, jax.jit(post.network.condition)(post.weights, *data, z), tables)
-    log_base, weighed, of_base = exact_posterior(post, model)
     keys = jax.random.split(jax.random.key(seed), 4)
-    n_shape = len(model.names) - 1
-    theta, ess, rhat, divergent = reference(
-        log_base, of_base, keys[0], objects, n_shape, sizes["warm"], sizes["keep"]
-    )
+    theta, ess, rhat, divergent = exact.reference(keys[0], objects, sizes["warm"], sizes["keep"])
     chains = quantities(post, theta, z), np.full(theta.shape[:2], 1.0 / theta.shape[1]), ess
-    theta, log_w = weighted_draws(weighed, keys[1], objects, sizes["dense"])
+    theta, log_w = exact.weighted(keys[1], objects, sizes["dense"])
     dense_ess = np.asarray(effective_share(log_w)) * log_w.shape[1]
     dense = quantities(post, theta, z), np.asarray(jax.nn.softmax(log_w, axis=1)), dense_ess
-    log_w_prior = weighted_draws(weighed, keys[2], objects, sizes["prior"], of_prior=True)[1]
+    log_w_prior = exact.weighted(keys[2], objects, sizes["prior"], of_prior=True)[1]
     prior_ess = np.asarray(effective_share(log_w_prior)) * log_w_prior.shape[1]
     missing = np.asarray(log_mean_exp(log_w_prior) - log_mean_exp(log_w))
     missing_sigma = missing / np.hypot(prior_ess**-0.5, dense_ess**-0.5)
-    theta, weights = answer(weighed, keys[3], objects)
+    theta, weights = answer(exact, keys[3], objects)
     weights = np.asarray(weights)
     answer_ess = 1.0 / np.sum(weights**2, axis=1)
     tested = quantities(post, theta, z), weights, answer_ess
@@ -285,13 +187,13 @@ def main():
     sizes = {"warm": 500, "keep": 1500, "dense": 200_000, "prior": 400_000}
     if args.quick:
         sizes = {"warm": 100, "keep": 200, "dense": 5_000, "prior": 20_000}
-    metrics = {}
+    metrics, exact = {}, ExactDraws(post, model)
     simulator = ds.Simulator.jades_pixels(model)
     for prefix, objects in (
         ("mocks.", mocks(simulator, n, args.seed)),
         ("pixels.", pixels(folder, post, model, n, args.seed)),
     ):
-        metrics |= examine(post, model, *objects, prefix, sizes, args.seed)
+        metrics |= examine(exact, *objects, prefix, sizes, args.seed)
     report(
         args.json,
         terms(
