@@ -47,9 +47,10 @@ class GalaxyModel:
     log_u : float, "free" or None
         Ionisation parameter of the nebular emission, the same for all galaxies, or a parameter of
         each; None leaves nebular emission out.
-    n_sub : int
+    n_sub : int or None
         Wavelengths of each filter at which the fast path evaluates the dust screen
-        (:mod:`dsps_sbi.kernels.screen`).
+        (:mod:`dsps_sbi.kernels.screen`); None for 5, or 8 for laws with free parameters or two screens,
+        which are interpolated in wavelength and may have a bump.
 
     Raises
     ------
@@ -70,7 +71,7 @@ class GalaxyModel:
     dust: DustLaw = field(default_factory=Calzetti)
     cosmology: Cosmology = field(default_factory=Cosmology.from_astropy)
     log_u: float | str | None = -2.0
-    n_sub: int = 5
+    n_sub: int | None = None
 
     def __post_init__(self):
         gas = ("log_u",) if self.log_u == FREE else ()
@@ -81,7 +82,7 @@ class GalaxyModel:
         if self.log_u is not None:
             check_gas(self.ssp, None if self.log_u == FREE else self.log_u)
         check_ages(self.ssp, self.prior.z[0], self.cosmology.age(self.prior.z[0]))
-        if self.n_sub < 1:
+        if self.n_sub is not None and self.n_sub < 1:
             raise UserError(f"n_sub is {self.n_sub}: give each filter at least one wavelength, better 5")
 
     @classmethod
@@ -344,7 +345,7 @@ class GalaxyModel:
             edges_gyr=self.edges_gyr,
             metallicity=self.ssp.metallicity,
             dust=self.dust,
-            n_sub=self.n_sub,
+            n_sub=self.n_sub or (5 if is_plain(self.dust) else 8),
             age=self.cosmology.age,
             oldest_gyr=float(self.cosmology.age(self.prior.z[0])),
         )
