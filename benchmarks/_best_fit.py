@@ -4,8 +4,6 @@ import jax
 import jax.numpy as jnp
 from _exact import unit_fluxes
 
-from dsps_sbi.kernels.mass import mass_grid
-
 N_POLISHED = 4
 N_STEPS = 25
 # Normal coordinates stay within the range in which the prior tells them apart
@@ -25,6 +23,21 @@ def residuals(data, flux, floor):
     return jnp.where(valid, (observed / unit - model) / jnp.sqrt(1.0 + (floor * model) ** 2), 0.0)
 
 
+def best_mass(data, unit_flux, floor, low, high):
+    """Log10 mass (...) by least squares with the variances of the model itself, iterated."""
+    observed, sky, valid = data
+    unit = jnp.where(valid, sky, 1.0)
+    # masses relative to a reference keep float32 in range
+    reference = 0.5 * (low + high)
+    d = jnp.where(valid, observed, 0.0) / unit
+    g = jnp.where(valid, unit_flux, 0.0) / unit * 10.0**reference
+    mass = jnp.zeros_like(g[..., 0])
+    for _ in range(6):
+        weight = g / (1.0 + (floor * jnp.maximum(mass, 0.0)[..., None] * g) ** 2)
+        mass = jnp.sum(weight * d, axis=-1) / jnp.sum(weight * g, axis=-1)
+    return jnp.clip(jnp.log10(jnp.maximum(mass, 1e-12)) + reference, low, high)
+
+
 def best_chi2(model, floor, data, starts, table):
     """Smallest chi2 (Object,) over all parameters.
 
@@ -41,11 +54,8 @@ def best_chi2(model, floor, data, starts, table):
 
     def score(u):
         unit_flux = unit_fluxes(model, u, table)
-        grid = mass_grid(*wide, unit_flux, floor, mass.low, mass.high)
-        flux = 10.0 ** grid[..., None] * unit_flux[..., None, :]
-        at = chi2(tuple(a[..., None, :] for a in wide), flux, floor)
-        where = jnp.argmin(at, axis=-1, keepdims=True)
-        return [jnp.take_along_axis(a, where, axis=-1)[..., 0] for a in (at, grid)]
+        log_mass = best_mass(wide, unit_flux, floor, mass.low, mass.high)
+        return chi2(wide, 10.0 ** log_mass[..., None] * unit_flux, floor), log_mass
 
     def first(u):
         at, log_mass = score(u)

@@ -24,17 +24,19 @@ def unit_fluxes(model, u, table):
 def evidence(model, floor, data, unit_flux):
     """Evidence of shapes and the posterior of their masses, see :func:`dsps_sbi.kernels.mass.marginalise`.
 
-    ``data`` is flux, sky, valid, each (..., Band) and broadcastable with ``unit_flux``.
+    ``data`` is flux, sky, valid, upper, each (..., Band) and broadcastable with ``unit_flux``.
     """
+    flux, sky, valid, upper = data
     mass = model.prior.marginals["log_mass_formed"]
-    return marginalise(*data, unit_flux, floor, mass.low, mass.high)
+    return marginalise(flux, sky, valid, unit_flux, floor, mass.low, mass.high, upper)
 
 
 def log_posterior(model, floor, data, u, table):
     """Unnormalised log posterior (..., Draw) of u (..., Draw, Param), mass among them; data (..., Band)."""
     theta = model.prior.from_normal(u.reshape(-1, u.shape[-1]), table.universe_gyr)
     flux = model.predict_fast(theta, table).reshape(*u.shape[:-1], -1)
-    return log_likelihood(*(a[..., None, :] for a in data), flux, floor) + log_prior(u)
+    observed, sky, valid, upper = (a[..., None, :] for a in data)
+    return log_likelihood(observed, sky, valid, flux, floor, upper) + log_prior(u)
 
 
 def log_mean_exp(log_w):

@@ -19,7 +19,7 @@ CHUNK = 1000
 class ExactDraws:
     """The exact posterior of objects, compiled once, whatever the objects.
 
-    ``objects`` are data (flux, sky, valid), the network's condition, and a band table, each with a
+    ``objects`` are data (flux, sky, valid, upper), the network's condition, and a band table, each with a
     leading axis (Object, ...). The mass is integrated out, then drawn exactly.
     """
 

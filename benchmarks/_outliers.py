@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dsps_sbi.noise import UpperLimits
+
 # h c / k [Angstrom K]
 HC_K = 1.4387769e8
 KINDS = ("star", "agn", "band_off", "redshift", "units")
@@ -18,11 +20,13 @@ SNR_MIN = 20.0
 
 
 def with_many_bands(simulator):
-    """The simulator with masks of at least FEWEST_BANDS bands."""
+    """The simulator with masks of at least FEWEST_BANDS bands and without upper limits: chi2 has none."""
     masks = simulator.masks
     enough = masks.patterns[masks.patterns.sum(axis=1) >= FEWEST_BANDS]
     return dataclasses.replace(
-        simulator, masks=dataclasses.replace(masks, patterns=enough, fewest=FEWEST_BANDS)
+        simulator,
+        masks=dataclasses.replace(masks, patterns=enough, fewest=FEWEST_BANDS),
+        limits=UpperLimits(0.0, 0.0),
     )
 
 

@@ -40,13 +40,13 @@ N_Z, PER_Z, KEEP = 32, 64, 1000
 
 
 def inputs(mocks, cosmology):
-    """What the peer sees of mocks: the array (Object, 4 * Band + 6) that our encoder starts from."""
+    """What the peer sees of mocks: the array (Object, 5 * Band + 6) that our encoder starts from."""
     distance = jnp.log10(cosmology.distance_mpc(mocks.z))
-    return features(mocks.flux, mocks.sky, mocks.valid, mocks.z, distance, cosmology.age(mocks.z))[0]
+    return features(*mocks.data, distance, cosmology.age(mocks.z))[0]
 
 
 def simulations(simulator, n, n_pool, seed):
-    """Stored simulations: u (n, Param) and inputs (n, 4 * Band + 6)."""
+    """Stored simulations: u (n, Param) and inputs (n, 5 * Band + 6)."""
     cosmology = simulator.model.cosmology
 
     @jax.jit

@@ -25,7 +25,7 @@ from _exact import effective_share, evidence, log_mean_exp, log_posterior, log_p
 from _peer import VERSIONS, Peer, inputs, simulations
 
 import dsps_sbi as ds
-from dsps_sbi.noise import DepthNoise
+from dsps_sbi.noise import DepthNoise, UpperLimits
 
 SNR_MIN = 5.0
 N_PER_Z = 24
@@ -39,7 +39,7 @@ def weigh(post, model, n_draws):
     @jax.jit
     def run(mocks, table, key):
         n = len(mocks.z)
-        data = (mocks.flux, mocks.sky, mocks.valid)
+        data = mocks.data[:-1]
         condition = network.condition(post.weights, *data, mocks.z)
         noise = jax.random.normal(key, (n, n_draws, n_shape + 1))
         draws, log_q = network.draw_shape(post.weights, condition, noise[..., :n_shape])
@@ -66,7 +66,7 @@ def weigh(post, model, n_draws):
 def weigh_whole(model, floor, mocks, table, draws, log_q, log_q_truth, log_z):
     """Effective share and gap (Object,) of draws (Object, Draw, Param) that have the mass in them."""
     both = jnp.concatenate([draws, mocks.u[:, None]], axis=1)
-    log_p = log_posterior(model, floor, (mocks.flux, mocks.sky, mocks.valid), both, table)
+    log_p = log_posterior(model, floor, mocks.data[:-1], both, table)
     return effective_share(log_p[:, :-1] - log_q), log_p[:, -1] - log_z - log_q_truth
 
 
@@ -132,7 +132,7 @@ def main():
     varied = ds.Simulator.jades_pixels(model)
     noise = DepthNoise.jades(offset_dex=(0.0, 0.0), jitter_dex=0.0, floor=post.noise.floor)
     whole = dataclasses.replace(varied.masks, p_all=1.0, p_pattern=0.0)
-    survey = dataclasses.replace(varied, noise=noise, masks=whole)
+    survey = dataclasses.replace(varied, noise=noise, masks=whole, limits=UpperLimits(0.0, 0.0))
     n_z, n_draws = (12, 500) if args.quick else (80, 1000)
     n_simulations, n_pool, max_epochs = (5_000, 12, 4) if args.quick else (100_000, 384, 2000)
 
@@ -159,7 +159,7 @@ def main():
             seed=args.seed,
             bundle=str(post.meta["name"]),
             bundle_simulations=post.meta["simulations"],
-            noise="_varied: masks and depths as in training; _all_bands: 19 bands at JADES depth",
+            noise="_varied: masks, depths, limits as in training; _all_bands: 19 bands at JADES depth",
             ess="effective draws over draws; mass integrated out, but for _with_mass and peer_",
             peer={
                 "versions": VERSIONS,

@@ -33,7 +33,8 @@ def predictive_p(model, floor, data, draws, log_q, table, key):
     """Posterior-predictive p-values (Object,) of chi2, from draws (Object, Draw, Param - 1)."""
     wide = tuple(a[:, None] for a in data)
     unit_flux = unit_fluxes(model, draws, table)
-    log_like, grid, cdf = evidence(model, floor, wide, unit_flux)
+    no_limits = jnp.zeros_like(wide[2])
+    log_like, grid, cdf = evidence(model, floor, (*wide, no_limits), unit_flux)
     weights = jax.nn.softmax(log_like + log_prior(draws) - log_q, axis=1)
     mass = draw_mass(jax.random.uniform(key, log_like.shape), grid, cdf)
     misfit = chi2(wide, unit_flux * 10.0 ** mass[..., None], floor)
@@ -51,7 +52,7 @@ def assessment(post, model):
         n = len(mocks.z)
         draw_key, prior_key, mass_key = jax.random.split(key, 3)
         data = (mocks.flux, mocks.sky, mocks.valid)
-        condition = network.condition(post.weights, *data, mocks.z)
+        condition = network.condition(post.weights, *mocks.data)
         noise = jax.random.normal(draw_key, (n, N_DRAWS, n_shape))
         draws, log_q = network.draw_shape(post.weights, condition, noise)
         wide = jnp.broadcast_to(jax.random.normal(prior_key, (N_DRAWS, n_shape)), draws.shape)
@@ -139,7 +140,7 @@ def main():
             seed=args.seed,
             bundle=str(post.meta["name"]),
             selection=f"observed S/N > {SNR_MIN:g}, at least {FEWEST_BANDS} bands",
-            noise="masks and depths as in training",
+            noise="masks and depths as in training, no upper limits",
             flag=f"posterior-predictive p-value of chi2 below {P_MIN:g}",
             chi2="best of 500 flow and 500 prior draws, 4 of each polished; thresholds per number of bands",
         ),

@@ -1,6 +1,6 @@
 """Are weighted answers right? Marginals against long chains on the exact posterior, object by object.
 
-Twenty mocks at observed S/N > 5 (masks and depths as in training) and twenty pixels of the z = 3.475
+Twenty mocks at observed S/N > 5 (masks, depths, limits as in training) and twenty pixels of the z = 3.475
 galaxy of field_gsz14.py. The reference is NUTS (blackjax, 4 chains, window adaptation with a dense mass
 matrix) on the exact posterior of the shape, the mass integrated out and then drawn exactly. It runs in
 the flow's base space, where posteriors that are curved or cut by the prior come close to a unit normal:
@@ -41,7 +41,7 @@ def stack(tables):
 
 
 def mocks(simulator, n, seed):
-    """Data (Object, Band) x 3, z (Object,) and stacked band tables of mocks, each at its own redshift."""
+    """Data (Object, Band) x 4, z (Object,) and stacked band tables of mocks, each at its own redshift."""
     pool = simulator.table_pool(jax.random.key(seed), n)
     draw = jax.jit(lambda key, table: simulator.draw(key, table, 1, 64))
     rows = []
@@ -49,9 +49,9 @@ def mocks(simulator, n, seed):
         one = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], pool)
         some = draw(jax.random.fold_in(jax.random.key(seed + 1), i), one)
         first = int(np.argmax(simulator.snr(some) > SNR_MIN))
-        rows.append([a[first] for a in (some.flux, some.sky, some.valid, some.z)])
-    flux, sky, valid, z = (jnp.stack(column) for column in zip(*rows, strict=True))
-    return (flux, sky, valid), z, pool
+        rows.append([a[first] for a in some.data])
+    *data, z = (jnp.stack(column) for column in zip(*rows, strict=True))
+    return tuple(data), z, pool
 
 
 def pixels(folder, post, model, n, seed):
@@ -63,7 +63,7 @@ def pixels(folder, post, model, n, seed):
     flux, sky = np.where(valid, flux, 0.0), np.where(valid, sky, 1.0)
     snr = mean_snr(*(jnp.asarray(a) for a in (flux, sky, valid, post.snr_bands)))
     chosen = np.random.default_rng(seed).permutation(np.flatnonzero(snr > SNR_MIN))[:n]
-    data = tuple(jnp.asarray(a[chosen]) for a in (flux, sky, valid))
+    data = tuple(jnp.asarray(a[chosen]) for a in (flux, sky, valid, np.zeros_like(valid)))
     return data, jnp.full(n, REDSHIFT, jnp.float32), stack([model.band_table(REDSHIFT)] * n)
 
 
@@ -202,7 +202,7 @@ def main():
             seed=args.seed,
             bundle=str(post.meta["name"]),
             selection="S/N > 5; pixels of the z = 3.475 galaxy of field_gsz14.py",
-            noise="mocks: masks and depths as in training; pixels: as released, 5 % floor",
+            noise="mocks: masks, depths, limits as in training; pixels: as released, 5 % floor",
             answer="flow draws of the shape with exact weights, masses drawn exactly",
             reference="NUTS in the flow's base space; standard errors from order statistics",
         ),
