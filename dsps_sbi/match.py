@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .errors import UserError
+from .instruments.filters import FilterSet
 from .model import GalaxyModel
+from .ssp import SSPGrid
 
 _N_REFERENCE = 32
 _KEY = 20_250_604
@@ -35,6 +37,13 @@ def reference_fluxes(model: GalaxyModel) -> dict:
 def _fluxes(model, theta, z):
     predict = jax.jit(lambda pairs: jax.lax.map(lambda pair: model.predict(*pair), pairs))
     return np.asarray(predict((jnp.asarray(theta), jnp.asarray(z, jnp.float32))))
+
+
+def model_of(post, ssp: SSPGrid) -> GalaxyModel:
+    """The model that a posterior was trained on, made again of its configuration and its SSPs."""
+    log_u = post.meta.get("ssp", {}).get("log_u", -2.0)
+    filters, network = FilterSet.from_names(post.filters), post.network
+    return GalaxyModel(ssp, filters, network.prior, network.sfh, cosmology=network.cosmology, log_u=log_u)
 
 
 def check_match(post, model: GalaxyModel) -> float:

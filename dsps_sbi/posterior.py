@@ -14,7 +14,9 @@ from .infer import infer_cube
 from .instruments.filter_names import canonical_filter
 from .instruments.jades import SNR_BANDS
 from .network import PixelNetwork
-from .noise import DepthNoise
+from .noise import DepthNoise, UpperLimits
+from .typicality import Typicality
+from .weigh import weigher
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,8 @@ class AmortizedPosterior:
     mass_table : MassTable
     meta : mapping
         Provenance: SSPs, IMF, tracks, versions, seed, command, validation.
+    typicality : Typicality or None
+        What tells how usual data are without SSPs.
     """
 
     network: PixelNetwork
@@ -40,6 +44,7 @@ class AmortizedPosterior:
     noise: DepthNoise
     mass_table: MassTable
     meta: Mapping
+    typicality: Typicality | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,6 +138,43 @@ class AmortizedPosterior:
         upper = np.zeros_like(valid) if upper is None else valid & np.asarray(upper)
         z = np.broadcast_to(np.asarray(z, np.float32), flux.shape[:1])
         return np.where(valid, flux, 0.0), np.where(valid, sky, 1.0), valid, upper, z
+
+    def in_range(self, data) -> np.ndarray:
+        """Whether all errors and upper limits of objects (Object,) lie in the range of training."""
+        return ~(self.odd_depths(data) | self.odd_limits(data)).any(axis=1)
+
+    def odd_depths(self, data) -> np.ndarray:
+        """Bands (Object, Band) whose error is outside the trained range, of :meth:`prepared` data."""
+        return np.asarray(data[2]) & ~self.noise.covers(np.asarray(data[1]))
+
+    def odd_limits(self, data) -> np.ndarray:
+        """Upper limits (Object, Band) of more or fewer sigmas than in training."""
+        flux, sky, _, upper, _ = (np.asarray(a) for a in data)
+        return upper & ~UpperLimits().covers(flux, sky)
+
+    @cached_property
+    def own_weigher(self):
+        """What weighs draws if the SSPs of the bundle are in the cache, else None; made once."""
+        return weigher(self, "auto")
+
+    def draw_normal(self, data, ids, key, n_draws):
+        """Draws u (Object, Draw, Param) of the network in normal coordinates, from :meth:`prepared` data."""
+        return self._draw(self.weights, self.mass_table, data, ids, key, n_draws=n_draws, derived=False)[0]
+
+    @cached_property
+    def _derive(self):
+        def run(table, u, z):
+            universe = self.network.cosmology.age(z)
+            theta = self.network.prior.from_normal(u, universe[:, None])
+            flat = theta.reshape(-1, theta.shape[-1])
+            values = derive(self.network.sfh, table, flat, self.names, jnp.repeat(universe, u.shape[1]))
+            return jnp.stack([values[name].reshape(u.shape[:2]) for name in self.quantities])
+
+        return jax.jit(run)
+
+    def derived_draws(self, u, z):
+        """All :attr:`quantities` (Quantity, Object, Draw) of draws u (Object, Draw, Param) at z (Object,)."""
+        return self._derive(self.mass_table, jnp.asarray(u), jnp.asarray(z))
 
     def sample(self, flux_ujy, sky_ujy, z, *, n_draws=500, seed=0, valid=None, upper=None, ids=None):
         """Draws of the parameters.

@@ -49,7 +49,10 @@ def test_smoothing_against_the_formulas_written_out():
     x = np.exp(raw[tail] - raw.max()) - np.exp(raw[order[-m - 1]] - raw.max())
     grid = 30 + int(np.sqrt(m))
     theta = np.array(
-        [1 / x[-1] + (1 - np.sqrt(grid / (i - 0.5))) / (3 * x[int(m / 4 + 0.5) - 1]) for i in range(1, grid + 1)]
+        [
+            1 / x[-1] + (1 - np.sqrt(grid / (i - 0.5))) / (3 * x[int(m / 4 + 0.5) - 1])
+            for i in range(1, grid + 1)
+        ]
     )
     k = np.array([np.mean(np.log(1 - t * x)) for t in theta])
     log_like = m * (np.log(-theta / k) - k - 1)
