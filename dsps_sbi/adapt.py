@@ -82,13 +82,13 @@ def _pool(u, log_weight):
     return jnp.pad(u, (*more, (0, 0))), jnp.pad(log_weight, more, constant_values=-jnp.inf)
 
 
-def adapt(weigher: Weigher, data, table, keys, u, log_weight) -> Weighed:
+def adapt(weigher: Weigher, weights, data, table, keys, u, log_weight) -> Weighed:
     """Rounds of adapted importance sampling; traceable.
 
     Parameters
     ----------
     weigher : Weigher
-    data, table
+    weights, data, table
         As for :meth:`~dsps_sbi.weigh.Weigher.propose`.
     keys : array of keys (Object,)
     u : array (Object, Draw, Param - 1)
@@ -100,7 +100,7 @@ def adapt(weigher: Weigher, data, table, keys, u, log_weight) -> Weighed:
     Weighed
         The N_DRAWS draws of the last round.
     """
-    network, weights = weigher.post.network, weigher.post.weights
+    network = weigher.post.network
     n = weigher.n_shape
     condition = network.condition(weights, *data)
     per_draw = jax.tree.map(lambda a: a[:, None], condition)

@@ -98,13 +98,13 @@ class Answerer:
         return None if self.weigher is None else self.weigher.model.band_table(z)
 
     def start(self, data, table, ids, key, n_draws):
-        """Begin with a batch; returns before it is done. Arguments as :attr:`Weigher.answer`'s."""
+        """Begin with a batch; returns before it is done. Arguments as :meth:`Weigher.answer`'s."""
         data = tuple(jnp.asarray(a) for a in data)
         ids = jnp.asarray(ids, jnp.uint32)
         if self.weigher is None:
             u, weighed, ppc_p = self.post.draw_normal(data, ids, key, n_draws), None, None
         else:
-            u, weighed, ppc_p = self.weigher.answer(data, table, ids, key, n_draws=n_draws)
+            u, weighed, ppc_p = self.weigher.answer(data, table, ids, key, n_draws)
         typical = self.post.typicality
         if typical is not None:
             proposed = u if weighed is None else weighed.u

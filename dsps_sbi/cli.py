@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from .cli_infer import infer
-from .cli_train import simulate, train
+from .cli_train import simulate, train, typicality
 from .errors import UserError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command()(infer)
 app.command()(simulate)
+app.command()(typicality)
 app.command()(train)
 
 

@@ -143,4 +143,7 @@ def fit_typicality(post, simulator, *, seed=0, steps=3000, width=128, n_mocks=20
         keep = np.asarray(simulator.snr(mocks)) > 5.0
         found.append(np.stack([deviate, *cell(data, named)])[:, keep])
     quantiles = tabulate(*np.concatenate(found, axis=1))
-    return replace(post, typicality=replace(typical, quantiles=jnp.asarray(quantiles, jnp.float32)))
+    typical = replace(typical, quantiles=jnp.asarray(quantiles, jnp.float32))
+    record = {"seed": seed, "steps": steps, "mocks": sum(part.shape[1] for part in found)}
+    record["emulator_scatter_dex"] = [round(float(x), 5) for x in scatter]
+    return replace(post, typicality=typical, meta=dict(post.meta) | {"typicality": record})

@@ -78,8 +78,8 @@ def infer_cube(
     if n_draws < 2:
         raise UserError(f"{n_draws} draws per pixel: ask for at least 2, better 100 or more")
     post.check_redshift(cube.redshift)
-    ready = model if model is None or not isinstance(model, str) else post.own_weigher
-    answerer = Answerer(post, weigher(post, ready), refine)
+    # the bundle's own is made once, not for every image
+    answerer = Answerer(post, post.own_weigher if model == "auto" else weigher(post, model), refine)
     columns = post.align(cube.filters, cube.flux_ujy, cube.sigma_ujy, cube.valid, cube.upper)
     valid, upper = (column == 1.0 for column in columns[2:])
     data = post.prepared(*columns[:2], cube.redshift, valid, upper)

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 
 from .adapt import adapt, moments
-from .errors import UserError
 from .hmc import N_CHAINS, run_chains
 from .kernels.psis import systematic_resample
 from .weigh import Weighed, Weigher, branch, object_keys
@@ -23,45 +22,28 @@ class Refiner:
     Parameters
     ----------
     weigher : Weigher
-
-    Raises
-    ------
-    UserError
-        If there is none: without the model there is nothing to refine with.
     """
 
     weigher: Weigher
 
-    def __post_init__(self):
-        if self.weigher is None:
-            raise UserError(
-                "refine needs the stellar populations of the bundle: run dsps-sbi fetch, or give a model"
-            )
+    def by_weights(self, data, table, ids, key, n_draws, weighed):
+        """Adapted sampling; as :meth:`~dsps_sbi.weigh.Weigher.answer`, from weighed draws to start with."""
+        return self._by_weights(self.weigher.post.weights, data, table, ids, key, n_draws, weighed)
 
     @cached_property
-    def by_weights(self):
-        """Compiled adapted sampling; arguments and results as :attr:`~dsps_sbi.weigh.Weigher.answer`'s,
-        and the :class:`~dsps_sbi.weigh.Weighed` draws to start from.
-        """
-
-        def run(data, table, ids, key, n_draws, weighed):
+    def _by_weights(self):
+        def run(weights, data, table, ids, key, n_draws, weighed):
             keys = branch(object_keys(key, ids), _ADAPT)
-            weighed = adapt(self.weigher, data, table, keys, weighed.u[..., :-1], weighed.log_weight)
+            weighed = adapt(self.weigher, weights, data, table, keys, weighed.u[..., :-1], weighed.log_weight)
             u = self.weigher.resample(weighed, ids, key, n_draws)
             return u, weighed, self.weigher.ppc_p(u, data, table, ids, key)
 
-        return jax.jit(run, static_argnums=4)
+        return jax.jit(run, static_argnums=5)
 
     @cached_property
     def by_chains(self):
         """Compiled chains started from weighed draws: to draws u, R-hat, effective draws, ``ppc_p``."""
         n = self.weigher.n_shape
-
-        def log_density(y, own):
-            mean, factor, data, table = own
-            u = mean + factor @ y
-            one = [a[None] for a in data]
-            return self.weigher.log_target(u[None, None], one, table)[0, 0]
 
         def run(data, table, ids, key, n_draws, weighed: Weighed):
             keys = object_keys(key, ids)
@@ -73,8 +55,13 @@ class Refiner:
             start = jnp.swapaxes(
                 jax.scipy.linalg.solve_triangular(factor, jnp.swapaxes(start, 1, 2), lower=True), 1, 2
             )
-            tables = jax.tree.map(lambda a: jnp.broadcast_to(a, (len(ids), *a.shape)), table)
-            own = (mean, factor, data, tables)
+
+            def log_density(y, own):
+                mean, factor, data = own
+                one = [a[None] for a in data]
+                return self.weigher.log_target((mean + factor @ y)[None, None], one, table)[0, 0]
+
+            own = (mean, factor, data)
             y, r_hat, ess = run_chains(log_density, branch(keys, _CHAINS), (start, own))
             y = y.reshape(len(ids), -1, n)
             y = y[:, jnp.linspace(0, y.shape[1] - 1, n_draws).astype(int)]

@@ -136,13 +136,13 @@ class Weigher:
         v = (draw_mass(share, grid, cdf) - low) / (high - low)
         return jnp.concatenate([u, ndtri(jnp.clip(v, 1e-7, 1.0 - 1e-7))[..., None]], axis=-1)
 
-    def propose(self, data, table, ids, key, n_draws) -> Weighed:
-        """Draws of the flow and their weights; traceable.
+    def propose(self, weights, data, table, ids, key, n_draws) -> Weighed:
+        """Draws of the flow with some weights, and how much each counts; traceable.
 
         The random numbers are those of :meth:`~dsps_sbi.posterior.AmortizedPosterior.sample`: the
         same shapes are proposed as without weights.
         """
-        network, weights = self.post.network, self.post.weights
+        network = self.post.network
         noise = jax.vmap(lambda k: jax.random.normal(k, (n_draws, self.n_shape + 1)))(object_keys(key, ids))
         u, log_q = network.draw_shape(weights, network.condition(weights, *data), noise[..., :-1])
         evidence, grid, cdf = self.shape_evidence(u, data, table)
@@ -179,21 +179,37 @@ class Weigher:
         square = jnp.where(valid, jnp.where(upper, hidden, residual) ** 2, 0.0)
         return chi2.sf(square.sum(axis=1), jnp.maximum(valid.sum(axis=1), 1))
 
-    @cached_property
-    def answer(self):
-        """Compiled: (weights, data, table, ids, key, n_draws) to draws u and columns of each object.
+    def answer(self, data, table, ids, key, n_draws):
+        """Draws u and what they are worth; compiled.
 
-        Returns ``u`` (Object, Draw, Param), equally weighted, the :class:`Weighed` that they were
-        resampled from, and ``ppc_p``.
+        Parameters
+        ----------
+        data : tuple
+            Of :meth:`~dsps_sbi.posterior.AmortizedPosterior.prepared`, as jax arrays.
+        table : BandTable
+            Of the redshift of all objects.
+        ids : array of uint32 (Object,)
+        key : key
+        n_draws : int
+
+        Returns
+        -------
+        u : array (Object, Draw, Param)
+            Equally weighted.
+        weighed : Weighed
+            What they were resampled from.
+        ppc_p : array (Object,)
         """
+        return self._answer(self.post.weights, data, table, ids, key, n_draws)
 
-        @partial(jax.jit, static_argnames="n_draws")
-        def answer(data, table, ids, key, n_draws):
-            weighed = self.propose(data, table, ids, key, n_draws)
+    @cached_property
+    def _answer(self):
+        def answer(weights, data, table, ids, key, n_draws):
+            weighed = self.propose(weights, data, table, ids, key, n_draws)
             u = self.resample(weighed, ids, key, n_draws)
             return u, weighed, self.ppc_p(u, data, table, ids, key)
 
-        return answer
+        return jax.jit(answer, static_argnums=5)
 
 
 def weigher(post, model="auto") -> Weigher | None:

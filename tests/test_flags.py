@@ -14,6 +14,8 @@ def test_bits_are_distinct_and_fixed():
         ("OUT_OF_DEPTH", 32),
         ("BAD_DRAWS", 64),
         ("UNCHECKED", 128),
+        ("UNTRUSTED", 512),
+        ("LIMIT_RANGE", 1024),
     ]
 
 
@@ -22,7 +24,7 @@ def test_decode_names_the_bits():
     assert decode(PixelFlag.BAND_MISSING | PixelFlag.UNCHECKED) == ["BAND_MISSING", "UNCHECKED"]
 
 
-@pytest.mark.parametrize("value", [-1, 256, 257])
+@pytest.mark.parametrize("value", [-1, 2048, 2049])
 def test_unknown_bits_are_refused(value):
     with pytest.raises(UserError, match=f"flag value {value} has unknown bits"):
         decode(value)
