@@ -1,7 +1,8 @@
 """How fast does the shipped bundle draw? Warm, in memory, the whole machine as it is.
 
 ``weighted_ratio`` is what weighing every draw with the exact likelihood costs: all that ``infer`` does for
-a pixel, derived quantities included, with weights over without. It needs the SSPs of the bundle."""
+a pixel, derived quantities included, with weights over without. It needs the SSPs of the bundle.
+"""
 
 import time
 

@@ -82,7 +82,7 @@ def typicality(
     steps: Annotated[int, typer.Option(min=1, help="Steps of the emulator's training.")] = 3000,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Give a bundle what tells unusual data without stellar populations; training does so as its last step."""
+    """Give a bundle what tells unusual data without stellar populations; train does so at its end."""
     from .bundle import load_bundle, save_bundle
     from .fit_typicality import fit_typicality
     from .match import check_match, model_of

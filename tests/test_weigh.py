@@ -80,7 +80,7 @@ def by_hand(post, toy_model, table, mocks):
 def test_refined_posteriors_are_those_of_brute_force(post, toy_model, mocks, by_hand):
     """The network is not trained: what comes out right is due to weights and chains alone."""
     rows = np.array(list(by_hand))
-    answers = weigh(post, toy_model, mocks, rows, ds.refine, n_draws=600)
+    answers = weigh(post, toy_model, mocks, rows, ds.refine)
     assert np.isin(answers.method, (Method.IS, Method.HMC)).all()
     for i, row in enumerate(rows):
         evidence, mean, width, effective = by_hand[row]
@@ -93,7 +93,7 @@ def test_refined_posteriors_are_those_of_brute_force(post, toy_model, mocks, by_
 
 
 def test_answers_do_not_depend_on_the_batch(post, toy_model, mocks):
-    rows = np.arange(0, 60, 10)
+    rows = np.arange(0, 40, 10)
     together = weigh(post, toy_model, mocks, rows)
     alone = weigh(post, toy_model, mocks, rows[3:4])
     np.testing.assert_allclose(alone.ess, together.ess[3:4], rtol=1e-2)
