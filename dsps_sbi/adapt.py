@@ -125,6 +125,7 @@ def adapt(weigher: Weigher, weights, data, table, keys, u, log_weight) -> Weighe
         log_det = jnp.log(jnp.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
         log_kernel = logsumexp(_student(distance2, n), axis=-1) - jnp.log(_N_CENTRES) - log_det[:, None]
         log_flow = network.log_prob_shape(weights, per_draw, u)
+        log_flow = jnp.where(jnp.isnan(log_flow), -jnp.inf, log_flow)
         log_q = jnp.logaddexp(
             log_kernel + math.log(N_KERNEL / N_DRAWS), log_flow + math.log(N_FLOW / N_DRAWS)
         )

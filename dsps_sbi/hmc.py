@@ -55,8 +55,8 @@ def run_chains(log_density, keys, start, *, n_warmup=N_WARMUP, n_samples=N_SAMPL
         n_chains = len(position)
 
         def step(key, states, step_size):
-            jitter, *keys = jax.random.split(key, n_chains + 1)
-            size = step_size * jax.random.uniform(jitter, minval=0.6, maxval=1.2)
+            keys = jax.random.split(key, n_chains + 1)
+            size = step_size * jax.random.uniform(keys[0], minval=0.6, maxval=1.2)
             move = partial(
                 kernel,
                 logdensity_fn=density,
@@ -64,7 +64,7 @@ def run_chains(log_density, keys, start, *, n_warmup=N_WARMUP, n_samples=N_SAMPL
                 inverse_mass_matrix=metric,
                 num_integration_steps=_N_STEPS,
             )
-            return jax.vmap(lambda k, s: move(k, s))(jnp.stack(keys), states)
+            return jax.vmap(lambda k, s: move(k, s))(keys[1:], states)
 
         def warm(carry, key):
             states, averaging = carry
