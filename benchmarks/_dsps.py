@@ -1,15 +1,17 @@
-"""DSPS side by side: its environment, the inputs in its units, and its processes."""
+"""DSPS side by side: its environment, the inputs in its units, its processes, and its fluxes beside ours."""
 
 import json
 import subprocess
-import sys
-import venv
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
+import jax
 import numpy as np
-import platformdirs
+from _environment import python_with
 
+import dsps_sbi as ds
 from dsps_sbi.constants import C_AA_S, Z_SUN
 
 VERSION = "0.4.8"
@@ -20,16 +22,8 @@ CURVE_POINTS = {"short": 200, "fine": 4000}
 
 def python() -> Path:
     """The Python of an environment with DSPS and our version of JAX, made on first use."""
-    cache = Path(platformdirs.user_cache_dir("dsps_sbi")) / "benchmarks"
-    folder = cache / f"dsps-{VERSION}-jax-{version('jax')}-py{sys.version_info[0]}{sys.version_info[1]}"
-    path = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        pip = [path, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-        packages = [f"{name}=={version(name)}" for name in ("jax", "jaxlib", "numpy")]
-        subprocess.run([*pip, f"dsps=={VERSION}", *packages], check=True)
-        (folder / "complete").touch()
-    return path
+    packages = [f"{name}=={version(name)}" for name in ("jax", "jaxlib", "numpy")]
+    return python_with(f"dsps-{VERSION}-jax-{version('jax')}", f"dsps=={VERSION}", *packages)
 
 
 def histories(theta, times_gyr, universe_gyr):
@@ -90,3 +84,65 @@ class Worker:
     def close(self):
         self.process.stdin.close()
         self.process.wait()
+
+
+def check_sample(grid, universe_gyr, n):
+    """Galaxies that both codes define alike: metallicities at nodes, histories that a table resolves."""
+    rng = np.random.default_rng(1)
+    nodes = grid.metallicity[(grid.metallicity > -2.27) & (grid.metallicity < 0.40)]
+    return {
+        "log_tau": rng.uniform(-0.5, 2.0, n),
+        "t_start": rng.uniform(0.1, 0.9, n) * universe_gyr,
+        "metallicity": rng.choice(nodes, n),
+        "av": rng.uniform(0.0, 2.0, n),
+        "log_mass_formed": rng.uniform(8.0, 11.0, n),
+    }
+
+
+def check_times(universe_gyr):
+    """Cosmic times [Gyr] of tables that resolve these histories, dense towards the present."""
+    young = universe_gyr - np.geomspace(1e-6, universe_gyr - 0.01, 1500)[::-1]
+    return np.unique(np.concatenate([np.linspace(0.01, universe_gyr, 1500), young]))
+
+
+@dataclass(frozen=True, eq=False)
+class DspsBins(ds.GalaxyModel):
+    """Our model with DSPS's age bins.
+
+    Our bins end halfway (in log age) between the SSPs. Those of DSPS extend from each SSP by half the
+    mean of the two neighbouring steps, which is not halfway where the steps of the grid change; the
+    first begins at half a step below the youngest SSP, ours at zero.
+    """
+
+    @cached_property
+    def edges_gyr(self):
+        """Edges (Age + 1,) of the SSPs' age bins [Gyr]."""
+        lg_age = np.log10(self.ssp.age_gyr)
+        step = np.diff(lg_age)
+        width = np.r_[step[0], 0.5 * (step[1:] + step[:-1]), step[-1]]
+        return 10.0 ** np.r_[lg_age - 0.5 * width, lg_age[-1] + 0.5 * width[-1]]
+
+
+def accuracy(grid, filters, z, worker, folder, sample):
+    """Relative differences of DSPS's fluxes from those of ``predict``, stars and dust."""
+    columns = np.stack([sample[name] for name in ds.Prior.jades_pixels().names], axis=1).astype(np.float32)
+    ours = {}
+    for bins, kind in (("dsps", DspsBins), ("own", ds.GalaxyModel)):
+        model = kind(grid, filters, ds.Prior.jades_pixels(), log_u=None)
+        predict = jax.jit(lambda theta, m=model: jax.lax.map(lambda t: m.predict(t, z), theta, batch_size=50))
+        ours[bins, "spectrum"] = np.asarray(predict(columns))
+        columns_without_dust = columns * (np.array(model.names) != "av")
+        ours[bins, "table"] = np.asarray(predict(columns_without_dust.astype(np.float32)))
+    metrics = {}
+    for name, bins, route, curves in (
+        ("dsps", "dsps", "spectrum", "fine"),
+        ("dsps_own_age_bins", "own", "spectrum", "fine"),
+        ("dsps_short_curves", "dsps", "spectrum", "short"),
+        ("dsps_table", "dsps", "table", "fine"),
+    ):
+        path = folder / f"{route}_{curves}.npy"
+        if not path.exists():
+            worker(route=route, filters=curves, sample="check", n=len(columns), save=str(path))
+        off = np.abs(np.load(path) / ours[bins, route] - 1.0)
+        metrics |= {f"{name}_p{100 * q:g}": np.quantile(off, q) for q in (0.5, 0.99, 1.0)}
+    return metrics

@@ -1,4 +1,4 @@
-"""DSPS's half of speed_forward.py: runs in DSPS's own environment, one JSON request per line on stdin.
+"""DSPS's half of the benchmarks: runs in DSPS's own environment, one JSON request per line on stdin.
 
 Importing DSPS switches JAX to float64 for the whole process, hence the process of its own. Two routes
 from a tabulated history to fluxes in bands, both of DSPS's public functions, vmapped and jitted:
@@ -67,7 +67,8 @@ def main():
     data = {name: jnp.asarray(value, precision) for name, value in np.load(path).items()}
     sets = {name: (data.pop(f"{name}_wave"), data.pop(f"{name}_trans")) for name in ("short", "fine")}
     columns = ("t", "sfr", "lgmet", "av")
-    galaxies = {name: [data.pop(f"{name}_{column}") for column in columns] for name in ("speed", "check")}
+    samples = [name.removesuffix("_sfr") for name in data if name.endswith("_sfr")]
+    galaxies = {name: [data.pop(f"{name}_{column}") for column in columns] for name in samples}
 
     @jax.jit
     def integrate(data, filters):

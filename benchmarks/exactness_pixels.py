@@ -7,7 +7,11 @@ w = p(x | shape) p(shape) / q(shape | x). Per mock at observed S/N > 5:
 - effective share of the draws, 1 / (N sum w^2) for normalised w;
 - gap = log p(truth | x) - log q(truth | x), with the evidence from the weights: its mean over mocks
   is the divergence of q from the exact posterior, for the shape (``kl_gap_mean_nats``) and for the
-  whole flow with its own mass (``kl_gap_with_mass_mean_nats``).
+  whole flow with its own mass (``kl_gap_with_mass_mean_nats``, ``ess_with_mass_median``).
+
+Beside it the peer's recipe (``peer_``, see :mod:`_peer`), whose flow has the mass among its
+parameters: compare with ``_with_mass``. Its gap uses the same evidence. ``peer_survey_`` is a network
+of the peer's that was trained for all bands at JADES depth alone, as SBIPIX's is.
 """
 
 import dataclasses
@@ -17,90 +21,135 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from _contract import options, report, terms
+from _exact import effective_share, evidence, log_mean_exp, log_posterior, log_prior, unit_fluxes
+from _peer import VERSIONS, Peer, inputs, simulations
 
 import dsps_sbi as ds
-from dsps_sbi.kernels.mass import marginalise
 from dsps_sbi.noise import DepthNoise
 
 SNR_MIN = 5.0
+N_PER_Z = 24
 
 
 def weigh(post, model, n_draws):
-    """Compiled function of one redshift's mocks: effective share, gap, gap with mass (Object,)."""
+    """Compiled function of one redshift's mocks: what each is worth, columns (Object,)."""
     network, floor = post.network, post.noise.floor
-    mass = model.prior.marginals["log_mass_formed"]
     n_shape = len(model.names) - 1
-
-    def log_prior(u):
-        return jax.scipy.stats.norm.logpdf(u).sum(axis=-1)
 
     @jax.jit
     def run(mocks, table, key):
         n = len(mocks.z)
-        condition = network.condition(post.weights, mocks.flux, mocks.sky, mocks.valid, mocks.z)
-        draws, log_q = network.draw_shape(
-            post.weights, condition, jax.random.normal(key, (n, n_draws, n_shape))
-        )
+        data = (mocks.flux, mocks.sky, mocks.valid)
+        condition = network.condition(post.weights, *data, mocks.z)
+        noise = jax.random.normal(key, (n, n_draws, n_shape + 1))
+        draws, log_q = network.draw_shape(post.weights, condition, noise[..., :n_shape])
         truth = mocks.u[:, :n_shape]
-        both = jnp.concatenate([draws, truth[:, None]], axis=1)
-        # a galaxy of one solar mass for each draw: the mass is integrated out below
-        unit = jnp.concatenate([both, jnp.zeros_like(both[..., :1])], axis=-1).reshape(-1, n_shape + 1)
-        theta = model.prior.from_normal(unit, table.universe_gyr).at[:, -1].set(0.0)
-        flux = model.predict_fast(theta, table).reshape(n, n_draws + 1, -1)
-        data = (mocks.flux[:, None], mocks.sky[:, None], mocks.valid[:, None])
-        evidence = marginalise(*data, flux, floor, mass.low, mass.high)[0]
-        log_w = evidence[:, :-1] + log_prior(draws) - log_q
-        log_z = jax.scipy.special.logsumexp(log_w, axis=1) - math.log(n_draws)
-        share = 1.0 / (n_draws * jnp.sum(jax.nn.softmax(log_w, axis=1) ** 2, axis=1))
+        flux = unit_fluxes(model, jnp.concatenate([draws, truth[:, None]], axis=1), table)
+        log_like = evidence(model, floor, [a[:, None] for a in data], flux)[0]
+        log_w = log_like[:, :-1] + log_prior(draws) - log_q
+        log_z = log_mean_exp(log_w)
         log_q_truth = network.log_prob_shape(post.weights, condition, truth)
-        gap = evidence[:, -1] + log_prior(truth) - log_z - log_q_truth
-        true_flux = flux[:, -1] * 10.0 ** mocks.theta[:, -1:]
-        likelihood = post.noise.log_likelihood(mocks.flux, mocks.sky, mocks.valid, true_flux)
-        whole = likelihood + log_prior(mocks.u) - log_z - network.log_prob(post.weights, condition, mocks.u)
-        return share, gap, whole
+        whole, log_q_whole = network.draw(post.weights, condition, noise)
+        log_q_whole_truth = network.log_prob(post.weights, condition, mocks.u)
+        share, gap = weigh_whole(model, floor, mocks, table, whole, log_q_whole, log_q_whole_truth, log_z)
+        return {
+            "ess": effective_share(log_w),
+            "kl_gap": log_like[:, -1] + log_prior(truth) - log_z - log_q_truth,
+            "ess_with_mass": share,
+            "kl_gap_with_mass": gap,
+            "log_z": log_z,
+        }
 
     return run
 
 
-def measure(post, simulator, n_z, per_z, n_draws, seed):
-    """Effective shares and gaps of all mocks above the cut."""
-    run = weigh(post, simulator.model, n_draws)
+def weigh_whole(model, floor, mocks, table, draws, log_q, log_q_truth, log_z):
+    """Effective share and gap (Object,) of draws (Object, Draw, Param) that have the mass in them."""
+    both = jnp.concatenate([draws, mocks.u[:, None]], axis=1)
+    log_p = log_posterior(model, floor, (mocks.flux, mocks.sky, mocks.valid), both, table)
+    return effective_share(log_p[:, :-1] - log_q), log_p[:, -1] - log_z - log_q_truth
+
+
+def measure(post, simulator, n_z, n_draws, seed, peers):
+    """Columns of all mocks above the cut, ours and each peer's under its name."""
+    model = simulator.model
+    run = weigh(post, model, n_draws)
     pool = simulator.table_pool(jax.random.key(seed), n_z)
-    rows = []
-    for i in range(n_z):
-        table = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], pool)
-        one = jax.tree.map(lambda leaf: leaf[0], table)
-        mocks = simulator.draw(jax.random.fold_in(jax.random.key(seed + 1), i), table, 1, per_z)
-        keep = np.asarray(simulator.snr(mocks)) > SNR_MIN
-        out = run(mocks, one, jax.random.fold_in(jax.random.key(seed + 2), i))
-        rows.append(np.stack([np.asarray(a) for a in out], axis=1)[keep])
-    return np.concatenate(rows)
+    tables = [jax.tree.map(lambda leaf, i=i: leaf[i], pool) for i in range(n_z)]
+    draw = jax.jit(lambda key, table: simulator.draw(key, table, 1, N_PER_Z))
+    mocks, rows = [], []
+    for i, table in enumerate(tables):
+        one = jax.tree.map(lambda leaf: leaf[None], table)
+        mocks.append(draw(jax.random.fold_in(jax.random.key(seed + 1), i), one))
+        rows.append(run(mocks[-1], table, jax.random.fold_in(jax.random.key(seed + 2), i)))
+    columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    keep = np.concatenate([simulator.snr(some) > SNR_MIN for some in mocks])
+    u = np.concatenate([some.u for some in mocks])[keep]
+    x = np.concatenate([inputs(some, model.cosmology) for some in mocks])[keep]
+    log_z = [row["log_z"] for row in rows]
+    whole = jax.jit(lambda *arguments: weigh_whole(model, post.noise.floor, *arguments))
+    for name, peer in peers.items():
+        answer = [spread(part, keep, n_z) for part in peer.ask(u, x, n_draws)]
+        out = [whole(*here) for here in zip(mocks, tables, *answer, log_z, strict=True)]
+        columns[f"{name}ess"], columns[f"{name}kl_gap"] = (np.concatenate(c) for c in zip(*out, strict=True))
+    return {name: column[keep] for name, column in columns.items()}
+
+
+def spread(part, keep, n_z):
+    """Answers about the mocks above the cut, at their places among all (n_z, N_PER_Z, ...)."""
+    full = np.zeros((len(keep), *part.shape[1:]), np.float32)
+    full[keep] = part
+    return full.reshape(n_z, N_PER_Z, *part.shape[1:])
+
+
+def summary(columns, suffix):
+    """Flat metrics of the columns of one case."""
+    metrics = {}
+    for name, column in columns.items():
+        if "kl_gap" in name:
+            metrics |= {
+                f"{name}_mean_nats{suffix}": column.mean(),
+                f"{name}_mean_error{suffix}": column.std() / math.sqrt(len(column)),
+                f"{name}_median_nats{suffix}": np.median(column),
+            }
+        elif "ess" in name:
+            metrics |= {
+                f"{name}_median{suffix}": np.median(column),
+                f"{name}_p16{suffix}": np.quantile(column, 0.16),
+            }
+    return metrics
 
 
 def main():
     parser = options(__doc__)
     parser.add_argument("--bundle", default="jades-pixels")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--no-peer", action="store_true", help="ours alone: nothing to install")
     args = parser.parse_args()
     post = ds.load_bundle(args.bundle)
     model = ds.GalaxyModel.preset("jades-pixels")
     ds.check_match(post, model)
     varied = ds.Simulator.jades_pixels(model)
-    deep = DepthNoise.jades(offset_dex=(0.0, 0.0), jitter_dex=0.0, floor=post.noise.floor)
+    noise = DepthNoise.jades(offset_dex=(0.0, 0.0), jitter_dex=0.0, floor=post.noise.floor)
     whole = dataclasses.replace(varied.masks, p_all=1.0, p_pattern=0.0)
+    survey = dataclasses.replace(varied, noise=noise, masks=whole)
     n_z, n_draws = (12, 500) if args.quick else (80, 1000)
+    n_simulations, n_pool, max_epochs = (5_000, 12, 4) if args.quick else (100_000, 384, 2000)
+
+    def peer_of(simulator):
+        return Peer(*simulations(simulator, n_simulations, n_pool, args.seed + 3), max_epochs)
+
+    general = {} if args.no_peer else {"peer_": peer_of(varied)}
+    special = {} if args.no_peer else {"peer_survey_": peer_of(survey)}
     metrics, counts = {}, {}
-    cases = {"": varied, "_all_bands": dataclasses.replace(varied, noise=deep, masks=whole)}
-    for suffix, simulator in cases.items():
-        share, gap, with_mass = measure(post, simulator, n_z, 24, n_draws, args.seed).T
-        counts[suffix or "_varied"] = len(share)
+    for suffix, simulator, peers in (("", varied, general), ("_all_bands", survey, general | special)):
+        columns = measure(post, simulator, n_z, n_draws, args.seed, peers)
+        counts[suffix or "_varied"] = len(columns["ess"])
+        metrics |= summary(columns, suffix)
+    for name, peer in (general | special).items():
         metrics |= {
-            f"kl_gap_mean_nats{suffix}": gap.mean(),
-            f"kl_gap_mean_error{suffix}": gap.std() / math.sqrt(len(gap)),
-            f"kl_gap_median_nats{suffix}": np.median(gap),
-            f"kl_gap_with_mass_mean_nats{suffix}": with_mass.mean(),
-            f"ess_median{suffix}": np.median(share),
-            f"ess_p16{suffix}": np.quantile(share, 0.16),
+            f"{name}train_seconds": peer.record["cpu_seconds"],
+            f"{name}epochs": peer.record["epochs"],
         }
     report(
         args.json,
@@ -109,8 +158,16 @@ def main():
             draws=n_draws,
             seed=args.seed,
             bundle=str(post.meta["name"]),
+            bundle_simulations=post.meta["simulations"],
             noise="_varied: masks and depths as in training; _all_bands: 19 bands at JADES depth",
-            ess="effective draws over draws, shape parameters, mass integrated out",
+            ess="effective draws over draws; mass integrated out, but for _with_mass and peer_",
+            peer={
+                "versions": VERSIONS,
+                "flow": "sbi's MAF, 5 transforms of 128 hidden units, no embedding",
+                "simulations": n_simulations,
+                "train_seconds": "CPU seconds of one thread, simulations not included",
+                "weights": {name: peer.record["parameters"] for name, peer in (general | special).items()},
+            },
         ),
         {name: float(value) for name, value in metrics.items()},
     )

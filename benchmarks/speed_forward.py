@@ -12,15 +12,15 @@ the faster counts, at each batch size.
 import os
 import tempfile
 import time
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from _contract import options, report, terms
-from _dsps import Worker, python, write_inputs
+from _dsps import Worker, accuracy, check_sample, check_times, python, write_inputs
 
 import dsps_sbi as ds
 from dsps_sbi.ssp import load, read_miles
@@ -53,62 +53,6 @@ def in_chunks(simulator):
 def ask(worker, route, n):
     """Seconds of DSPS for n galaxies."""
     return worker(route=route, filters="short", sample="speed", n=n)
-
-
-def check_sample(grid, universe_gyr, n):
-    """Galaxies that both codes define alike: metallicities at nodes, histories that a table resolves."""
-    rng = np.random.default_rng(1)
-    nodes = grid.metallicity[(grid.metallicity > -2.27) & (grid.metallicity < 0.40)]
-    return {
-        "log_tau": rng.uniform(-0.5, 2.0, n),
-        "t_start": rng.uniform(0.1, 0.9, n) * universe_gyr,
-        "metallicity": rng.choice(nodes, n),
-        "av": rng.uniform(0.0, 2.0, n),
-        "log_mass_formed": rng.uniform(8.0, 11.0, n),
-    }
-
-
-@dataclass(frozen=True, eq=False)
-class DspsBins(ds.GalaxyModel):
-    """Our model with DSPS's age bins.
-
-    Our bins end halfway (in log age) between the SSPs. Those of DSPS extend from each SSP by half the
-    mean of the two neighbouring steps, which is not halfway where the steps of the grid change; the
-    first begins at half a step below the youngest SSP, ours at zero.
-    """
-
-    @cached_property
-    def edges_gyr(self):
-        """Edges (Age + 1,) of the SSPs' age bins [Gyr]."""
-        lg_age = np.log10(self.ssp.age_gyr)
-        step = np.diff(lg_age)
-        width = np.r_[step[0], 0.5 * (step[1:] + step[:-1]), step[-1]]
-        return 10.0 ** np.r_[lg_age - 0.5 * width, lg_age[-1] + 0.5 * width[-1]]
-
-
-def accuracy(grid, filters, worker, folder, sample):
-    """Relative differences of DSPS's fluxes from those of ``predict``, stars and dust."""
-    columns = np.stack([sample[name] for name in ds.Prior.jades_pixels().names], axis=1).astype(np.float32)
-    ours = {}
-    for bins, kind in (("dsps", DspsBins), ("own", ds.GalaxyModel)):
-        model = kind(grid, filters, ds.Prior.jades_pixels(), log_u=None)
-        predict = jax.jit(lambda theta, m=model: jax.lax.map(lambda t: m.predict(t, Z), theta, batch_size=50))
-        ours[bins, "spectrum"] = np.asarray(predict(columns))
-        columns_without_dust = columns * (np.array(model.names) != "av")
-        ours[bins, "table"] = np.asarray(predict(columns_without_dust.astype(np.float32)))
-    metrics = {}
-    for name, bins, route, curves in (
-        ("dsps", "dsps", "spectrum", "fine"),
-        ("dsps_own_age_bins", "own", "spectrum", "fine"),
-        ("dsps_short_curves", "dsps", "spectrum", "short"),
-        ("dsps_table", "dsps", "table", "fine"),
-    ):
-        path = folder / f"{route}_{curves}.npy"
-        if not path.exists():
-            worker(route=route, filters=curves, sample="check", n=len(columns), save=str(path))
-        off = np.abs(np.load(path) / ours[bins, route] - 1.0)
-        metrics |= {f"{name}_p{100 * q:g}": np.quantile(off, q) for q in (0.5, 0.99, 1.0)}
-    return metrics
 
 
 def race(runners, batches, repeats):
@@ -181,9 +125,10 @@ def main():
     theta = np.asarray(simulator.noiseless(u, table)[1], float)
     speed = {name: theta[:, i] for i, name in enumerate(model.names)}
     check = check_sample(grid, universe, 20 if args.quick else 200)
-    young = universe - np.geomspace(1e-6, universe - 0.01, 1500)[::-1]
-    times = np.unique(np.concatenate([np.linspace(0.01, universe, 1500), young]))
-    samples = {"speed": (speed, np.linspace(0.05, universe, N_TIMES)), "check": (check, times)}
+    samples = {
+        "speed": (speed, np.linspace(0.05, universe, N_TIMES)),
+        "check": (check, check_times(universe)),
+    }
 
     bare = ds.Simulator.jades_pixels(replace(model, log_u=None, n_sub=1))
     bare_table = bare.model.band_table(Z)
@@ -201,7 +146,7 @@ def main():
         for route in ("spectrum", "table"):
             for worker in workers:
                 runners[f"{route}, {worker.precision}"] = partial(ask, worker, route)
-        metrics = accuracy(grid, model.filters, workers[1], folder, check)
+        metrics = accuracy(grid, model.filters, Z, workers[1], folder, check)
         times, first = race(runners, batches, repeats)
         for worker in workers:
             worker.close()

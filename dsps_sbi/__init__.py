@@ -8,6 +8,7 @@ from .answers import weigh as weigh
 from .bundle import load_bundle as load_bundle
 from .bundle import save_bundle as save_bundle
 from .bundle import shipped as shipped
+from .check import check as check
 from .cosmology import Cosmology as Cosmology
 from .errors import UserError as UserError
 from .fisher import fisher as fisher
@@ -22,6 +23,7 @@ from .io import read_npy as read_npy
 from .io import read_sbipix as read_sbipix
 from .maps import Maps as Maps
 from .match import check_match as check_match
+from .match import model_of as model_of
 from .model import GalaxyModel as GalaxyModel
 from .network import Architecture as Architecture
 from .posterior import AmortizedPosterior as AmortizedPosterior

@@ -1,41 +1,43 @@
 """SSPs integrated through every band at one redshift: the fast path of the forward model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from .dust import DustLaw, birth_age, free_names
-from .kernels.csp import composite_by_age, metallicity_weights, outer
+from .dust import DustLaw, birth_age, free_names, is_plain
+from .kernels import screen as kernel
+from .kernels.csp import metallicity_weights
 from .sfh import mass_weights
 
+# Ages of a trimmed table come in multiples of this: few shapes, hence few compilations
+_AGES_STEP = 16
 
-@partial(jax.tree_util.register_dataclass, data_fields=["flux", "screen"], meta_fields=["of_log_u"])
+
+@partial(jax.tree_util.register_dataclass, data_fields=["flux"], meta_fields=["of_log_u"])
 @dataclass(frozen=True)
 class Layer:
-    """One kind of light in pieces of the bands: continuum, or lines.
+    """One kind of light through the bands.
 
     Parameters
     ----------
-    flux : array (Age', Met', Sub * Band)
-        uJy per solar mass formed, IGM included, dust not; Sub is the slow axis. Age' are the first
-        ages of the SSPs, as many as have such light; Met' is Met, or LogU * Met.
-    screen : array (Sub * Band,)
-        A(lambda) / A_V where the light of each piece comes from; for laws that are evaluated for
-        each galaxy, the rest wavelength there [Angstrom].
+    flux : array (Met' * Sub * Band, Age')
+        uJy per solar mass formed, IGM included, dust not: the light times each of the Sub Lagrange
+        polynomials of :mod:`dsps_sbi.kernels.screen`. Age' are the first ages of the SSPs, as many as
+        have such light; Met' is Met, or LogU * Met.
     of_log_u : bool
         Whether it is what each log U adds.
     """
 
     flux: jax.Array
-    screen: jax.Array
     of_log_u: bool = False
 
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["z", "universe_gyr", "layers", "edges_gyr", "metallicity"],
+    data_fields=["z", "universe_gyr", "layers", "screen", "edges_gyr", "metallicity"],
     meta_fields=["n_sub", "dust", "n_young"],
 )
 @dataclass(frozen=True)
@@ -48,7 +50,10 @@ class BandTable:
     universe_gyr : array ()
         Age of the Universe at z [Gyr].
     layers : tuple of Layer
-        Continuum and lines apart: in one piece, lines would pull the continuum's screen about.
+        Stars with gas of fixed log U, and what each log U adds where that is free.
+    screen : array (Sub, Band)
+        A(lambda) / A_V at the nodes of each band; for laws that are evaluated for each galaxy, the
+        rest wavelengths of the nodes [Angstrom].
     edges_gyr : array (Age + 1,)
     metallicity : array (Met,)
     n_sub : int
@@ -61,11 +66,80 @@ class BandTable:
     z: jax.Array
     universe_gyr: jax.Array
     layers: tuple[Layer, ...]
+    screen: jax.Array
     edges_gyr: jax.Array
     metallicity: jax.Array
     n_sub: int
     dust: DustLaw | None = None
     n_young: int = 0
+
+    def trimmed(self) -> "BandTable":
+        """The same table (of one redshift) without most of the SSPs that are older than the Universe."""
+        needed = int(np.searchsorted(np.asarray(self.edges_gyr), float(self.universe_gyr)))
+        n = -(-needed // _AGES_STEP) * _AGES_STEP
+        layers = tuple(replace(layer, flux=layer.flux[:, :n]) for layer in self.layers)
+        return replace(self, layers=layers, edges_gyr=self.edges_gyr[: n + 1])
+
+
+def table_builder(
+    light, gas, *, weights, rest_aa, n_pixel, edges_gyr, metallicity, dust, n_sub, age, oldest_gyr
+):
+    """Compiled function from redshift to :class:`BandTable`.
+
+    Parameters
+    ----------
+    light : array (Met, Age, Wave + Line)
+        Of the SSPs, with gas of fixed log U if any, per solar mass formed.
+    gas : array (LogU * Met, Age', Wave + Line) or None
+        What each log U adds at the youngest ages.
+    weights : callable
+        Redshift to the weights (Band, Wave + Line) from light to uJy.
+    rest_aa : ndarray (Wave + Line,)
+    n_pixel : int
+        Wave, the number of entries that are no lines.
+    edges_gyr : ndarray (Age + 1,)
+    metallicity : ndarray (Met,)
+    dust : DustLaw
+    n_sub : int
+    age : callable
+        Redshift to the age of the Universe [Gyr].
+    oldest_gyr : float
+        Age of the Universe at the lowest redshift: what is older is left out.
+    """
+    plain, birth = is_plain(dust), birth_age(dust)
+    n_age = int(np.searchsorted(edges_gyr[:-1], oldest_gyr))
+
+    def build(light, gas, z):
+        rest = jnp.asarray(rest_aa)
+        band = weights(z)
+        # a plain law is exponential in its own A(lambda), the best coordinate that there is
+        coordinate = dust(rest) if plain else jnp.log(rest)
+        middle, half = kernel.range_of(coordinate, band, n_pixel)
+        x = (coordinate - middle[:, None]) / half[:, None]
+        nodes = middle + half * jnp.asarray(kernel.nodes(n_sub), jnp.float32)[:, None]
+        pieces = (kernel.lagrange(x, n_sub) * band).reshape(-1, len(rest_aa))
+        layers = [Layer(_through(pieces, light[:, :n_age]))]
+        if gas is not None:
+            layers.append(Layer(_through(pieces, gas), True))
+        return BandTable(
+            z=z,
+            universe_gyr=age(z),
+            layers=tuple(layers),
+            screen=nodes if plain else jnp.exp(nodes),
+            edges_gyr=jnp.asarray(edges_gyr[: n_age + 1], jnp.float32),
+            metallicity=jnp.asarray(metallicity, jnp.float32),
+            n_sub=n_sub,
+            dust=None if plain else dust,
+            n_young=0 if birth is None else int(np.searchsorted(edges_gyr, birth)),
+        )
+
+    return partial(jax.jit(build), light, gas)
+
+
+def _through(pieces, light):
+    """Light (Met', Age', Wave + Line) through pieces (n, Wave + Line) of bands: (Met' * n, Age')."""
+    flux = jnp.einsum("kn,man->mka", pieces, light)
+    return flux.reshape(-1, flux.shape[-1])
 
 
 def fast_fluxes(table: BandTable, sfh, sfh_params, metallicity, av, log_u=None):
@@ -89,38 +163,52 @@ def fast_fluxes(table: BandTable, sfh, sfh_params, metallicity, av, log_u=None):
         uJy per solar mass formed.
     """
 
+    # galaxies along the last axis from here on: everything but the matrix product is then a loop over
+    # neighbours in memory
     def weights(edges_gyr):
-        return jax.vmap(lambda p: mass_weights(sfh, p, edges_gyr, table.universe_gyr))(sfh_params)
+        of_one = partial(mass_weights, sfh, edges_gyr=edges_gyr, universe_gyr=table.universe_gyr)
+        return jax.vmap(of_one, out_axes=1)(sfh_params)
 
+    mets = metallicity_weights(metallicity, table.metallicity).T
+    log_u = None if log_u is None else log_u.T
+    shape = (*table.screen.shape, len(metallicity))
+    mix = partial(_mix, table.layers, mets, log_u, shape)
     ages = weights(table.edges_gyr)
-    mets = metallicity_weights(metallicity, table.metallicity)
+    if table.dust is None:
+        return _attenuated(mix(ages), table.screen[..., None] * av).T
+    law = table.dust
+    av, own = (av[:, :1], av[:, 1:]) if free_names(law) else (av[:, None], None)
+    rest_aa = table.screen.ravel()
+    over = (av * law(rest_aa, own)).T.reshape(shape)
+    n = table.n_young
+    if n == 0:
+        return _attenuated(mix(ages), over).T
+    # the bin in which birth clouds end is young in part: both sums have it
+    young = weights(jnp.minimum(table.edges_gyr[: n + 1], birth_age(law)))
+    old = jnp.concatenate([ages[n - 1 : n] - young[n - 1 :], ages[n:]])
+    cloud = (av * law.birth(rest_aa, own)).T.reshape(shape)
+    return (_attenuated(mix(young), over + cloud) + _attenuated(mix(old, n - 1), over)).T
+
+
+def _mix(layers, mets, log_u, shape, ages, first=0):
+    """Light (Sub, Band, Object) of the age bins ``first``, ``first + 1``... with masses (Age', Object)."""
     total = 0.0
-    for layer in table.layers:
-        columns = outer(log_u, mets) if layer.of_log_u else mets
-        if table.dust is None:
-            pieces = _mix(layer, ages, columns) * 10.0 ** (-0.4 * av[:, None] * layer.screen)
-        else:
-            pieces = _through_dust(table, layer, weights, ages, columns, av)
-        total = total + pieces.reshape(len(ages), table.n_sub, -1).sum(axis=1)
+    for layer in layers:
+        flux = layer.flux[:, first : first + len(ages)]
+        if flux.shape[1] == 0:
+            continue
+        per_met = (flux @ ages[: flux.shape[1]]).reshape(-1, *shape)
+        columns = mets if not layer.of_log_u else (log_u[:, None] * mets).reshape(-1, shape[-1])
+        # term by term, so that it is compiled into one loop with what follows
+        for weight, light in zip(columns, per_met, strict=True):
+            total = total + weight * light
     return total
 
 
-def _mix(layer, ages, columns, first=0):
-    """Pieces (Object, Sub * Band) of the light of the age bins ``first``, ``first + 1``..."""
-    flux = layer.flux[first : first + ages.shape[1]]
-    return composite_by_age(ages[:, : len(flux)], columns, flux)
-
-
-def _through_dust(table, layer, weights, ages, columns, av):
-    """Attenuated pieces (Object, Sub * Band) for laws with free parameters or two screens."""
-    law = table.dust
-    av, own = (av[:, :1], av[:, 1:]) if free_names(law) else (av[:, None], None)
-    screen = 10.0 ** (-0.4 * av * law(layer.screen, own))
-    n = table.n_young
-    if n == 0:
-        return _mix(layer, ages, columns) * screen
-    # the bin in which birth clouds end is young in part: both sums have it
-    young = weights(jnp.minimum(table.edges_gyr[: n + 1], birth_age(law)))
-    old = jnp.concatenate([ages[:, n - 1 : n] - young[:, n - 1 :], ages[:, n:]], axis=1)
-    cloud = 10.0 ** (-0.4 * av * law.birth(layer.screen, own))
-    return (_mix(layer, young, columns) * cloud + _mix(layer, old, columns, n - 1)) * screen
+def _attenuated(light, magnitudes):
+    """Sum (Band, Object) of light (Sub, Band, Object) behind a screen of some magnitudes."""
+    pieces = light * jnp.exp(-0.4 * np.log(10.0) * magnitudes)
+    total = pieces[0]
+    for piece in pieces[1:]:
+        total = total + piece
+    return total

@@ -127,6 +127,14 @@ def load_bundle(name) -> AmortizedPosterior:
     weights = jax.tree_util.tree_map_with_path(stored, template)
     table = {name: jnp.asarray(arrays[f"mass_table.{name}"]) for name in table_names}
     typical = {n.removeprefix("typicality."): a for n, a in arrays.items() if n.startswith("typicality.")}
-    typicality = Typicality.from_arrays(typical) if typical else None
-    parts = (parts.filters, parts.noise, MassTable(**table), meta)
-    return AmortizedPosterior(network, weights, *parts, typicality=typicality)
+    return AmortizedPosterior(
+        network,
+        weights,
+        parts.filters,
+        parts.noise,
+        MassTable(**table),
+        meta,
+        parts.dust,
+        parts.log_u,
+        Typicality.from_arrays(typical) if typical else None,
+    )

@@ -5,51 +5,69 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .dust import LAWS, DustLaw
 from .errors import UserError
 from .network import Architecture
 from .noise import DepthNoise
-from .prior import Prior, Uniform
-from .sfh import DelayedTau, StarFormationHistory
+from .plain import from_plain, to_plain
+from .prior import MARGINALS, Prior
+from .sfh import FAMILIES, StarFormationHistory
 
-FORMAT = 1
-_SFH = {"delayed_tau": DelayedTau}
+# Format 1 knew delayed-tau histories, Calzetti's dust and uniform priors only, and named none of them
+FORMAT = 2
+_READS = (1, FORMAT)
+_SFH, _DUST, _MARGINAL = "star formation history", "dust law", "prior"
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a configuration describes."""
+    """What a configuration describes; ``log_u`` is that of :class:`~dsps_sbi.model.GalaxyModel`."""
 
     arch: Architecture
     filters: tuple[str, ...]
     prior: Prior
     sfh: StarFormationHistory
+    dust: DustLaw
+    log_u: float | str | None
     noise: DepthNoise
 
 
-def _line(key, value) -> str:
+def _lines(values: dict) -> list[str]:
     # JSON's numbers, strings, booleans and arrays are TOML's too
-    return f"{key} = {json.dumps(value)}"
+    return [f"{key} = {json.dumps(value)}" for key, value in values.items()]
 
 
 def to_toml(post) -> str:
-    """Configuration of an :class:`~dsps_sbi.posterior.AmortizedPosterior` as TOML text."""
+    """Configuration of an :class:`~dsps_sbi.posterior.AmortizedPosterior` as TOML text.
+
+    Raises
+    ------
+    UserError
+        For components of the user's own, which no configuration can describe.
+    """
     network, noise = post.network, post.noise
-    sfh = next(name for name, kind in _SFH.items() if isinstance(network.sfh, kind))
+    top = {
+        "format": FORMAT,
+        "cosmology": network.cosmology.name,
+        "filters": list(post.filters),
+        "z": list(network.prior.z),
+    }
     lines = [
-        _line("format", FORMAT),
-        _line("cosmology", network.cosmology.name),
-        _line("filters", list(post.filters)),
-        _line("sfh", sfh),
-        _line("z", list(network.prior.z)),
-        "\n# uniform priors; of_age: in units of the age of the Universe at z",
+        *_lines(top),
+        '\n# log_u: ionisation parameter of the gas; "free", one of the parameters; "none", no gas',
+        *_lines({"log_u": "none" if post.log_u is None else post.log_u}),
+        "\n[sfh]",
+        *_lines(to_plain(network.sfh, FAMILIES, _SFH)),
+        "\n[dust]",
+        *_lines(to_plain(post.dust, LAWS, _DUST)),
+        "\n# in the order of the parameters; of_age: in units of the age of the Universe at z",
     ]
     for name, marginal in network.prior.marginals.items():
-        lines += [f"[prior.{name}]", *(_line(k, getattr(marginal, k)) for k in ("low", "high", "of_age"))]
+        lines += [f"[prior.{name}]", *_lines(to_plain(marginal, MARGINALS, _MARGINAL))]
     lines += ["\n# sky in uJy; sigma^2 = sky^2 + (floor * flux)^2", "[noise]"]
-    lines.append(_line("depth_ujy", [float(d) for d in noise.depth_ujy]))
-    lines.append(_line("offset_dex", list(noise.offset_dex)))
-    lines += [_line(k, getattr(noise, k)) for k in ("jitter_dex", "floor")]
-    lines += ["\n[network]", *(_line(k, v) for k, v in network.arch.as_dict().items())]
+    lines += _lines({"depth_ujy": [float(d) for d in noise.depth_ujy], "offset_dex": list(noise.offset_dex)})
+    lines += _lines({"jitter_dex": noise.jitter_dex, "floor": noise.floor})
+    lines += ["\n[network]", *_lines(network.arch.as_dict())]
     return "\n".join(lines) + "\n"
 
 
@@ -59,14 +77,16 @@ def from_config(config: dict, source: str) -> Parts:
     Raises
     ------
     UserError
-        If the format is another version's or an entry is missing.
+        If the format is another version's, or an entry is missing or unknown.
     """
-    if config.get("format") != FORMAT:
+    if config.get("format") not in _READS:
         raise UserError(
             f"bundle {source} has format {config.get('format')}, this version reads {FORMAT}: train it again"
         )
     try:
-        marginals = {name: Uniform(**entry) for name, entry in config["prior"].items()}
+        if config["format"] == 1:
+            config = _of_format_1(config)
+        marginals = {n: from_plain(entry, MARGINALS, _MARGINAL) for n, entry in config["prior"].items()}
         noise = dict(config["noise"])
         depth = np.array(noise.pop("depth_ujy"))
         noise["offset_dex"] = tuple(noise["offset_dex"])
@@ -74,10 +94,21 @@ def from_config(config: dict, source: str) -> Parts:
             Architecture(**config["network"]),
             tuple(config["filters"]),
             Prior(marginals, tuple(config["z"])),
-            _SFH[config["sfh"]](),
+            from_plain(config["sfh"], FAMILIES, _SFH),
+            from_plain(config["dust"], LAWS, _DUST),
+            None if config["log_u"] == "none" else config["log_u"],
             DepthNoise(depth, **noise),
         )
-    except (KeyError, TypeError) as error:
+    except UserError as error:
+        raise UserError(f"bundle {source}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"configuration of bundle {source} is not complete ({error}): train it again"
         ) from error
+
+
+def _of_format_1(config):
+    """A configuration of format 1 as one of format 2."""
+    marginals = {name: {"kind": "uniform"} | entry for name, entry in config["prior"].items()}
+    parts = {"sfh": {"kind": config["sfh"]}, "dust": {"kind": "calzetti"}, "log_u": -2.0, "prior": marginals}
+    return config | parts

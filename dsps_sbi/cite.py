@@ -3,7 +3,9 @@
 from importlib.metadata import version
 
 from .bundle import load_bundle
+from .dust import CharlotFall, Noll, Salim
 from .posterior import AmortizedPosterior
+from .sfh import Continuity, Dirichlet
 
 _TERMS = """\
 % Terms. The stellar populations rest on the MILES library: for non-commercial use, not to be
@@ -167,6 +169,65 @@ _LIGHT = (
     _entry("software", "sedpy", author="Johnson, B. D.", title="sedpy", note="filter curves: astro-sedpy"),
 )
 
+_NOLL = _paper(
+    "Noll2009",
+    "Noll, S. and Burgarella, D. and Giovannoli, E. and others",
+    "Analysis of galaxy spectral energy distributions from far-UV to far-IR with CIGALE",
+    "A&A",
+    507,
+    "1793",
+    2009,
+    "10.1051/0004-6361/200912497",
+)
+_SALIM = _paper(
+    "Salim2018",
+    "Salim, S. and Boquien, M. and Lee, J. C.",
+    "Dust Attenuation Curves in the Local Universe: Demographics and New Laws",
+    "ApJ",
+    859,
+    "11",
+    2018,
+    "10.3847/1538-4357/aabf3c",
+)
+_CHARLOT_FALL = _paper(
+    "CharlotFall2000",
+    "Charlot, S. and Fall, S. M.",
+    "A Simple Model for the Absorption of Starlight by Dust in Galaxies",
+    "ApJ",
+    539,
+    "718",
+    2000,
+    "10.1086/309250",
+)
+_DENSE_BASIS = _paper(
+    "Iyer2019",
+    "Iyer, K. G. and Gawiser, E. and Faber, S. M. and others",
+    "Nonparametric Star Formation History Reconstruction with Gaussian Processes. I.",
+    "ApJ",
+    879,
+    "116",
+    2019,
+    "10.3847/1538-4357/ab2052",
+)
+_CONTINUITY = _paper(
+    "Leja2019",
+    "Leja, J. and Carnall, A. C. and Johnson, B. D. and others",
+    "How to Measure Galaxy Star Formation Histories. II. Nonparametric Models",
+    "ApJ",
+    876,
+    "3",
+    2019,
+    "10.3847/1538-4357/ab133c",
+)
+# What components rest on besides Calzetti's law, from which the other screens are derived
+_OF_COMPONENT = {
+    Dirichlet: _DENSE_BASIS,
+    Continuity: _CONTINUITY,
+    Noll: _NOLL,
+    Salim: _SALIM,
+    CharlotFall: _CHARLOT_FALL,
+}
+
 
 def cite(bundle: AmortizedPosterior | str | None = None) -> str:
     """References for results of a bundle.
@@ -194,5 +255,10 @@ def cite(bundle: AmortizedPosterior | str | None = None) -> str:
         parts += ["% Stellar populations: BC03 with MILES, Kroupa IMF, remnants, nebular emission", *_STARS]
     else:
         parts.append(f"% Stellar populations: {ssp.get('name', 'unknown')}: cite the source of that grid")
-    parts += ["% IGM, dust, filters", *_LIGHT, _TERMS]
+    parts += ["% IGM, dust, filters", *_LIGHT]
+    if bundle is not None:
+        own = [_OF_COMPONENT.get(type(part)) for part in (bundle.network.sfh, bundle.dust)]
+        if any(own):
+            parts += ["% Star formation history, dust law", *filter(None, own)]
+    parts.append(_TERMS)
     return "\n\n".join(parts).replace("VERSION", version("dsps_sbi"))

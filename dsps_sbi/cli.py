@@ -1,7 +1,8 @@
 """The command line: ``dsps-sbi VERB``.
 
 Exit status 0 is good; 1 is an error that the user can mend, told in one line on standard error;
-130 is an interruption. What is slow to import is imported inside the commands.
+2 is a calibration that failed its check; 130 is an interruption. What is slow to import is imported
+inside the commands.
 """
 
 import sys
@@ -11,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from .cli_check import check
 from .cli_infer import infer
 from .cli_train import simulate, train, typicality
 from .errors import UserError
@@ -25,6 +27,7 @@ app.command()(infer)
 app.command()(simulate)
 app.command()(typicality)
 app.command()(train)
+app.command()(check)
 
 
 @app.command()

@@ -40,6 +40,10 @@ def infer(
         str | None, typer.Option(help="Names with commas, or 'jades'; instead of the file's.")
     ] = None,
     galaxy: Annotated[str | None, typer.Option(help="Which galaxy of an HDF5 file.")] = None,
+    quantities: Annotated[
+        str | None,
+        typer.Option(help="Maps to make, names with commas; also t10, t90_lookback..."),
+    ] = None,
     error: Annotated[Path | None, typer.Option(help="Errors that go with .npy fluxes.")] = None,
     shape: Annotated[str | None, typer.Option(help="Rows,columns of the image in .npy files.")] = None,
 ) -> None:
@@ -62,6 +66,8 @@ def infer(
     post = load_bundle(bundle)
     options = {"n_draws": draws, "snr_min": snr_min, "seed": seed, "progress": sys.stderr.isatty()}
     options |= {"model": None if unweighted else "auto", "refine": refine}
+    if quantities is not None:
+        options["quantities"] = tuple(name.strip() for name in quantities.split(","))
     failed = 0
     for cutout, folder in todo:
         try:

@@ -10,6 +10,25 @@ import typer
 from .errors import UserError
 
 Preset = Annotated[str, typer.Option(help="Model, noise and masks: jades-pixels.")]
+Sfh = Annotated[
+    str,
+    typer.Option(help="Star formation history: delayed_tau, dirichlet, continuity, constant or burst."),
+]
+Dust = Annotated[str, typer.Option(help="Dust law: calzetti, noll, salim or charlot_fall.")]
+LogU = Annotated[
+    str, typer.Option(help="Ionisation parameter of the gas: a number, free, or none for no gas.")
+]
+
+
+def _model(preset, sfh, dust, log_u):
+    from .model import FREE, GalaxyModel
+
+    words = {"none": None, FREE: FREE}
+    try:
+        log_u = words[log_u] if log_u in words else float(log_u)
+    except ValueError as error:
+        raise UserError(f"--log-u {log_u}: give a number such as -2, 'free' or 'none'") from error
+    return GalaxyModel.preset(preset, sfh=sfh, dust=dust, log_u=log_u)
 
 
 def simulate(
@@ -17,13 +36,15 @@ def simulate(
     n: Annotated[int, typer.Option("--n", min=1, help="Number of mocks.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     preset: Preset = "jades-pixels",
+    sfh: Sfh = "delayed_tau",
+    dust: Dust = "calzetti",
+    log_u: LogU = "-2.0",
 ) -> None:
     """Write a library of mock pixels: parameters, noisy fluxes, sky sigmas, masks, redshifts."""
     from .io.library import write_library
-    from .model import GalaxyModel
     from .simulate import Simulator
 
-    simulator = Simulator.jades_pixels(GalaxyModel.preset(preset))
+    simulator = Simulator.jades_pixels(_model(preset, sfh, dust, log_u))
     write_library(path, simulator, n, seed=seed, preset=preset, progress=sys.stderr.isatty())
     print(f"{n} mocks in {path}")
 
@@ -33,8 +54,14 @@ def train(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the bundle.")],
     name: Annotated[str, typer.Option(help="Name of the bundle.")],
     preset: Preset = "jades-pixels",
+    sfh: Sfh = "delayed_tau",
+    dust: Dust = "calzetti",
+    log_u: LogU = "-2.0",
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Peak rate; lower than the default with --start.")
+    ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="File to save to and to resume from.")] = None,
     start: Annotated[
         str | None, typer.Option(help="Bundle to begin with: a network as wide, at most as deep.")
@@ -42,7 +69,6 @@ def train(
 ) -> None:
     """Train a posterior on fresh simulations and write it as a bundle."""
     from .bundle import load_bundle, save_bundle
-    from .model import GalaxyModel
     from .result import output_folder
     from .train import train as train_model
     from .training import TrainConfig
@@ -53,9 +79,10 @@ def train(
     for path in (output, checkpoint):
         if path is not None:
             output_folder(path.parent)
-    config = TrainConfig(seed=seed) if steps is None else TrainConfig(steps=steps, seed=seed)
+    given = {"steps": steps, "learning_rate": learning_rate, "seed": seed}
+    config = TrainConfig(**{key: value for key, value in given.items() if value is not None})
     command = shlex.join(["dsps-sbi", *(ctx.obj or [])])
-    model = GalaxyModel.preset(preset)
+    model = _model(preset, sfh, dust, log_u)
     progress = sys.stderr.isatty()
     post = train_model(
         model,
@@ -85,15 +112,12 @@ def typicality(
     """Give a bundle what tells unusual data without stellar populations; train does so at its end."""
     from .bundle import load_bundle, save_bundle
     from .fit_typicality import fit_typicality
-    from .match import check_match, model_of
+    from .match import model_of
     from .noise import BandMasks
     from .simulate import Simulator
-    from .ssp import load
 
     post = load_bundle(bundle)
-    model = model_of(post, load(post.meta.get("ssp", {}).get("name", "unknown")))
-    check_match(post, model)
-    simulator = Simulator(model, post.noise, BandMasks.jades(post.filters))
+    simulator = Simulator(model_of(post), post.noise, BandMasks.jades(post.filters))
     post = fit_typicality(post, simulator, seed=seed, steps=steps)
     save_bundle(post, output)
     print(f"{output}: emulator good to {max(post.meta['typicality']['emulator_scatter_dex']):.3f} dex")

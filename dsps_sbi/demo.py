@@ -11,7 +11,7 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 from .bundle import load_bundle
-from .derived import DESCRIPTIONS, MassTable, derive
+from .derived import MassTable, derive, describe
 from .io import read_cutout
 from .io.atomic import atomic_path
 from .model import GalaxyModel
@@ -120,7 +120,7 @@ def run_demo(folder, *, n_draws: int = 500, progress: bool = True) -> tuple[Imag
             error = median - truth
             scatter = 1.4826 * np.median(np.abs(error - np.median(error)))
             inside = np.mean((truth >= low) & (truth <= high))
-            unit = DESCRIPTIONS[name][0]
+            unit = describe(name)[0]
             rows.append((name, unit, np.median(truth), np.median(median), np.median(error), scatter, inside))
     names = ("quantity", "unit", "true", "recovered", "offset", "scatter", "inside_68")
     table = Table(rows=rows, names=names)

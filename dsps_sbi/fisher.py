@@ -162,19 +162,6 @@ def _prior_matrix(model, z):
     return jnp.diag(1.0 / jnp.stack([jnp.asarray(v, jnp.float32) for v in variances]))
 
 
-def _check_theta(model, theta, z):
-    names, marginals = tuple(model.prior.marginals), tuple(model.prior.marginals.values())
-    low, high = model.prior.z
-    if not low <= float(z) <= high:
-        raise UserError(f"redshift {float(z):g} is outside the model's range {low:g}-{high:g}: correct it")
-    universe = model.cosmology.age(z)
-    # to the round-off of float32, as Prior.contains; written so that NaN is outside
-    inside = [-1e-6 <= float(m.cdf(t, universe)) <= 1.0 + 1e-6 for m, t in zip(marginals, theta, strict=True)]
-    if not all(inside):
-        wrong = [f"{name} = {float(t):g}" for name, t, ok in zip(names, theta, inside, strict=True) if not ok]
-        raise UserError(f"theta outside the prior at z = {float(z):g}: bring {', '.join(wrong)} inside")
-
-
 def fisher(model, theta, z, sigma_ujy, *, floor: float = 0.0) -> FisherInformation:
     r"""Fisher information of photometry with variance sigma^2 + (floor flux)^2.
 
@@ -217,12 +204,15 @@ def fisher(model, theta, z, sigma_ujy, *, floor: float = 0.0) -> FisherInformati
     if theta.shape != (n,):
         raise UserError(f"theta has shape {theta.shape}, expected ({n},): use jax.vmap over objects")
     if prior is not None and _is_concrete(theta, z):
-        _check_theta(model, theta, z)
+        getattr(model, "check", lambda t, z: prior.check(t, z, model.cosmology.age(z)))(theta, z)
     flux, slopes = _flux_and_slopes(model, theta, z)
     if sigma.shape != flux.shape:
         raise UserError(f"sigma_ujy has shape {sigma.shape}, expected {flux.shape}: give one sigma per band")
     if _is_concrete(sigma) and not bool(jnp.all(sigma > 0.0)):
         raise UserError("sigma_ujy is not positive in every band: where one is missing give infinity")
+    # a band outside the SSPs' wavelengths at z tells nothing
+    missing = ~jnp.isfinite(flux)
+    flux, sigma = jnp.where(missing, 0.0, flux), jnp.where(missing, jnp.inf, sigma)
     # in units of the sky: squares of fluxes in uJy leave the range of float32
     scatter = floor * flux / sigma
     total = jnp.sqrt(1.0 + scatter**2)

@@ -16,6 +16,7 @@ class PixelFlag(enum.IntFlag):
     OUT_OF_DEPTH = 32
     BAD_DRAWS = 64
     UNCHECKED = 128
+    BAND_OUT_OF_RANGE = 256
     UNTRUSTED = 512
     LIMIT_RANGE = 1024
 
@@ -29,6 +30,9 @@ _TEXT = {
     PixelFlag.OUT_OF_DEPTH: "a band's error is outside the trained range: the answer is an extrapolation",
     PixelFlag.BAD_DRAWS: "posterior draws were not finite: set to NaN",
     PixelFlag.UNCHECKED: "not checked with the exact likelihood",
+    PixelFlag.BAND_OUT_OF_RANGE: (
+        "a band lies in part beyond the wavelengths of the stellar populations: used up to 1 %, else left out"
+    ),
     PixelFlag.UNTRUSTED: "weighed or refined in vain, or odd data: see METHOD, ESS and the p-values",
     PixelFlag.LIMIT_RANGE: "an upper limit of more or fewer sigmas than in training",
 }

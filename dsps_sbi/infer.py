@@ -1,6 +1,6 @@
 """Inference on images: choose pixels, draw in chunks, keep percentiles and totals."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from .answers import BATCH_DRAWS, Answerer, Answers
 from .columns import Columns
-from .derived import LOG_SSFR_FLOOR
+from .derived import LOG_SSFR_FLOOR, quantities_of
 from .errors import UserError
 from .flags import PixelFlag
 from .io.cube import PixelCube
@@ -36,6 +36,7 @@ def infer_cube(
     n_draws: int = 500,
     snr_min: float = 5.0,
     seed: int = 0,
+    quantities: Sequence[str] | None = None,
     draws_path=None,
     progress=False,
 ) -> ImageResult:
@@ -60,6 +61,9 @@ def infer_cube(
         pixel is fitted.
     seed : int
         A pixel's draws depend on the seed and on its place in the image, not on the chunking.
+    quantities : sequence of str or None
+        What to make maps of, such as ``("log_mass", "t10", "t90_lookback")``; see
+        :func:`dsps_sbi.derived.quantities_of`. Default: all of the posterior's.
     draws_path : path or None
         Where to keep all draws (HDF5). Memory stays bounded by the chunk in any case.
     progress : bool
@@ -78,49 +82,52 @@ def infer_cube(
     if n_draws < 2:
         raise UserError(f"{n_draws} draws per pixel: ask for at least 2, better 100 or more")
     post.check_redshift(cube.redshift)
+    names = quantities_of(post.names, quantities)
     # the bundle's own is made once, not for every image
     answerer = Answerer(post, post.own_weigher if model == "auto" else weigher(post, model), refine)
     columns = post.align(cube.filters, cube.flux_ujy, cube.sigma_ujy, cube.valid, cube.upper)
-    valid, upper = (column == 1.0 for column in columns[2:])
-    data = post.prepared(*columns[:2], cube.redshift, valid, upper)
+    present, upper = (column == 1.0 for column in columns[2:])
+    data = post.prepared(*columns[:2], cube.redshift, present, upper)
     flux, sigma, valid, upper, _ = data
+    outside = (present & ~post.coverage(cube.redshift)[0]).any(axis=1)
     snr = np.asarray(mean_snr(*map(jnp.asarray, (flux, sigma, valid, post.snr_bands, upper))))
     flags = pixel_flags(post, cube, data, snr, snr_min)
+    flags[outside] |= int(PixelFlag.BAND_OUT_OF_RANGE)
     left_out = PixelFlag.MASKED | PixelFlag.LOW_SNR | PixelFlag.FEW_BANDS
     chosen = np.flatnonzero((flags & int(left_out)) == 0)
     if not len(chosen):
         raise UserError(
             f"no pixel of {cube.source or 'the image'} has S/N > {snr_min:g} and 3 bands: lower the cut"
         )
-    percentiles = np.full((len(post.quantities), 3, len(flux)), np.nan, np.float32)
-    columns = Columns.empty(len(flux), post.names)
+    percentiles = np.full((len(names), 3, len(flux)), np.nan, np.float32)
+    told = Columns.empty(len(flux), post.names)
     totals = TotalAccumulator()
     meta = provenance(post, cube, n_draws, snr_min, seed)
     meta["method"] = "flow" if answerer.weigher is None else "refined" if refine else "weighed"
-    with DrawWriter(draws_path, post.quantities, chosen, n_draws, cube.shape, meta) as writer:
+    with DrawWriter(draws_path, names, chosen, n_draws, cube.shape, meta) as writer:
         bar = tqdm(total=len(chosen), unit="pixel", disable=not progress)
         for rows, answers in _chunks(answerer, data, chosen, n_draws, seed):
-            draws = np.array(post.derived_draws(answers.u, data[-1][rows]))
+            draws = np.array(post.derived_draws(answers.u, data[-1][rows], names))
             bad = ~np.isfinite(draws).all(axis=(0, 2))
             flags[rows[bad]] |= int(PixelFlag.BAD_DRAWS)
             draws[:, bad] = np.nan
             percentiles[:, :, rows] = _percentiles(draws)
-            columns.put(rows, answers)
-            for name in _TOTALS:
-                totals.add(name, draws[post.quantities.index(name)])
+            told.put(rows, answers)
+            for name in (name for name in _TOTALS if name in names):
+                totals.add(name, draws[names.index(name)])
             writer.add(draws)
             bar.update(len(rows))
         bar.close()
-    flags[columns["trust"] == Trust.UNCHECKED] |= int(PixelFlag.UNCHECKED)
-    flags[columns["trust"] == Trust.UNTRUSTED] |= int(PixelFlag.UNTRUSTED)
-    meta |= columns.counts()
+    flags[told["trust"] == Trust.UNCHECKED] |= int(PixelFlag.UNCHECKED)
+    flags[told["trust"] == Trust.UNTRUSTED] |= int(PixelFlag.UNTRUSTED)
+    meta |= told.counts()
     return ImageResult(
-        names=post.quantities,
+        names=names,
         percentiles=percentiles,
         snr=snr,
         n_bands=valid.sum(axis=1).astype(np.int16),
         flags=flags,
-        columns=columns,
+        columns=told,
         totals=totals.table(),
         shape=cube.shape,
         header=cube.header,
@@ -142,6 +149,7 @@ def _chunks(answerer, data, chosen, n_draws, seed) -> Iterator[tuple[np.ndarray,
     """Pixel numbers and answers, chunk by chunk of one fixed shape."""
     size = max(1, min(_CHUNK_DRAWS // n_draws, len(chosen)))
     table, key = answerer.table(data[-1][0]), jax.random.key(seed)
+    table = table if table is None else table.trimmed()
     pending = None
     for start in range(0, len(chosen), size):
         rows = chosen[start : start + size]

@@ -1,22 +1,25 @@
 """The forward model of a galaxy: parameters and redshift to fluxes, exact and differentiable."""
 
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .band_table import BandTable, Layer, fast_fluxes
+from .band_table import BandTable, fast_fluxes, table_builder
 from .cosmology import Cosmology
-from .dust import Calzetti, DustLaw, birth_age, free_names, is_plain
+from .dust import LAWS, Calzetti, DustLaw, birth_age, free_names, is_plain
 from .errors import UserError
+from .instruments.coverage import COMPLETE, USABLE, covered_share
 from .instruments.filters import FilterSet
 from .kernels import photometry as phot
 from .kernels.csp import composite, metallicity_weights, outer
 from .kernels.igm import igm_transmission
+from .model_checks import check_ages, check_gas, check_values
+from .plain import named
 from .prior import Prior
-from .sfh import DelayedTau, StarFormationHistory, age_edges, mass_weights
+from .sfh import FAMILIES, DelayedTau, StarFormationHistory, age_edges, mass_weights
 from .ssp import SSPGrid, load, with_nebular
 
 # Parameters that every model has besides those of its star formation history and dust law
@@ -45,13 +48,14 @@ class GalaxyModel:
         Ionisation parameter of the nebular emission, the same for all galaxies, or a parameter of
         each; None leaves nebular emission out.
     n_sub : int
-        Pieces that each filter is cut into for the dust screen of the fast path.
-        Double it for steep laws with free parameters at high redshift.
+        Wavelengths of each filter at which the fast path evaluates the dust screen
+        (:mod:`dsps_sbi.kernels.screen`).
 
     Raises
     ------
     UserError
-        If prior and SFH do not name the same parameters, or the SSPs carry no nebular grid.
+        If prior and SFH do not name the same parameters, the SSPs carry no nebular grid or not this
+        log U, or they end before the age of the Universe.
 
     Notes
     -----
@@ -66,7 +70,7 @@ class GalaxyModel:
     dust: DustLaw = field(default_factory=Calzetti)
     cosmology: Cosmology = field(default_factory=Cosmology.from_astropy)
     log_u: float | str | None = -2.0
-    n_sub: int = 8
+    n_sub: int = 5
 
     def __post_init__(self):
         gas = ("log_u",) if self.log_u == FREE else ()
@@ -74,16 +78,35 @@ class GalaxyModel:
         if self.prior.names != expected:
             given = ", ".join(self.prior.names)
             raise UserError(f"prior of {given}; this model needs one of {', '.join(expected)}")
-        if self.log_u is not None and self.ssp.nebular is None:
-            raise UserError(
-                f"SSP grid {self.ssp.name} has no nebular tables: pass log_u=None or another grid"
-            )
+        if self.log_u is not None:
+            check_gas(self.ssp, None if self.log_u == FREE else self.log_u)
+        check_ages(self.ssp, self.prior.z[0], self.cosmology.age(self.prior.z[0]))
         if self.n_sub < 1:
-            raise UserError(f"n_sub is {self.n_sub}: cut the filters into at least one piece, better 8")
+            raise UserError(f"n_sub is {self.n_sub}: give each filter at least one wavelength, better 5")
 
     @classmethod
-    def preset(cls, name: str = "jades-pixels", ssp: SSPGrid | None = None) -> "GalaxyModel":
+    def preset(
+        cls,
+        name: str = "jades-pixels",
+        ssp: SSPGrid | None = None,
+        *,
+        sfh: StarFormationHistory | str = "delayed_tau",
+        dust: DustLaw | str = "calzetti",
+        log_u: float | str | None = -2.0,
+    ) -> "GalaxyModel":
         """A model of the literature by name; ``jades-pixels`` is that of arXiv:2506.04336.
+
+        Parameters
+        ----------
+        name : str
+        ssp : SSPGrid or None
+            Default: the BC03-MILES grid in the cache.
+        sfh : StarFormationHistory or str
+            A family, or its name in :data:`dsps_sbi.sfh.FAMILIES`: ``dirichlet`` is the paper's other
+            one (alpha = 1, t25, t50 and t75). The prior follows.
+        dust : DustLaw or str
+            A law, or its name in :data:`dsps_sbi.dust.LAWS`.
+        log_u : float, "free" or None
 
         Raises
         ------
@@ -92,7 +115,10 @@ class GalaxyModel:
         """
         if name != "jades-pixels":
             raise UserError(f"model preset {name!r} is unknown: use 'jades-pixels'")
-        return cls(load() if ssp is None else ssp, FilterSet.from_names(), Prior.jades_pixels())
+        sfh, dust = named(sfh, FAMILIES, "star formation history"), named(dust, LAWS, "dust law")
+        prior = Prior.jades_pixels(sfh, dust, free_log_u=log_u == FREE)
+        ssp = load() if ssp is None else ssp
+        return cls(ssp, FilterSet.from_names(), prior, sfh=sfh, dust=dust, log_u=log_u)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -147,18 +173,42 @@ class GalaxyModel:
         sides = [igm_transmission(wave[n:] * (1.0 + side), z) for side in (-1e-4, 1e-4)]
         return jnp.concatenate([igm_transmission(wave[:n], z), 0.5 * (sides[0] + sides[1])])
 
-    def _band_weights(self, z, quantiles):
-        """Weights (Sub, Band, Wave + Line) from light to f_nu in uJy, IGM included."""
+    def _band_weights(self, z):
+        """Weights (Band, Wave + Line) from light to f_nu in uJy, IGM included."""
         rows = []
         lines_aa = jnp.asarray(self._lines_aa, jnp.float32)
         for curve in self.filters.running:
             curve_aa, density, cum = (jnp.asarray(a, jnp.float32) for a in curve)
-            pixels = phot.pixel_weights(jnp.asarray(self._pixel_edges_aa), z, curve_aa, cum, quantiles)
-            lines = phot.line_weights(lines_aa, z, curve_aa, density, cum, quantiles)
-            rows.append(jnp.concatenate([pixels, lines], axis=-1))
+            pixels = phot.pixel_weights(jnp.asarray(self._pixel_edges_aa), z, curve_aa, cum)
+            lines = phot.line_weights(lines_aa, z, curve_aa, density)
+            rows.append(jnp.concatenate([pixels, lines]))
         pivot_aa = jnp.asarray(self.filters.pivot_aa, jnp.float32)
         scale = phot.flux_scale_ujy(z, self.cosmology.distance_mpc(z), pivot_aa)
-        return jnp.stack(rows, axis=1) * self._igm(z) * scale[:, None]
+        # the part of a filter inside the SSPs' wavelengths stands for the whole, see coverage
+        share = self.coverage(z)
+        scale = scale / jnp.where(share >= 1.0 - USABLE, share, 1.0)
+        return jnp.stack(rows) * self._igm(z) * scale[:, None]
+
+    def coverage(self, z):
+        """Share (..., Band) of each filter within the SSPs' wavelengths at redshift z (...).
+
+        A band of less than 0.99 is missing: its fluxes are NaN. From 0.99 to 0.999 the part inside
+        stands for the whole, and a fit that uses the band is flagged; see
+        :mod:`dsps_sbi.instruments.coverage` for the rule.
+        """
+        return covered_share(self.filters.running, *self._pixel_edges_aa[[0, -1]], z)
+
+    @cached_property
+    def sees_all(self) -> bool:
+        """Whether every band is complete at all redshifts of the prior."""
+        # most is lost in the blue at the highest redshift, in the red at the lowest
+        low, high = self._pixel_edges_aa[[0, -1]] * (1.0 + np.array(self.prior.z[::-1]))
+        inside = [np.diff(np.interp([low, high], curve_aa, cum)) for curve_aa, _, cum in self.filters.running]
+        return bool(np.min(inside) >= 1.0 - COMPLETE)
+
+    def _without_missing(self, flux, z):
+        """Fluxes (..., Band), NaN for the bands that are missing at z."""
+        return jnp.where(self.coverage(z) >= 1.0 - USABLE, flux, jnp.nan)
 
     def split(self, theta):
         """SFH parameters, [M/H], A_V and log formed mass out of theta (..., Param).
@@ -186,11 +236,12 @@ class GalaxyModel:
         Returns
         -------
         array (Object, Band)
-            f_nu [uJy].
+            f_nu [uJy]; NaN for bands that are missing, see :meth:`coverage`.
         """
         params, metallicity, av, log_mass = self.split(theta)
         flux = fast_fluxes(table, self.sfh, params, metallicity, av, self.gas_weights(theta))
-        return flux * 10.0 ** log_mass[:, None]
+        flux = flux * 10.0 ** log_mass[:, None]
+        return flux if self.sees_all else self._without_missing(flux, table.z)
 
     def _rest_light(self, theta, z):
         """(..., Wave + Line) attenuated light per Msun formed, and log formed mass."""
@@ -224,6 +275,8 @@ class GalaxyModel:
     def predict(self, theta, z):
         """Band fluxes at full wavelength resolution, any redshift; use ``jax.vmap`` over objects.
 
+        Nothing is refused here, so that it can be compiled and differentiated: see :meth:`check`.
+
         Parameters
         ----------
         theta : array (Param,)
@@ -233,11 +286,26 @@ class GalaxyModel:
         Returns
         -------
         array (Band,)
-            f_nu [uJy].
+            f_nu [uJy]; NaN, with a gradient of zero, for bands that are missing, see :meth:`coverage`.
         """
         light, log_mass = self._rest_light(jnp.asarray(theta), jnp.asarray(z, float))
-        weights = self._band_weights(z, jnp.array([0.0, 2.0]))[0]
-        return weights @ light * 10.0**log_mass
+        return self._without_missing(self._band_weights(z) @ light * 10.0**log_mass, z)
+
+    def check(self, theta, z):
+        """Refuse values that the model does not stand for, and that :meth:`predict` would take as they are.
+
+        Parameters
+        ----------
+        theta : array (..., Param)
+        z : array (...)
+
+        Raises
+        ------
+        UserError
+            For a wrong shape, values that are not finite or outside the prior, stars younger than the
+            youngest SSP, or a redshift at which no band lies within the SSPs' wavelengths.
+        """
+        check_values(self, theta, z)
 
     def spectrum(self, theta, z):
         """Observed spectrum at the SSPs' resolution; lines fill the pixel that they fall in.
@@ -266,55 +334,30 @@ class GalaxyModel:
         return wave, density * scale * 10.0**log_mass
 
     @cached_property
-    def _n_gas(self) -> int:
-        """Number of SSP ages with nebular emission."""
-        if self.log_u is None:
-            return 0
-        return int(np.searchsorted(self.ssp.age_gyr, self.ssp.nebular.age_gyr[-1] * 1.01))
-
-    @cached_property
     def _build_table(self):
-        quantiles = jnp.linspace(0.0, 1.0, self.n_sub + 1).at[-1].set(2.0)
-        n_wave, n_gas = len(self.ssp.wave_aa), self._n_gas
-        light = jnp.swapaxes(self._light, 0, 1)
-        # constant star formation over 1 Gyr, mean of all metallicities, scaled into float32's range
-        steady = np.diff(np.minimum(self.edges_gyr, 1.0))
-        typical = jnp.einsum("a,amn->n", steady, light)
-        plain, birth = is_plain(self.dust), birth_age(self.dust)
+        return table_builder(
+            self._light,
+            self._gas,
+            weights=self._band_weights,
+            rest_aa=self._rest_aa,
+            n_pixel=len(self.ssp.wave_aa),
+            edges_gyr=self.edges_gyr,
+            metallicity=self.ssp.metallicity,
+            dust=self.dust,
+            n_sub=self.n_sub,
+            age=self.cosmology.age,
+            oldest_gyr=float(self.cosmology.age(self.prior.z[0])),
+        )
 
-        def layer(light, weights, part, of_log_u=False):
-            weights = weights[..., part].reshape(-1, light[..., part].shape[-1])
-            rest_aa = jnp.asarray(self._rest_aa)[part]
-            # where the photons of each piece come from in a typical galaxy, breaks included
-            share = weights * (typical[part] / jnp.max(typical[part]))
-            share = share / jnp.maximum(share.sum(axis=1, keepdims=True), 1e-37)
-            screen = share @ self.dust(rest_aa) if plain else jnp.exp(share @ jnp.log(rest_aa))
-            return Layer(jnp.einsum("amn,kn->amk", light[..., part], weights), screen, of_log_u)
+    def band_table(self, z, *, trim: bool = True) -> BandTable:
+        """SSPs through every band at one redshift; exact there but for the dust within a band.
 
-        def build(light, gas, z):
-            weights = self._band_weights(z, quantiles)
-            continuum, lines = slice(None, n_wave), slice(n_wave, None)
-            layers = [layer(light, weights, continuum)]
-            if n_gas:
-                layers.append(layer(light[:n_gas], weights, lines))
-            if gas is not None:
-                gas = jnp.swapaxes(gas, 0, 1)
-                layers += [layer(gas, weights, part, True) for part in (continuum, lines)]
-            return BandTable(
-                z=z,
-                universe_gyr=self.cosmology.age(z),
-                layers=tuple(layers),
-                edges_gyr=jnp.asarray(self.edges_gyr, jnp.float32),
-                metallicity=jnp.asarray(self.ssp.metallicity, jnp.float32),
-                n_sub=self.n_sub,
-                dust=None if plain else self.dust,
-                n_young=0 if birth is None else int(np.searchsorted(self.edges_gyr, birth)),
-            )
-
-        return partial(jax.jit(build), light, self._gas)
-
-    def band_table(self, z) -> BandTable:
-        """SSPs through every band at one redshift; exact there but for the dust within a sub-band.
+        Parameters
+        ----------
+        z : float
+        trim : bool
+            Leave out the SSPs that are older than the Universe at z; tables of several redshifts,
+            which share one shape, keep those that are not at the lowest one of the prior.
 
         Raises
         ------
@@ -324,4 +367,5 @@ class GalaxyModel:
         low, high = self.prior.z
         if not low <= float(z) <= high:
             raise UserError(f"redshift {float(z):g} is outside the model's range {low:g}-{high:g}: mend it")
-        return self._build_table(jnp.asarray(z, jnp.float32))
+        table = self._build_table(jnp.asarray(z, jnp.float32))
+        return table.trimmed() if trim else table

@@ -1,16 +1,18 @@
 """The amortised posterior: photometry in, draws of parameters and derived quantities out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .derived import DESCRIPTIONS, MassTable, derive
+from .derived import MassTable, derive, quantities_of
+from .dust import Calzetti, DustLaw
 from .errors import UserError
 from .infer import infer_cube
+from .instruments.coverage import covered_bands
 from .instruments.filter_names import canonical_filter
 from .instruments.jades import SNR_BANDS
 from .network import PixelNetwork
@@ -34,6 +36,9 @@ class AmortizedPosterior:
     mass_table : MassTable
     meta : mapping
         Provenance: SSPs, IMF, tracks, versions, seed, command, validation.
+    dust : DustLaw
+    log_u : float, "free" or None
+        Those of the model, as :class:`~dsps_sbi.model.GalaxyModel` has them; inference does not need them.
     typicality : Typicality or None
         What tells how usual data are without SSPs.
     """
@@ -44,6 +49,8 @@ class AmortizedPosterior:
     noise: DepthNoise
     mass_table: MassTable
     meta: Mapping
+    dust: DustLaw = field(default_factory=Calzetti)
+    log_u: float | str | None = -2.0
     typicality: Typicality | None = None
 
     @property
@@ -54,7 +61,7 @@ class AmortizedPosterior:
     @property
     def quantities(self) -> tuple[str, ...]:
         """Parameters and derived quantities, the order of :meth:`quantity_draws`' last axis."""
-        return tuple(DESCRIPTIONS)
+        return quantities_of(self.names)
 
     @cached_property
     def snr_bands(self) -> np.ndarray:
@@ -73,6 +80,16 @@ class AmortizedPosterior:
             raise UserError(
                 f"redshift {z:g} is outside the bundle's range {low:g}-{high:g}: correct it or train another"
             )
+
+    def coverage(self, z) -> tuple[np.ndarray, np.ndarray]:
+        """Which bands (..., Band) the SSPs of the training covered at redshifts z (...).
+
+        Returns
+        -------
+        complete, usable : bool ndarray
+            See :mod:`dsps_sbi.instruments.coverage`; all True where the bundle says nothing about it.
+        """
+        return covered_bands(self.meta.get("coverage"), len(self.filters), z)
 
     def align(self, filters, *arrays):
         """Put columns (Object, Band) of given filters in the network's order, NaN for absent bands.
@@ -97,22 +114,26 @@ class AmortizedPosterior:
             out.append(full)
         return tuple(out)
 
+    def _values(self, table, theta, universe, wanted):
+        """Quantities (Quantity, Object, Draw) of theta (Object, Draw, Param)."""
+        flat, ages = theta.reshape(-1, theta.shape[-1]), jnp.repeat(universe, theta.shape[1])
+        values = derive(self.network.sfh, table, flat, self.names, ages, wanted)
+        return jnp.stack([values[name].reshape(theta.shape[:2]) for name in wanted])
+
     @cached_property
     def _draw(self):
-        def draw(weights, table, data, ids, key, n_draws, derived):
+        def draw(weights, table, data, ids, key, n_draws, wanted):
             condition = self.network.condition(weights, *data)
             shape = (n_draws, len(self.names))
             noise = jax.vmap(lambda i: jax.random.normal(jax.random.fold_in(key, i), shape))(ids)
             u, log_q = self.network.draw(weights, condition, noise)
             universe = self.network.cosmology.age(data[-1])
             theta = self.network.prior.from_normal(u, universe[:, None])
-            if not derived:
+            if not wanted:
                 return u, log_q, theta
-            flat = theta.reshape(-1, theta.shape[-1])
-            values = derive(self.network.sfh, table, flat, self.names, jnp.repeat(universe, n_draws))
-            return jnp.stack([values[name].reshape(u.shape[:2]) for name in self.quantities])
+            return self._values(table, theta, universe, wanted)
 
-        return jax.jit(draw, static_argnames=("n_draws", "derived"))
+        return jax.jit(draw, static_argnames=("n_draws", "wanted"))
 
     def prepared(self, flux_ujy, sky_ujy, z, valid=None, upper=None):
         """What the network takes: flux, sky, valid, upper (Object, Band) and z (Object,).
@@ -135,9 +156,10 @@ class AmortizedPosterior:
             )
         good = np.isfinite(flux) & np.isfinite(sky) & (sky > 0)
         valid = good if valid is None else good & np.asarray(valid)
-        upper = np.zeros_like(valid) if upper is None else valid & np.asarray(upper)
+        upper = np.zeros_like(valid) if upper is None else np.asarray(upper)
         z = np.broadcast_to(np.asarray(z, np.float32), flux.shape[:1])
-        return np.where(valid, flux, 0.0), np.where(valid, sky, 1.0), valid, upper, z
+        valid = valid & self.coverage(z)[1]
+        return np.where(valid, flux, 0.0), np.where(valid, sky, 1.0), valid, upper & valid, z
 
     def in_range(self, data) -> np.ndarray:
         """Whether all errors and upper limits of objects (Object,) lie in the range of training."""
@@ -159,22 +181,21 @@ class AmortizedPosterior:
 
     def draw_normal(self, data, ids, key, n_draws):
         """Draws u (Object, Draw, Param) of the network in normal coordinates, from :meth:`prepared` data."""
-        return self._draw(self.weights, self.mass_table, data, ids, key, n_draws=n_draws, derived=False)[0]
+        return self._draw(self.weights, self.mass_table, data, ids, key, n_draws=n_draws, wanted=())[0]
 
     @cached_property
     def _derive(self):
-        def run(table, u, z):
+        def run(table, u, z, wanted):
             universe = self.network.cosmology.age(z)
             theta = self.network.prior.from_normal(u, universe[:, None])
-            flat = theta.reshape(-1, theta.shape[-1])
-            values = derive(self.network.sfh, table, flat, self.names, jnp.repeat(universe, u.shape[1]))
-            return jnp.stack([values[name].reshape(u.shape[:2]) for name in self.quantities])
+            return self._values(table, theta, universe, wanted)
 
-        return jax.jit(run)
+        return jax.jit(run, static_argnames="wanted")
 
-    def derived_draws(self, u, z):
-        """All :attr:`quantities` (Quantity, Object, Draw) of draws u (Object, Draw, Param) at z (Object,)."""
-        return self._derive(self.mass_table, jnp.asarray(u), jnp.asarray(z))
+    def derived_draws(self, u, z, quantities=None):
+        """Quantities (Quantity, Object, Draw) of draws u (Object, Draw, Param) at redshifts z (Object,)."""
+        wanted = quantities_of(self.names, quantities)
+        return self._derive(self.mass_table, jnp.asarray(u), jnp.asarray(z), wanted=wanted)
 
     def sample(self, flux_ujy, sky_ujy, z, *, n_draws=500, seed=0, valid=None, upper=None, ids=None):
         """Draws of the parameters.
@@ -196,18 +217,30 @@ class AmortizedPosterior:
         -------
         array (Object, Draw, Param)
         """
-        return self._drawn(flux_ujy, sky_ujy, z, valid, upper, ids, seed, n_draws, False)[2]
+        return self._drawn(flux_ujy, sky_ujy, z, valid, upper, ids, seed, n_draws, ())[2]
 
-    def quantity_draws(self, flux_ujy, sky_ujy, z, *, n_draws=500, seed=0, valid=None, upper=None, ids=None):
-        """Draws (Quantity, Object, Draw) of all :attr:`quantities`; arguments as for :meth:`sample`."""
-        return self._drawn(flux_ujy, sky_ujy, z, valid, upper, ids, seed, n_draws, True)
+    def quantity_draws(
+        self, flux_ujy, sky_ujy, z, *, n_draws=500, seed=0, valid=None, upper=None, ids=None, quantities=None
+    ):
+        """Draws (Quantity, Object, Draw) of some quantities, by default all :attr:`quantities`.
 
-    def _drawn(self, flux_ujy, sky_ujy, z, valid, upper, ids, seed, n_draws, derived):
+        Other arguments as for :meth:`sample`.
+
+        Parameters
+        ----------
+        quantities : sequence of str or None
+            Further ones are formation times such as ``t10``, ``t90_lookback``, ``t25_fraction``; see
+            :func:`dsps_sbi.derived.quantities_of`.
+        """
+        wanted = quantities_of(self.names, quantities)
+        return self._drawn(flux_ujy, sky_ujy, z, valid, upper, ids, seed, n_draws, wanted)
+
+    def _drawn(self, flux_ujy, sky_ujy, z, valid, upper, ids, seed, n_draws, wanted):
         data = self.prepared(flux_ujy, sky_ujy, z, valid, upper)
         ids = np.arange(len(data[0])) if ids is None else np.asarray(ids)
         key, table = jax.random.key(seed), self.mass_table
         return self._draw(
-            self.weights, table, data, ids.astype(np.uint32), key, n_draws=n_draws, derived=derived
+            self.weights, table, data, ids.astype(np.uint32), key, n_draws=n_draws, wanted=wanted
         )
 
     def log_prob(self, theta, flux_ujy, sky_ujy, z, *, valid=None, upper=None):

@@ -155,19 +155,23 @@ class StudentT:
         return 0.5 + 0.5 * self._centred(value / self.scale, jnp) / self._centred(self.bound / self.scale, np)
 
 
+MARGINALS: Mapping[str, type] = MappingProxyType({"uniform": Uniform, "beta": Beta, "student_t": StudentT})
+"""Marginals by the names that configurations have for them."""
+
+
 @dataclass(frozen=True, eq=False)
 class Prior:
     """Independent priors of named parameters.
 
     Parameters
     ----------
-    marginals : mapping of str to Uniform
+    marginals : mapping of str to Uniform, Beta or StudentT
         In the order of the ``Param`` axis.
     z : tuple of float
         Range of redshifts, uniform, that a network trained under this prior knows.
     """
 
-    marginals: Mapping[str, Uniform]
+    marginals: Mapping[str, Uniform | Beta | StudentT]
     z: tuple[float, float] = (0.001, 7.5)
 
     def __post_init__(self):
@@ -204,19 +208,67 @@ class Prior:
         v = jnp.stack(columns, axis=-1)
         return jnp.all((v >= -1e-6) & (v <= 1.0 + 1e-6), axis=-1)
 
-    @classmethod
-    def jades_pixels(cls) -> "Prior":
-        """The prior of arXiv:2506.04336 for delayed-tau histories.
+    def check(self, theta, z, universe_gyr):
+        """Refuse parameters and redshifts outside the prior.
 
-        log formed mass flat 4-12, tau log-uniform 0.01-100 Gyr, start uniform in the age of the
-        Universe, [M/H] flat -2.27..0.40, A_V flat 0-4 mag, z flat 0.001-7.5.
+        Parameters
+        ----------
+        theta : array (..., Param)
+        z, universe_gyr : array (...)
+            Redshifts, and the age of the Universe there [Gyr].
+
+        Raises
+        ------
+        UserError
+            Naming each parameter that is outside, or NaN, of the first object that has one.
         """
+        theta, z = np.asarray(theta), np.asarray(z)
+        n = len(self.names)
+        if theta.ndim < 1 or theta.shape[-1] != n:
+            raise UserError(f"theta has shape {theta.shape}, expected (..., {n}): {', '.join(self.names)}")
+        low, high = self.z
+        # written so that NaN is outside; the ends are float64, redshifts may be float32
+        wrong = ~((z >= low * (1 - 1e-6)) & (z <= high * (1 + 1e-6)))
+        if wrong.any():
+            worst = float(z[wrong].ravel()[0])
+            raise UserError(f"redshift {worst:g} is outside the model's range {low:g}-{high:g}: correct it")
+        columns = [m.cdf(theta[..., i], universe_gyr) for i, m in enumerate(self.marginals.values())]
+        v = np.stack(np.broadcast_arrays(*columns), axis=-1).reshape(-1, n)
+        bad = ~((v >= -1e-6) & (v <= 1.0 + 1e-6))
+        if bad.any():
+            row = int(np.flatnonzero(bad.any(axis=1))[0])
+            at = np.broadcast_to(z, theta.shape[:-1]).ravel()[row]
+            values = theta.reshape(-1, n)[row]
+            named = [f"{self.names[i]} = {values[i]:g}" for i in np.flatnonzero(bad[row])]
+            raise UserError(f"theta outside the prior at z = {at:g}: bring {', '.join(named)} inside")
+
+    @classmethod
+    def jades_pixels(cls, sfh=None, dust=None, *, free_log_u: bool = False) -> "Prior":
+        """The prior of arXiv:2506.04336, for any star formation history and dust law.
+
+        log formed mass flat 4-12, [M/H] flat -2.27..0.40, A_V flat 0-4 mag, z flat 0.001-7.5; history
+        and dust law say their own (``marginals``); log U, where it is free, flat -4..-1.
+
+        Parameters
+        ----------
+        sfh : StarFormationHistory or None
+            Default: delayed tau.
+        dust : DustLaw or None
+            Default: Calzetti, which has no parameters.
+        free_log_u : bool
+        """
+        from .sfh import DelayedTau  # its families use the marginals of this module
+
+        sfh = DelayedTau() if sfh is None else sfh
+        own = dust.marginals() if getattr(dust, "names", ()) else {}
+        gas = {"log_u": Uniform(-4.0, -1.0)} if free_log_u else {}
         return cls(
             {
-                "log_tau": Uniform(-2.0, 2.0),
-                "t_start": Uniform(0.0, 1.0, of_age=True),
+                **sfh.marginals(),
                 "metallicity": Uniform(-2.27, 0.40),
                 "av": Uniform(0.0, 4.0),
+                **own,
+                **gas,
                 "log_mass_formed": Uniform(4.0, 12.0),
             }
         )

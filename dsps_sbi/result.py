@@ -8,7 +8,7 @@ from astropy.io import fits
 from astropy.table import QTable
 
 from .columns import Columns
-from .derived import DESCRIPTIONS
+from .derived import describe
 from .errors import UserError
 from .io.atomic import atomic_path
 from .io.summary import write_summary
@@ -82,7 +82,7 @@ class ImageResult:
             columns=self.columns.reshaped(self.shape),
             header=self.header,
             meta=self.meta,
-            descriptions={name: DESCRIPTIONS[name] for name in names},
+            descriptions={name: describe(name) for name in names},
         )
 
     def write(self, folder) -> list[Path]:

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .band_table import BandTable
+from .errors import UserError
+from .instruments.coverage import USABLE
 from .instruments.jades import SNR_BANDS
 from .kernels.likelihood import mean_snr
 from .model import GalaxyModel
@@ -59,12 +61,29 @@ class Simulator:
     noise : DepthNoise
     masks : BandMasks
     limits : UpperLimits
+
+    Raises
+    ------
+    UserError
+        If fewer bands lie within the SSPs' wavelengths than a mock has at least, at some redshift.
     """
 
     model: GalaxyModel
     noise: DepthNoise
     masks: BandMasks
     limits: UpperLimits = UpperLimits()
+
+    def __post_init__(self):
+        if self.model.sees_all:
+            return
+        z = np.linspace(*self.model.prior.z, 512)
+        n = np.sum(np.asarray(self.model.coverage(z)) >= 1.0 - USABLE, axis=1)
+        if n.min() < self.masks.fewest:
+            raise UserError(
+                f"{n.min()} bands lie within the wavelengths of SSP grid {self.model.ssp.name} at z = "
+                f"{z[np.argmin(n)]:.3g}, {self.masks.fewest} are needed: narrow the prior's "
+                "redshifts or use a grid that reaches further"
+            )
 
     @classmethod
     def jades_pixels(cls, model: GalaxyModel, **noise) -> "Simulator":
@@ -84,7 +103,7 @@ class Simulator:
         """
         low, high = self.model.prior.z
         share = (jnp.arange(n) + jax.random.uniform(key, (n,))) / n
-        tables = [self.model.band_table(z) for z in np.asarray(low + share * (high - low))]
+        tables = [self.model.band_table(z, trim=False) for z in np.asarray(low + share * (high - low))]
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *tables)
 
     def noiseless(self, u, table: BandTable):
@@ -93,10 +112,18 @@ class Simulator:
         return self.model.predict_fast(theta, table), theta
 
     def observe(self, key, u, theta, z, flux) -> Mocks:
-        """Noise, masks and upper limits on noiseless fluxes (Object, Band)."""
+        """Noise, masks and upper limits on noiseless fluxes (Object, Band).
+
+        Bands outside the SSPs' range are missing.
+        """
         sky_key, noise_key, mask_key, limit_key = jax.random.split(key, 4)
         sky = self.noise.sample_sky(sky_key, len(z))
         valid = self.masks.sample(mask_key, len(z))
+        if not self.model.sees_all:
+            usable = self.model.coverage(z) >= 1.0 - USABLE
+            flux, seen = jnp.where(usable, flux, 0.0), valid & usable
+            # too few left of a random subset: all that there are
+            valid = jnp.where(seen.sum(axis=1, keepdims=True) < self.masks.fewest, usable, seen)
         flux, upper = self.limits.censor(limit_key, self.noise.add(noise_key, flux, sky), sky, valid)
         return Mocks(u, theta, z, flux, sky, valid, upper)
 

@@ -8,6 +8,7 @@ import numpy as np
 from .checks.recovery import recovery
 from .derived import MassTable, derive
 from .fit_typicality import fit_typicality
+from .instruments.coverage import redshift_ranges
 from .match import reference_fluxes
 from .model import GalaxyModel
 from .network import Architecture, PixelNetwork
@@ -86,11 +87,21 @@ def train(
             "remnants": "Renzini & Ciotti (1993)",
         },
         "reference": reference_fluxes(model),
+        "coverage": None if model.sees_all else redshift_ranges(model.coverage, model.prior.z),
     }
     if start is not None:
         meta["start"] = {key: start.meta.get(key) for key in ("name", "command", "simulations", "sha256")}
     table = MassTable.from_grid(model.ssp)
-    post = AmortizedPosterior(network, trained.weights, model.filters.names, simulator.noise, table, meta)
+    post = AmortizedPosterior(
+        network,
+        trained.weights,
+        model.filters.names,
+        simulator.noise,
+        table,
+        meta,
+        model.dust,
+        model.log_u,
+    )
     meta["validation"] = validate(post, simulator, seed=config.seed + 10)
     if emulator_steps == 0:
         return post

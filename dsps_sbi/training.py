@@ -63,6 +63,8 @@ class TrainConfig:
         for name in ("steps", "batch", "n_z", "n_per_z", "pool", "refresh"):
             if getattr(self, name) < 1:
                 raise UserError(f"training option {name}={getattr(self, name)}: give a positive integer")
+        if not 0.0 < self.learning_rate < 1.0:
+            raise UserError(f"learning rate {self.learning_rate}: give one between 0 and 1, such as 0.01")
         if self.batch > self.n_z * self.n_per_z:
             raise UserError(
                 f"batch {self.batch} of {self.n_z} x {self.n_per_z} candidates: lower it or raise n_per_z"
@@ -171,7 +173,7 @@ class Trainer:
             config.steps,
             1e-3 * config.learning_rate,
         )
-        # Muon gets as far with a fourth of the mocks that Adam needs, for a fifth more work a step
+        # Muon (Jordan et al. 2024): at equal numbers of mocks its loss ends well below that of Adam
         muon = optax.contrib.muon(
             schedule, adam_b2=0.99, adam_learning_rate=lambda step: 0.2 * schedule(step)
         )

@@ -19,7 +19,7 @@ from .kernels.mass import draw_mass, marginalise
 from .kernels.psis import effective_draws, pareto_smooth, systematic_resample
 from .match import check_match, model_of
 from .model import GalaxyModel
-from .ssp import available, load
+from .ssp import available
 from .ssp.fetch import FILES
 
 # Branches of an object's key: the flow's noise is the key itself
@@ -78,18 +78,11 @@ class Weigher:
     ----------
     post : AmortizedPosterior
     model : GalaxyModel
-
-    Raises
-    ------
-    UserError
-        If the model's fluxes are not those of training, see :func:`~dsps_sbi.match.check_match`.
+        See :func:`weigher`, which makes sure of that.
     """
 
     post: object
     model: GalaxyModel
-
-    def __post_init__(self):
-        check_match(self.post, self.model)
 
     @property
     def n_shape(self) -> int:
@@ -225,7 +218,7 @@ def weigher(post, model="auto") -> Weigher | None:
     Raises
     ------
     UserError
-        If the model is not that of training.
+        If the model is not that of training, see :func:`~dsps_sbi.match.check_match`.
     """
     if model is None or isinstance(model, Weigher):
         return model
@@ -236,5 +229,6 @@ def weigher(post, model="auto") -> Weigher | None:
         # a bundle without reference fluxes cannot tell whether a model is its own
         if name not in FILES or not available(name) or "reference" not in post.meta:
             return None
-        model = model_of(post, load(name))
+        return Weigher(post, model_of(post))
+    check_match(post, model)
     return Weigher(post, model)

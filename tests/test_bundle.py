@@ -81,7 +81,11 @@ def test_no_such_bundle(tmp_path):
         (r"format = \d+\n", "", "has format None"),
         (r"cosmology = .*\n", "", "not complete"),
         (r"filters = .*\n", "", r"not complete \('filters'\)"),
-        (r'sfh = "delayed_tau"', 'sfh = "no_such_history"', "not complete"),
+        (
+            r"kind = \"delayed_tau\"",
+            'kind = "no_such_history"',
+            "star formation history .no_such_history. is unknown",
+        ),
         (r"width = 24", "width = 25", "lacks weights that its configuration needs"),
         (r"n_bins = ", "n_bins = x", "cannot be read"),
     ],

@@ -107,6 +107,21 @@ def test_train(run, toy, tmp_path, monkeypatch, tiny_posterior):
     assert seen["config"].steps == 3 and seen["config"].seed == 2 and seen["model"].ssp is toy
     meta = json.loads((folder / META).read_text())
     assert meta["name"] == "mine" and meta["command"] == "dsps-sbi " + " ".join(argv)
+    other = ["--sfh", "dirichlet", "--dust", "charlot_fall", "--log-u", "free"]
+    assert run(*argv[:-1], tmp_path / "other.bundle", *other)[0] == 0
+    assert seen["model"].names[3:] == ("log_ssfr_now", "metallicity", "av", "log_u", "log_mass_formed")
+    assert run(*argv, "--log-u", "none")[0] == 0 and seen["model"].log_u is None
+    for words, message in (
+        (
+            ("--sfh", "tau"),
+            "error: star formation history 'tau' is unknown: use one of delayed_tau, dirichlet",
+        ),
+        (("--dust", "smc"), "error: dust law 'smc' is unknown: use one of calzetti, noll, salim"),
+        (("--log-u", "high"), "error: --log-u high: give a number such as -2, 'free' or 'none'"),
+        (("--log-u", "3"), "error: log U is 3.0: give -4 to -1, 'free', or None"),
+    ):
+        status, _, error = run(*argv, *words)
+        assert status == 1 and error.startswith(message)
     (tmp_path / "file").write_text("in the way")
     for place in (tmp_path / "file", tmp_path / "file" / "bundle"):
         status, _, error = run(*argv[:-1], place)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dsps_sbi.derived import DESCRIPTIONS, LOG_SSFR_FLOOR, MassTable, derive
+from dsps_sbi.derived import LOG_SSFR_FLOOR, MassTable, derive, describe, quantities_of
 from dsps_sbi.errors import UserError
 from dsps_sbi.kernels.csp import metallicity_weights
 from dsps_sbi.sfh import DelayedTau, age_edges, mass_weights
@@ -68,7 +68,7 @@ def test_floor_and_relations(toy, galaxies):
     derived = derive(DelayedTau(), MassTable.from_grid(toy), old, NAMES, jnp.maximum(universe, 5.0))
     np.testing.assert_allclose(derived["log_sfr_100"], old[:, 4] + LOG_SSFR_FLOOR, atol=1e-5)
     derived = derive(DelayedTau(), MassTable.from_grid(toy), theta, NAMES, universe)
-    assert list(derived) == list(DESCRIPTIONS)
+    assert tuple(derived) == quantities_of(NAMES)
     assert all(np.isfinite(values).all() and values.shape == (N,) for values in derived.values())
     np.testing.assert_allclose(derived["log_ssfr"], derived["log_sfr_100"] - derived["log_mass"], atol=1e-5)
     assert np.all(derived["log_sfr_100"] >= theta[:, 4] + LOG_SSFR_FLOOR - 1e-5)
@@ -76,6 +76,38 @@ def test_floor_and_relations(toy, galaxies):
     assert np.all(derived["log_mass"] <= derived["log_mass_formed"])
     assert np.all(derived["t50"] >= derived["t_start"] - 1e-4) and np.all(derived["t50"] <= universe + 1e-4)
     assert np.all(derived["mass_weighted_age"] <= universe - derived["t_start"] + 1e-4)
+
+
+def test_times_that_are_asked_for(toy, galaxies):
+    theta, universe = galaxies
+    wanted = ("t10", "log_mass", "t50_lookback", "t90_fraction", "t2.5", "t50", "t10_lookback")
+    derived = derive(DelayedTau(), MassTable.from_grid(toy), theta, NAMES, universe, wanted)
+    assert tuple(derived) == wanted
+    usual = derive(DelayedTau(), MassTable.from_grid(toy), theta, NAMES, universe)
+    np.testing.assert_array_equal(derived["log_mass"], usual["log_mass"])
+    np.testing.assert_allclose(derived["t50"], usual["t50"], rtol=1e-6)
+    np.testing.assert_allclose(derived["t50_lookback"], universe - usual["t50"], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(derived["t10_lookback"], universe - derived["t10"], rtol=1e-5, atol=1e-5)
+    assert np.all(derived["t2.5"] <= derived["t10"]) and np.all(derived["t10"] <= derived["t50"])
+    ninety = DelayedTau().formation_time(theta[:, :2], 0.9, universe)
+    np.testing.assert_allclose(derived["t90_fraction"], ninety / universe, rtol=1e-5)
+
+
+@pytest.mark.parametrize("wanted", [("t100",), ("t0",), ("t50_redshift",), ("age",), ()])
+def test_quantities_that_are_not_there(wanted):
+    with pytest.raises(
+        UserError, match="quantity .* is not there: choose from log_mass, .*, or times such as"
+    ):
+        quantities_of(NAMES, wanted)
+
+
+def test_words_for_times():
+    assert describe("t90_lookback") == (
+        "Gyr",
+        "lookback time from the epoch of observation when 90 % of the formed mass existed",
+    )
+    assert describe("t2.5_fraction")[0] == "" and describe("t10")[0] == "Gyr"
+    assert quantities_of(NAMES, ["t10", "av", "t10"]) == ("t10", "av")
 
 
 def test_a_grid_without_mass_fractions(toy):

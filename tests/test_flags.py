@@ -14,6 +14,7 @@ def test_bits_are_distinct_and_fixed():
         ("OUT_OF_DEPTH", 32),
         ("BAD_DRAWS", 64),
         ("UNCHECKED", 128),
+        ("BAND_OUT_OF_RANGE", 256),
         ("UNTRUSTED", 512),
         ("LIMIT_RANGE", 1024),
     ]

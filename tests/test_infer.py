@@ -143,8 +143,8 @@ def test_an_interruption_leaves_no_file_of_draws(tiny_posterior, make_cube, tmp_
 def test_draws_that_are_not_finite_are_flagged(tiny_posterior, make_cube, monkeypatch):
     real = type(tiny_posterior).derived_draws
 
-    def broken(self, u, z):
-        draws = np.array(real(self, u, z))
+    def broken(self, u, z, names):
+        draws = np.array(real(self, u, z, names))
         draws[0, 4, 0] = np.nan
         return draws
 
@@ -152,6 +152,17 @@ def test_draws_that_are_not_finite_are_flagged(tiny_posterior, make_cube, monkey
     result = tiny_posterior.infer(make_cube(), **OPTIONS)
     assert np.flatnonzero(has(result, PixelFlag.BAD_DRAWS)).tolist() == [4]
     assert np.flatnonzero(~result.fitted).tolist() == [4] and result.totals["n_left_out"].tolist() == [1] * 4
+
+
+def test_quantities_can_be_chosen(tiny_posterior, make_cube, reference, tmp_path):
+    wanted = ("t90_lookback", "log_mass", "t10")
+    result = tiny_posterior.infer(make_cube(), quantities=wanted, draws_path=tmp_path / "draws.h5", **OPTIONS)
+    assert result.names == wanted and result.totals["quantity"].tolist() == ["log_mass"]
+    i = reference.names.index("log_mass")
+    np.testing.assert_allclose(result.percentiles[1], reference.percentiles[i], **CLOSE)
+    assert result.maps("t10").descriptions["t10"][0] == "Gyr"
+    with pytest.raises(UserError, match="quantity sfr is not there: choose from log_mass"):
+        tiny_posterior.infer(make_cube(), quantities=("sfr",), **OPTIONS)
 
 
 @pytest.mark.parametrize("z", [7.6, 14.2])

@@ -13,9 +13,9 @@ ALL = FILES + sorted(Path(__file__).parent.rglob("*.py"))
 
 # From the bottom up; what is not named here (training, inference, maps, command line) is a verb.
 LAYERS = (
-    ("errors", "constants", "_typing", "kernels"),
+    ("errors", "constants", "_typing", "kernels", "plain"),
     ("cosmology", "prior", "sfh", "dust", "instruments", "noise", "ssp", "io", "encoders", "flows"),
-    ("band_table", "model", "network"),
+    ("band_table", "model", "model_checks", "network"),
     ("simulate",),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

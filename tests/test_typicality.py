@@ -83,7 +83,7 @@ def test_cells_with_few_mocks_borrow_from_others():
 def test_command(run, fitted, tiny_posterior, toy, toy_model, tmp_path, monkeypatch):
     meta = tiny_posterior.meta | {"reference": reference_fluxes(toy_model)}
     folder = save_bundle(dataclasses.replace(tiny_posterior, meta=meta), tmp_path / "plain")
-    monkeypatch.setattr("dsps_sbi.ssp.load", lambda name: toy)
+    monkeypatch.setattr("dsps_sbi.match.load", lambda name: toy)
     seen = {}
 
     def fit(post, simulator, **options):

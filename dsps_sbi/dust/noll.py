@@ -5,6 +5,7 @@ from functools import cached_property
 
 from ..errors import UserError
 from ..kernels import attenuation as kernel
+from ..prior import Uniform
 from .protocol import columns
 
 # Tilts and bumps of galaxies are inside these by far; Salim's R_V has no meaning above 0.98
@@ -47,6 +48,14 @@ class Noll:
     @property
     def _fixed(self):
         return {"dust_slope": self.slope, "dust_bump": self.bump}
+
+    def marginals(self) -> dict[str, Uniform]:
+        """Marginals of the free parameters for a :class:`dsps_sbi.prior.Prior`.
+
+        Flat: tilt -1.2..0.4, bump 0..6.
+        """
+        ranges = {"dust_slope": Uniform(-1.2, 0.4), "dust_bump": Uniform(0.0, 6.0)}
+        return {name: ranges[name] for name in self.names}
 
     def __call__(self, wave_aa, params=None):
         """A(lambda) / A_V at rest wavelengths (Wave,) [Angstrom]; see the protocol."""

@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class DustLaw(Protocol):
-    """A dust law; the two attributes may be left out, and then have the values given here.
+    """A dust law; what is not ``__call__`` may be left out, the attributes then having the values given here.
 
     Attributes
     ----------
@@ -15,6 +15,9 @@ class DustLaw(Protocol):
         besides that of all stars; None, the default, for a single screen. A law with two screens
         has a method ``birth`` with the arguments of ``__call__``: what the second one adds.
     """
+
+    def marginals(self):
+        """Marginals (dict) of the free parameters, the prior that the presets give them."""
 
     def __call__(self, wave_aa, params=None):
         """A(lambda) / A_V of the screen before all stars.

@@ -6,19 +6,25 @@ histories, so that everything here is written with
 :math:`\varphi_2(x) = (e^x - 1 - x)/x^2` and its series.
 """
 
+from math import factorial
+
 import jax.numpy as jnp
+import numpy as np
 
 # Above this argument the direct formula has no cancellation left; below it the series has converged.
 _SPLIT = 1.0
 
 
+# The series of phi2, economised: a polynomial through Chebyshev nodes of -1..1, good to 1e-8
+_PHI2 = np.polynomial.Chebyshev.interpolate(lambda x: sum(x**k / factorial(k + 2) for k in range(20)), 7)
+_PHI2 = _PHI2.convert(kind=np.polynomial.Polynomial).coef
+
+
 def phi2(x):
-    """(exp(x) - 1 - x) / x^2 by its series, to float32 round-off for x between -1 and 1."""
-    term = jnp.full_like(x, 0.5)
-    total = term
-    for n in range(3, 13):
-        term = term * x / n
-        total = total + term
+    """(exp(x) - 1 - x) / x^2 to float32 round-off for x between -1 and 1."""
+    total = jnp.full_like(x, _PHI2[-1])
+    for coefficient in _PHI2[-2::-1]:
+        total = total * x + coefficient
     return total
 
 
@@ -51,17 +57,24 @@ def fraction_younger(age_gyr, duration_gyr, tau_gyr):
     array
         In [0, 1]; accurate in relative terms for young ages too, where it is tiny.
     """
-    x0 = duration_gyr / tau_gyr
-    d = jnp.clip(age_gyr / tau_gyr, 0.0, x0)
+    # one division for each history, products for each age
+    per_tau, per_duration = 1.0 / tau_gyr, 1.0 / duration_gyr
+    x0 = duration_gyr * per_tau
+    d = jnp.clip(age_gyr * per_tau, 0.0, x0)
     # from the times, not x0 - d: for x0 of hundreds its rounding would enter the exponent
-    before = jnp.maximum(duration_gyr - age_gyr, 0.0) / tau_gyr
+    since = jnp.maximum(duration_gyr - age_gyr, 0.0)
+    before = since * per_tau
     ds = jnp.minimum(d, _SPLIT)
-    # G(x0) - G(x0 - d), times exp(x0): free of cancellation for small d and any x0 >= d
-    near = x0 * jnp.expm1(ds) - ds**2 * jnp.exp(ds) * phi2(-ds)
+    second = phi2(ds)
+    first = 1.0 + ds * second
+    # G(x0) - G(x0 - d), times exp(x0), is d (before * first + d * second). Short histories have it over
+    # x0^2 in shares of the duration, which do not depend on tau: without that the powers of tau above
+    # and below the line cancel to rounding in the gradient
+    share = jnp.minimum(age_gyr * per_duration, 1.0)
+    young = share * (since * per_duration * first + share * second) * (1.0 / phi2(jnp.minimum(x0, _SPLIT)))
+    near = ds * (before * first + ds * second) * jnp.exp(-x0)
     far = (1.0 + before) * jnp.exp(-before) - (1.0 + x0) * jnp.exp(-x0)
-    x0s = jnp.minimum(x0, _SPLIT)
-    young = near / (x0s**2 * phi2(x0s))
-    old = jnp.where(d < _SPLIT, near * jnp.exp(-x0), far) / formed_fraction(jnp.maximum(x0, _SPLIT))
+    old = jnp.where(d < _SPLIT, near, far) * (1.0 / formed_fraction(jnp.maximum(x0, _SPLIT)))
     return jnp.clip(jnp.where(x0 < _SPLIT, young, old), 0.0, 1.0)
 
 

@@ -28,8 +28,8 @@ def pixel_edges(wave_aa):
     return np.concatenate([2 * wave_aa[:1] - mid[:1], mid, 2 * wave_aa[-1:] - mid[-1:]])
 
 
-def pixel_weights(edges_aa, z, curve_aa, curve_cum, quantiles):
-    """Weights that turn a rest-frame spectrum into the photon integrals of pieces of one filter.
+def pixel_weights(edges_aa, z, curve_aa, curve_cum):
+    """Weights that turn a rest-frame spectrum into the photon integral of one filter.
 
     Parameters
     ----------
@@ -39,21 +39,18 @@ def pixel_weights(edges_aa, z, curve_aa, curve_cum, quantiles):
         Redshift.
     curve_aa, curve_cum : array (n,)
         Observed wavelengths and the running integral P of lambda T, normalised to end at 1.
-    quantiles : array (Sub + 1,)
-        Where the filter is cut, as values of P; (0, 1) takes it whole.
 
     Returns
     -------
-    array (Sub, Wave)
-        Their sum over Wave is each piece's share of the filter.
+    array (Wave,)
+        Their sum is the share of the filter within the spectrum.
     """
     share = jnp.interp(edges_aa * (1.0 + z), curve_aa, curve_cum)
-    piece = jnp.clip(share[None, :], quantiles[:-1, None], quantiles[1:, None])
-    return piece[:, 1:] - piece[:, :-1]
+    return share[1:] - share[:-1]
 
 
-def line_weights(line_aa, z, curve_aa, curve_density, curve_cum, quantiles):
-    """Weights that turn line luminosities into the photon integrals of pieces of one filter.
+def line_weights(line_aa, z, curve_aa, curve_density):
+    """Weights that turn line luminosities into the photon integral of one filter.
 
     The same normalisation as :func:`pixel_weights`: lambda T at the line over the integral of
     lambda T, times (1+z) because a line's luminosity is already integrated over rest wavelength.
@@ -67,14 +64,11 @@ def line_weights(line_aa, z, curve_aa, curve_density, curve_cum, quantiles):
 
     Returns
     -------
-    array (Sub, Line)
+    array (Line,)
         [1/Angstrom] in the rest frame.
     """
-    observed = line_aa * (1.0 + z)
-    density = jnp.interp(observed, curve_aa, curve_density, left=0.0, right=0.0)
-    share = jnp.interp(observed, curve_aa, curve_cum)
-    inside = (share >= quantiles[:-1, None]) & (share < quantiles[1:, None])
-    return jnp.where(inside, density * (1.0 + z), 0.0)
+    density = jnp.interp(line_aa * (1.0 + z), curve_aa, curve_density, left=0.0, right=0.0)
+    return density * (1.0 + z)
 
 
 def flux_scale_ujy(z, distance_mpc, pivot_aa):

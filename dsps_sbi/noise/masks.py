@@ -19,14 +19,17 @@ class BandMasks:
         Band sets that surveys have.
     p_all, p_pattern : float
         Probabilities of all bands and of a pattern (each equally likely); the rest are random
-        subsets whose size is uniform from ``fewest`` to all.
+        subsets whose size is uniform from ``fewest`` to ``most``.
     fewest : int
+    most : int or None
+        None for all.
     """
 
     patterns: np.ndarray
     p_all: float = 0.4
     p_pattern: float = 0.2
     fewest: int = 3
+    most: int | None = None
 
     def __post_init__(self):
         if self.p_all < 0 or self.p_pattern < 0 or self.p_all + self.p_pattern > 1:
@@ -35,6 +38,20 @@ class BandMasks:
             )
         if self.patterns.sum(axis=1).min() < self.fewest or self.fewest < 1:
             raise UserError(f"a band pattern has fewer than {self.fewest} bands: drop it or lower fewest")
+        if not self.fewest <= self._most <= self.patterns.shape[1]:
+            raise UserError(
+                f"random subsets of {self.fewest} to {self._most} bands out of {self.patterns.shape[1]}: "
+                "give fewest <= most <= number of bands"
+            )
+
+    @property
+    def _most(self) -> int:
+        return self.patterns.shape[1] if self.most is None else self.most
+
+    @classmethod
+    def exactly(cls, n: int, n_band: int) -> "BandMasks":
+        """Random subsets of n out of n_band bands."""
+        return cls(np.ones((1, n_band), bool), p_all=0.0, p_pattern=0.0, fewest=n, most=n)
 
     @classmethod
     def jades(cls, names: tuple[str, ...], **kwargs) -> "BandMasks":
@@ -55,7 +72,7 @@ class BandMasks:
         n_band = self.patterns.shape[1]
         which, pattern, size, order = jax.random.split(key, 4)
         rank = jnp.argsort(jnp.argsort(jax.random.uniform(order, (n, n_band)), axis=1), axis=1)
-        subset = rank < jax.random.randint(size, (n, 1), self.fewest, n_band + 1)
+        subset = rank < jax.random.randint(size, (n, 1), self.fewest, self._most + 1)
         picked = jnp.asarray(self.patterns)[jax.random.randint(pattern, (n,), 0, len(self.patterns))]
         draw = jax.random.uniform(which, (n, 1))
         mask = jnp.where(draw < self.p_all + self.p_pattern, picked, subset)

@@ -1,10 +1,12 @@
 """Delayed-tau star formation histories, the parametric family of arXiv:2506.04336."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax.numpy as jnp
 
 from ..kernels import delayed_tau as kernel
+from ..prior import Uniform
 
 # One year: keeps a history that starts at the very moment of observation finite
 _SHORTEST_GYR = 1e-6
@@ -18,7 +20,14 @@ class DelayedTau:
     [Gyr since the Big Bang]). All integrals are closed forms (:mod:`dsps_sbi.kernels.delayed_tau`).
     """
 
-    names: tuple[str, ...] = ("log_tau", "t_start")
+    names: ClassVar[tuple[str, ...]] = ("log_tau", "t_start")
+
+    def marginals(self) -> dict[str, Uniform]:
+        """Marginals for a :class:`dsps_sbi.prior.Prior`, those of arXiv:2506.04336.
+
+        tau log-uniform 0.01-100 Gyr, start uniform in the age of the Universe.
+        """
+        return {"log_tau": Uniform(-2.0, 2.0), "t_start": Uniform(0.0, 1.0, of_age=True)}
 
     def _duration_tau(self, params, universe_gyr):
         duration = jnp.maximum(universe_gyr - params[..., 1], _SHORTEST_GYR)

@@ -25,8 +25,8 @@ class Dirichlet:
     of the Universe, are Dirichlet(alpha) distributed under the prior.
 
     Parameters in order: ``stick_1`` ... ``stick_N``, the share of the time left since the quantile
-    before that passes up to quantile i (0-1), and ``log_ssfr`` (log10 of the star formation rate
-    now per formed mass [1/yr]). Sticks are independent under a Dirichlet prior, Beta(alpha,
+    before that passes up to quantile i (0-1), and ``log_ssfr_now`` (log10 of the star formation
+    rate now per formed mass [1/yr]). Sticks are independent under a Dirichlet prior, Beta(alpha,
     alpha (N + 1 - i)), which gaps are not.
 
     Parameters
@@ -35,11 +35,15 @@ class Dirichlet:
         N, at least 1.
     alpha : float
         Concentration of the gaps; 1 is uniform over all of them, more is closer to constant SFR.
+    log_ssfr_low, log_ssfr_high : float
+        Range of ``log_ssfr_now`` under the prior, flat. The default reaches down to galaxies without
+        any star formation. A prior flat in log SFR would tie the shape of a history to the mass, which
+        would no longer scale all fluxes; so the rate is per mass.
 
     Raises
     ------
     UserError
-        For fewer than one quantile.
+        For fewer than one quantile, or a prior that is none.
 
     Notes
     -----
@@ -50,28 +54,30 @@ class Dirichlet:
 
     The slope at the end is the SFR now. A cubic can rise monotonically with at most three times the
     mean slope of the last gap g (in shares of the age T of the Universe): the sSFR that the history
-    really has is the smaller of 10**log_ssfr and 3 / ((N + 1) g T), see :meth:`ssfr_now`. Above it
-    ``log_ssfr`` has no effect.
+    really has is the smaller of 10**log_ssfr_now and 3 / ((N + 1) g T), see :meth:`ssfr_now`. Above it
+    ``log_ssfr_now`` has no effect.
     """
 
     n_quantiles: int = 3
     alpha: float = 1.0
+    log_ssfr_low: float = -14.0
+    log_ssfr_high: float = -7.5
 
     def __post_init__(self):
         if self.n_quantiles < 1:
             raise UserError(f"{self.n_quantiles} quantiles of formation: give at least 1")
-        self.marginals()  # Beta says what is wrong with alpha
+        self.marginals()  # Beta and Uniform say what is wrong with the rest
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Parameter names in order."""
-        return (*(f"stick_{i + 1}" for i in range(self.n_quantiles)), "log_ssfr")
+        return (*(f"stick_{i + 1}" for i in range(self.n_quantiles)), "log_ssfr_now")
 
     def marginals(self) -> dict[str, Beta | Uniform]:
-        """Marginals of the parameters for a :class:`dsps_sbi.prior.Prior`; log sSFR flat -14..-7.5."""
+        """Marginals of the parameters for a :class:`dsps_sbi.prior.Prior`."""
         n = self.n_quantiles
         sticks = {f"stick_{i + 1}": Beta(self.alpha, self.alpha * (n - i)) for i in range(n)}
-        return {**sticks, "log_ssfr": Uniform(-14.0, -7.5)}
+        return {**sticks, "log_ssfr_now": Uniform(self.log_ssfr_low, self.log_ssfr_high)}
 
     def _curve(self, params, universe_gyr):
         """Mass younger than a share of the age of the Universe: start, width, secant, slope of pieces.

@@ -20,6 +20,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..errors import UserError
+
 
 class StarFormationHistory(Protocol):
     """A family of star formation histories.
@@ -31,6 +33,9 @@ class StarFormationHistory(Protocol):
     """
 
     names: tuple[str, ...]
+
+    def marginals(self):
+        """Marginals (dict) of the parameters, the prior that the presets give them."""
 
     def fraction_younger(self, params, age_gyr, universe_gyr):
         """Share of the formed mass with lookback age <= ``age_gyr``, from 0 to 1.
@@ -86,6 +91,45 @@ def log_ssfr_formed(sfh: StarFormationHistory, params, timescale_gyr, universe_g
     """log10 of the SFR averaged over the last ``timescale_gyr`` per formed mass [1/yr], floored."""
     younger = sfh.fraction_younger(params, jnp.asarray(timescale_gyr), universe_gyr)
     return jnp.log10(jnp.maximum(younger / (timescale_gyr * 1e9), 10.0**floor))
+
+
+# How a time is counted: what it is called in messages, from cosmic time and the age of the Universe
+_COUNTED = {
+    "cosmic": lambda time, universe: time,
+    "lookback": lambda time, universe: universe - time,
+    "fraction": lambda time, universe: time / universe,
+}
+
+
+def formation_times(sfh: StarFormationHistory, params, fractions, universe_gyr, counted: str = "cosmic"):
+    """When shares of the formed mass existed: t10, t50, t90 for fractions 0.1, 0.5, 0.9.
+
+    Parameters
+    ----------
+    sfh : StarFormationHistory
+    params : array (..., n)
+    fractions : array (Fraction,)
+        From 0 to 1.
+    universe_gyr : array (...)
+        Age of the Universe at the epoch of observation [Gyr].
+    counted : {"cosmic", "lookback", "fraction"}
+        In Gyr since the Big Bang, in Gyr before the epoch of observation, or as a share of the age of
+        the Universe then.
+
+    Returns
+    -------
+    array (..., Fraction)
+
+    Raises
+    ------
+    UserError
+        For another way of counting.
+    """
+    if counted not in _COUNTED:
+        raise UserError(f"times counted as {counted!r}: give one of {', '.join(_COUNTED)}")
+    universe = jnp.asarray(universe_gyr)[..., None]
+    time = sfh.formation_time(jnp.asarray(params)[..., None, :], jnp.asarray(fractions), universe)
+    return _COUNTED[counted](time, universe)
 
 
 # Quadrature in x = sqrt(age / age of the Universe): nodes crowd where young stars are

@@ -1,6 +1,7 @@
 """The two simplest star formation histories, for tests and experiments."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax.numpy as jnp
 
@@ -18,7 +19,7 @@ class Burst:
     that light has no gradient in ``burst_age`` (it is zero).
     """
 
-    names: tuple[str, ...] = ("burst_age",)
+    names: ClassVar[tuple[str, ...]] = ("burst_age",)
 
     def marginals(self) -> dict[str, Uniform]:
         """Marginals for a :class:`dsps_sbi.prior.Prior`: age uniform in the age of the Universe."""
@@ -42,7 +43,7 @@ class Burst:
 class Constant:
     """Constant SFR from ``t_start`` [Gyr since the Big Bang] to the epoch of observation."""
 
-    names: tuple[str, ...] = ("t_start",)
+    names: ClassVar[tuple[str, ...]] = ("t_start",)
 
     def marginals(self) -> dict[str, Uniform]:
         """Marginals for a :class:`dsps_sbi.prior.Prior`: start uniform in the age of the Universe."""

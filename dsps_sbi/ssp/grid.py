@@ -7,6 +7,7 @@ import numpy as np
 
 from dsps_sbi.errors import UserError
 from dsps_sbi.ssp._checks import axis, digest, frozen_array, non_negative
+from dsps_sbi.ssp._units import refuse_wrong_light, refuse_wrong_units
 from dsps_sbi.ssp.nebular import NebularGrid
 
 # Zeros are looked for at these wavelengths and above (Angstrom): old SSPs of real grids
@@ -24,7 +25,8 @@ class SSPGrid:
     shape differs from the axes, or a value is not finite or negative. It is also refused
     where an SSP has a hole: at least 20 consecutive wavelengths, all at 1200 Angstrom or
     above, with a flux of exactly zero in this SSP and above zero in some other SSP of the
-    grid. (E-MILES has such holes: its young SSPs are zero from 8951 Angstrom on.)
+    grid. (E-MILES has such holes: its young SSPs are zero from 8951 Angstrom on.) And it is
+    refused where its numbers can only be in other units, or wavelengths leave a gap.
 
     Attributes
     ----------
@@ -73,12 +75,14 @@ class SSPGrid:
         put("wave_aa", axis(self.wave_aa, f"{label}: wave_aa", positive=True))
         put("age_gyr", axis(self.age_gyr, f"{label}: age_gyr", positive=True))
         put("metallicity", axis(self.metallicity, f"{label}: metallicity"))
+        refuse_wrong_units(self, label)
         per_ssp = (self.metallicity.size, self.age_gyr.size)
         flux = frozen_array(
             self.flux, np.float32, f"{label}: flux (Met, Age, Wave)", (*per_ssp, self.wave_aa.size)
         )
         put("flux", flux)
         non_negative(flux, f"{label}: flux")
+        refuse_wrong_light(self, label)
         for key in ("living_fraction", "surviving_fraction"):
             value = getattr(self, key)
             if value is not None:

@@ -47,6 +47,13 @@ def test_only_patterns_and_only_all():
     assert BandMasks.jades(JADES_BANDS, p_all=1.0, p_pattern=0.0).sample(KEY, 50).all()
 
 
+@pytest.mark.parametrize("n", [1, 5, 19])
+def test_exactly_so_many_bands(n):
+    valid = np.asarray(BandMasks.exactly(n, 19).sample(KEY, 2000))
+    assert np.all(valid.sum(axis=1) == n)
+    np.testing.assert_allclose(valid.mean(axis=0), n / 19, atol=4 * np.sqrt(0.25 / 2000))
+
+
 @pytest.mark.parametrize(
     "options, match",
     [
@@ -54,6 +61,8 @@ def test_only_patterns_and_only_all():
         ({"p_all": -0.1}, "sum to at most 1"),
         ({"fewest": 7}, "fewer than 7"),
         ({"fewest": 0}, "fewer than 0"),
+        ({"most": 2}, "subsets of 3 to 2 bands out of 9"),
+        ({"most": 10}, "subsets of 3 to 10 bands out of 9"),
     ],
 )
 def test_errors(options, match):

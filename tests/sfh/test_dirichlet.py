@@ -72,7 +72,7 @@ def test_stars_start_slowly_at_the_big_bang():
 
 
 def test_names_and_refusals():
-    assert Dirichlet(2).names == ("stick_1", "stick_2", "log_ssfr")
+    assert Dirichlet(2).names == ("stick_1", "stick_2", "log_ssfr_now")
     assert Dirichlet(2) == Dirichlet(2) and hash(Dirichlet(2)) == hash(Dirichlet(2))
     with pytest.raises(UserError, match="0 quantiles of formation: give at least 1"):
         Dirichlet(0)

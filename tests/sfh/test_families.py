@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import dsps_sbi.sfh as sfh_package
-from dsps_sbi.prior import Prior, Uniform
+from dsps_sbi.errors import UserError
+from dsps_sbi.prior import Prior
 from dsps_sbi.sfh import (
     Burst,
     Constant,
@@ -15,16 +16,16 @@ from dsps_sbi.sfh import (
     Dirichlet,
     age_edges,
     formation_time_by_bisection,
+    formation_times,
     log_ssfr_formed,
     mass_weights,
     mean_age_by_quadrature,
 )
 
-TAU = {"log_tau": Uniform(-2.0, 2.0), "t_start": Uniform(0.0, 1.0, of_age=True)}
 FAMILIES = {
     "burst": (Burst(), Burst().marginals()),
     "constant": (Constant(), Constant().marginals()),
-    "delayed_tau": (DelayedTau(), TAU),
+    "delayed_tau": (DelayedTau(), DelayedTau().marginals()),
     "dirichlet": (Dirichlet(), Dirichlet().marginals()),
     "dirichlet-1": (Dirichlet(1, 0.5), Dirichlet(1, 0.5).marginals()),
     "dirichlet-6": (Dirichlet(6, 3.0), Dirichlet(6, 3.0).marginals()),
@@ -88,6 +89,33 @@ def test_formation_times(case):
     if not isinstance(sfh, Burst):
         assert np.diff(time, axis=1).min() >= -1e-6
     assert np.all(younger[:, 0] - 1e-5 <= 1.0 - FRACTIONS) and np.all(younger[:, 1] + 1e-5 >= 1.0 - FRACTIONS)
+
+
+def test_times_are_counted_in_three_ways(case):
+    sfh, theta, universe = case
+
+    def counted(p, t):
+        return tuple(formation_times(sfh, p, FRACTIONS, t, how) for how in ("cosmic", "lookback", "fraction"))
+
+    cosmic, lookback, share = over(counted, theta, universe)
+    assert cosmic.shape == (len(theta), 5)
+    np.testing.assert_allclose(cosmic + lookback, np.broadcast_to(universe[:, None], cosmic.shape), rtol=1e-6)
+    np.testing.assert_allclose(share * universe[:, None], cosmic, rtol=1e-6)
+    direct = over(lambda p, t: sfh.formation_time(p, FRACTIONS, t), theta, universe)
+    np.testing.assert_allclose(cosmic, direct, rtol=1e-6, atol=1e-6)
+    with pytest.raises(
+        UserError, match="times counted as 'redshift': give one of cosmic, lookback, fraction"
+    ):
+        formation_times(sfh, theta, FRACTIONS, universe, "redshift")
+
+
+def test_light_of_a_real_range_of_ages_at_every_redshift(case):
+    """Mass weights on fine ages, from z = 12 to now: shares of 1, no age beyond the Universe's."""
+    sfh, theta, _ = case
+    for universe in np.float32([0.37, 1.5, 6.0, 13.46]):
+        weights = np.asarray(jax.jit(jax.vmap(lambda p, t=universe: mass_weights(sfh, p, EDGES, t)))(theta))
+        np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-5)
+        assert np.abs(weights[:, EDGES[:-1] > universe * (1 + 1e-6)]).max(initial=0.0) < 1e-5
 
 
 def test_mean_age(case):

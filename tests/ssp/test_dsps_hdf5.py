@@ -28,12 +28,12 @@ def test_round_trip(small, tmp_path):
 
 def test_units_against_astropy(tmp_path):
     path = tmp_path / "dsps.h5"
-    wave = np.array([1500.0, 5000.0, 2e4])
+    wave = np.array([1500.0, 2500.0, 5000.0, 1e4, 2e4])
     with h5py.File(path, "w") as f:
         f["ssp_lgmet"] = np.log10([0.00142, 0.0142])
         f["ssp_lg_age_gyr"] = [-3.0, 1.0]
         f["ssp_wave"] = wave
-        f["ssp_flux"] = np.full((2, 2, 3), 1e-15)
+        f["ssp_flux"] = np.full((2, 2, 5), 1e-15)
         f["ssp_emline_luminosity"] = np.ones(4)
     grid = read_dsps(path, z_sun=0.0142, wave_medium="air", name="mist")
     np.testing.assert_allclose(grid.metallicity, [-1.0, 0.0], atol=1e-12)
@@ -59,6 +59,15 @@ def test_bad_files(small, tmp_path):
     with h5py.File(path, "r+") as f:
         f["ssp_wave"], f["ssp_flux"] = small.wave_aa, flux.swapaxes(0, 1)
     with pytest.raises(UserError, match=r"ssp_flux has shape \(24, 5, .*\(Met, Age, Wave\): transpose"):
+        read_dsps(path)
+    with h5py.File(path, "r+") as f:
+        del f["ssp_flux"]
+        f["ssp_flux"] = flux * small.wave_aa**-2 * 3e18
+    with pytest.raises(UserError, match="'bad': the brightest SSP has .* give flux in L_sun / Angstrom"):
+        read_dsps(path)
+    with h5py.File(path, "r+") as f:
+        f["ssp_flux"][...] = np.where(np.arange(24)[:, None] == 3, np.nan, flux)
+    with pytest.raises(UserError, match=r"bad': flux .* is not finite at index \(0, 3, 0\)"):
         read_dsps(path)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="cannot write .*ssp.h5 .*choose a writable folder"):

@@ -106,6 +106,17 @@ def test_unusable_folders_and_files(tmp_path):
         read_miles(folder)
 
 
+def test_values_that_are_not_finite_are_refused(tmp_path):
+    folder = put(tmp_path / "m")
+    values = np.ones(60, np.float32)
+    values[7] = np.nan
+    hdu = fits.PrimaryHDU(values)
+    hdu.header.update(CRVAL1=8900.0, CDELT1=0.9, CRPIX1=1)
+    hdu.writeto(folder / "Mkb1.30Zp0.06T09.5000_iTp0.00_Ep0.00.fits", overwrite=True)
+    with pytest.raises(UserError, match=r"grid 'Mkb1.30_.*flux .* is not finite at index \(1, 1, 7\)"):
+        read_miles(folder)
+
+
 def test_holes_of_emiles_are_refused_with_the_two_ways_out(tmp_path):
     folder = put(tmp_path / "e", lib="E", hole=30)
     message = r"0.03 Gyr .* is zero from 8927.0 to 8953.1 .*\(E-MILES: wave_max_aa=8950 or age_min_gyr=0.28\)"

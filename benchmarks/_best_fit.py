@@ -1,0 +1,78 @@
+"""The exact best fit: smallest chi2 that the model can reach, from many starts and polished."""
+
+import jax
+import jax.numpy as jnp
+from _exact import unit_fluxes
+
+from dsps_sbi.kernels.mass import mass_grid
+
+N_POLISHED = 4
+N_STEPS = 25
+# Normal coordinates stay within the range in which the prior tells them apart
+U_MAX = 4.9
+
+
+def chi2(data, flux, floor):
+    """Sum of squared residuals (...) in units of sky^2 + (floor flux)^2; data and flux (..., Band)."""
+    return jnp.sum(residuals(data, flux, floor) ** 2, axis=-1)
+
+
+def residuals(data, flux, floor):
+    observed, sky, valid = data
+    # in units of the sky: squares of faint fluxes in uJy underflow float32
+    unit = jnp.where(valid, sky, 1.0)
+    model = jnp.where(valid, flux, 0.0) / unit
+    return jnp.where(valid, (observed / unit - model) / jnp.sqrt(1.0 + (floor * model) ** 2), 0.0)
+
+
+def best_chi2(model, floor, data, starts, table):
+    """Smallest chi2 (Object,) over all parameters.
+
+    Parameters
+    ----------
+    data : flux, sky, valid
+        Each (Object, Band).
+    starts : sequence of array (Object, Start, Param - 1)
+        Shape coordinates; the best few of each set are polished by damped Gauss-Newton steps.
+    table : BandTable
+    """
+    mass = model.prior.marginals["log_mass_formed"]
+    wide = tuple(a[:, None] for a in data)
+
+    def score(u):
+        unit_flux = unit_fluxes(model, u, table)
+        grid = mass_grid(*wide, unit_flux, floor, mass.low, mass.high)
+        flux = 10.0 ** grid[..., None] * unit_flux[..., None, :]
+        at = chi2(tuple(a[..., None, :] for a in wide), flux, floor)
+        where = jnp.argmin(at, axis=-1, keepdims=True)
+        return [jnp.take_along_axis(a, where, axis=-1)[..., 0] for a in (at, grid)]
+
+    def first(u):
+        at, log_mass = score(u)
+        order = jnp.argsort(at, axis=1)[:, :N_POLISHED]
+        x = jnp.concatenate([u, log_mass[..., None]], axis=-1)
+        return jnp.take_along_axis(x, order[..., None], axis=1)
+
+    def polish(x, *data):
+        def miss(x):
+            flux = unit_fluxes(model, x[None, :-1], table)[0] * 10.0 ** x[-1]
+            return residuals(data, flux, floor)
+
+        def step(state, _):
+            x, r, damping = state
+            jacobian = jax.jacfwd(miss)(x)
+            normal = jacobian.T @ jacobian
+            damped = normal + jnp.diag(damping * jnp.diag(normal) + 1e-6)
+            new = x - jnp.linalg.solve(damped, jacobian.T @ r)
+            new = jnp.append(jnp.clip(new[:-1], -U_MAX, U_MAX), jnp.clip(new[-1], mass.low, mass.high))
+            r_new = miss(new)
+            better = r_new @ r_new < r @ r
+            x, r = jnp.where(better, new, x), jnp.where(better, r_new, r)
+            return (x, r, jnp.clip(damping * jnp.where(better, 0.2, 6.0), 1e-6, 1e6)), None
+
+        (_, r, _), _ = jax.lax.scan(step, (x, miss(x), jnp.float32(1e-2)), length=N_STEPS)
+        return r @ r
+
+    x = jnp.concatenate([first(u) for u in starts], axis=1)
+    every = jax.vmap(jax.vmap(polish, in_axes=(0, None, None, None)))(x, *data)
+    return jnp.min(every, axis=1)

@@ -1,0 +1,214 @@
+"""Are weighted answers right? Marginals against long chains on the exact posterior, object by object.
+
+Twenty mocks at observed S/N > 5 (masks and depths as in training) and twenty pixels of the z = 3.475
+galaxy of field_gsz14.py. The reference is NUTS (blackjax, 4 chains, window adaptation with a dense mass
+matrix) on the exact posterior of the shape, the mass integrated out and then drawn exactly. It runs in
+the flow's base space, where posteriors that are curved or cut by the prior come close to a unit normal:
+this changes the coordinates, not the target. What the reference itself is worth is measured in three ways:
+
+- split R-hat and effective draws of the chains;
+- a dense importance-sampling run must give the same marginals (``is_``);
+- both stand on the flow and could miss what it misses. The evidence from draws of the *prior* owes
+  nothing to it: a mode without draws would show as evidence that is missing (``prior_log_evidence_``).
+
+A marginal agrees if its median lies within 0.1 sigma + 3 standard errors and its width (half of 16-84 %)
+within 10 % + 3 standard errors of the reference. ``_max_sigma`` and ``width_ratio_max`` are what is left
+of the worst difference after 3 standard errors: at most 0.1 where all agree.
+"""
+
+import math
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from _contract import data_folder, options, report, terms
+from _exact import effective_share, log_mean_exp
+from _exact_draws import CHUNK, N_CHAINS, ExactDraws
+from field_gsz14 import REDSHIFT, isolate
+
+import dsps_sbi as ds
+from dsps_sbi.derived import derive
+from dsps_sbi.instruments.filter_names import JADES_BANDS
+from dsps_sbi.kernels.likelihood import mean_snr
+
+SNR_MIN = 5.0
+LEVELS = np.array([0.16, 0.5, 0.84])
+
+
+def stack(tables):
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *tables)
+
+
+def mocks(simulator, n, seed):
+    """Data (Object, Band) x 3, z (Object,) and stacked band tables of mocks, each at its own redshift."""
+    pool = simulator.table_pool(jax.random.key(seed), n)
+    draw = jax.jit(lambda key, table: simulator.draw(key, table, 1, 64))
+    rows = []
+    for i in range(n):
+        one = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], pool)
+        some = draw(jax.random.fold_in(jax.random.key(seed + 1), i), one)
+        first = int(np.argmax(simulator.snr(some) > SNR_MIN))
+        rows.append([a[first] for a in (some.flux, some.sky, some.valid, some.z)])
+    flux, sky, valid, z = (jnp.stack(column) for column in zip(*rows, strict=True))
+    return (flux, sky, valid), z, pool
+
+
+def pixels(folder, post, model, n, seed):
+    """The same of pixels of a real galaxy, picked at random above the cut."""
+    flux, error = np.load(folder / "full_phot_.npy"), np.load(folder / "full_err_.npy")
+    error = isolate(flux, error)[0]
+    flux, sky = post.align(JADES_BANDS, flux, error)
+    valid = np.isfinite(flux) & np.isfinite(sky) & (sky > 0)
+    flux, sky = np.where(valid, flux, 0.0), np.where(valid, sky, 1.0)
+    snr = mean_snr(*(jnp.asarray(a) for a in (flux, sky, valid, post.snr_bands)))
+    chosen = np.random.default_rng(seed).permutation(np.flatnonzero(snr > SNR_MIN))[:n]
+    data = tuple(jnp.asarray(a[chosen]) for a in (flux, sky, valid))
+    return data, jnp.full(n, REDSHIFT, jnp.float32), stack([model.band_table(REDSHIFT)] * n)
+
+
+def answer(exact, key, objects):
+    """The answer under test: draws (Object, Draw, Param) and normalised weights (Object, Draw).
+
+    As many draws as `infer` would make, each weighed by the exact likelihood.
+    """
+    theta, log_w = exact.weighted(key, objects, CHUNK)
+    return theta, jax.nn.softmax(log_w, axis=1)
+
+
+def quantities(post, theta, z):
+    """The package's quantities (Object, Draw, Quantity) of draws (Object, Draw, Param)."""
+
+    def one(here):
+        theta, universe = here
+        universe = jnp.full(len(theta), universe)
+        values = derive(post.network.sfh, post.mass_table, theta, post.names, universe)
+        return jnp.stack([values[name] for name in post.quantities], axis=-1)
+
+    universe = post.network.cosmology.age(z)
+    return np.asarray(jax.jit(lambda *arrays: jax.lax.map(one, arrays))(theta, universe))
+
+
+def summarise(values, weights, ess):
+    """Median, half width, and the standard error of each, of weighted draws of one marginal.
+
+    Standard errors from order statistics: a quantile of n draws lies between those one binomial
+    standard deviation of n away from it, whatever the shape of the marginal.
+    """
+    order, weights = np.argsort(values), np.asarray(weights, float)
+    values, below = values[order], np.cumsum(weights[order]) - 0.5 * weights[order]
+    spread = np.sqrt(LEVELS * (1.0 - LEVELS) / ess)
+    low, at, high = (
+        np.interp(np.clip(LEVELS + side * spread, 0.0, 1.0), below, values) for side in (-1, 0, 1)
+    )
+    error = 0.5 * (high - low)
+    # two quantiles of one sample: correlation of their errors 0.16 / 0.84
+    width_error = 0.5 * math.sqrt(error[0] ** 2 + error[2] ** 2 - 2.0 * 0.16 / 0.84 * error[0] * error[2])
+    return at[1], 0.5 * (at[2] - at[0]), error[1], width_error
+
+
+def compare(one, other):
+    """Differences of median and width from a reference's, in its widths, left after 3 standard errors.
+
+    Each side is values (Object, Draw, Quantity), weights (Object, Draw), effective draws (Object,).
+    Returns an array (2, Object, Quantity).
+    """
+    sides = [
+        np.array(
+            [[summarise(v[:, q], w, n) for q in range(v.shape[1])] for v, w, n in zip(*side, strict=True)]
+        )
+        for side in (one, other)
+    ]
+    (median, width, median_error, width_error), reference = (np.moveaxis(side, -1, 0) for side in sides)
+    median_left = np.abs(median - reference[0]) - 3.0 * np.hypot(median_error, reference[2])
+    width_left = np.abs(width - reference[1]) - 3.0 * np.hypot(width_error, reference[3])
+    return np.maximum(np.stack([median_left, width_left]) / np.maximum(reference[1], 1e-3), 0.0)
+
+
+def scores(left, is_parameter, prefix):
+    """Metrics of what :func:`compare` left, for parameters and (``_derived``) all other quantities."""
+    metrics = {}
+    for suffix, which in (("", is_parameter), ("_derived", ~is_parameter)):
+        median, width = left[:, :, which]
+        metrics |= {
+            f"{prefix}median_offset_max_sigma{suffix}": median.max(),
+            f"{prefix}width_ratio_max{suffix}": width.max(),
+            f"{prefix}share_within{suffix}": np.mean((median <= 0.1) & (width <= 0.1)),
+        }
+    return metrics
+
+
+def examine(exact, data, z, tables, prefix, sizes, seed):
+    """Metrics of one set of objects."""
+    post = exact.post
+    # what depends on the data alone, once
+    objects = (data, jax.jit(post.network.condition)(post.weights, *data, z), tables)
+    keys = jax.random.split(jax.random.key(seed), 4)
+    theta, ess, rhat, divergent = exact.reference(keys[0], objects, sizes["warm"], sizes["keep"])
+    chains = quantities(post, theta, z), np.full(theta.shape[:2], 1.0 / theta.shape[1]), ess
+    theta, log_w = exact.weighted(keys[1], objects, sizes["dense"])
+    dense_ess = np.asarray(effective_share(log_w)) * log_w.shape[1]
+    dense = quantities(post, theta, z), np.asarray(jax.nn.softmax(log_w, axis=1)), dense_ess
+    log_w_prior = exact.weighted(keys[2], objects, sizes["prior"], of_prior=True)[1]
+    prior_ess = np.asarray(effective_share(log_w_prior)) * log_w_prior.shape[1]
+    missing = np.asarray(log_mean_exp(log_w_prior) - log_mean_exp(log_w))
+    missing_sigma = missing / np.hypot(prior_ess**-0.5, dense_ess**-0.5)
+    theta, weights = answer(exact, keys[3], objects)
+    weights = np.asarray(weights)
+    answer_ess = 1.0 / np.sum(weights**2, axis=1)
+    tested = quantities(post, theta, z), weights, answer_ess
+    is_parameter = np.isin(post.quantities, post.names)
+    return {
+        **scores(compare(tested, chains), is_parameter, prefix),
+        f"{prefix}answer_ess_min": answer_ess.min(),
+        f"{prefix}reference_ess_min": ess.min(),
+        f"{prefix}reference_ess_median": np.median(ess),
+        f"{prefix}reference_rhat_max": rhat.max(),
+        f"{prefix}reference_divergent": divergent,
+        **scores(compare(dense, chains), is_parameter, f"{prefix}is_"),
+        f"{prefix}is_ess_min": dense_ess.min(),
+        f"{prefix}prior_ess_min": prior_ess.min(),
+        f"{prefix}prior_log_evidence_max_sigma": missing_sigma.max(),
+        f"{prefix}prior_log_evidence_mean_sigma": missing_sigma.mean(),
+    }
+
+
+def main():
+    parser = options(__doc__)
+    parser.add_argument("--bundle", default="jades-pixels")
+    parser.add_argument("--field", type=Path, help="folder with full_phot_.npy and full_err_.npy")
+    parser.add_argument("--seed", type=int, default=11)
+    args = parser.parse_args()
+    folder = data_folder(parser, args.field, "jades", "gsz14")
+    post = ds.load_bundle(args.bundle)
+    model = ds.GalaxyModel.preset("jades-pixels")
+    ds.check_match(post, model)
+    n = 2 if args.quick else 20
+    sizes = {"warm": 500, "keep": 1500, "dense": 200_000, "prior": 400_000}
+    if args.quick:
+        sizes = {"warm": 100, "keep": 200, "dense": 5_000, "prior": 20_000}
+    metrics, exact = {}, ExactDraws(post, model)
+    simulator = ds.Simulator.jades_pixels(model)
+    for prefix, objects in (
+        ("mocks.", mocks(simulator, n, args.seed)),
+        ("pixels.", pixels(folder, post, model, n, args.seed)),
+    ):
+        metrics |= examine(exact, *objects, prefix, sizes, args.seed)
+    report(
+        args.json,
+        terms(
+            objects={"mocks": n, "pixels": n},
+            draws={"answer": CHUNK, **sizes, "chains": N_CHAINS},
+            seed=args.seed,
+            bundle=str(post.meta["name"]),
+            selection="S/N > 5; pixels of the z = 3.475 galaxy of field_gsz14.py",
+            noise="mocks: masks and depths as in training; pixels: as released, 5 % floor",
+            answer="flow draws of the shape with exact weights, masses drawn exactly",
+            reference="NUTS in the flow's base space; standard errors from order statistics",
+        ),
+        {name: float(value) for name, value in metrics.items()},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Simulation-based calibration: where the truth ranks among draws, and whether that is uniform.
+
+Talts et al. (2018, arXiv:1804.06788): if the truth was drawn from the prior and the draws come from
+its posterior, the truth is one more draw, and its rank among them is uniform.
+"""
+
+import numpy as np
+from scipy import stats
+
+
+def randomised_pit(draws, truth, uniform, log_weights=None):
+    """Probability integral transform of the truth, exactly uniform when draws and truth are exchangeable.
+
+    Among n draws the truth falls into one of n + 1 cells; the place within its cell, and among draws
+    equal to it, is random. With weights, n is the effective number of draws.
+
+    Parameters
+    ----------
+    draws : array (Object, Draw, ...)
+    truth : array (Object, ...)
+    uniform : array (Object, ...)
+        Random numbers between 0 and 1.
+    log_weights : array (Object, Draw) or None
+        Of the draws, normalised or not; None for equal weights.
+
+    Returns
+    -------
+    ndarray (Object, ...)
+    """
+    draws, truth = np.asarray(draws), np.asarray(truth)[:, None]
+    if log_weights is None:
+        n = draws.shape[1]
+        below, equal = (draws < truth).mean(axis=1), (draws == truth).mean(axis=1)
+    else:
+        weights = normalised(log_weights)
+        extra = (None,) * (truth.ndim - 2)
+        n = (1.0 / np.sum(weights**2, axis=1))[(..., *extra)]
+        weights = weights[(..., *extra)]
+        below = np.sum(np.where(draws < truth, weights, 0.0), axis=1)
+        equal = np.sum(np.where(draws == truth, weights, 0.0), axis=1)
+    return (n * below + uniform * (n * equal + 1.0)) / (n + 1.0)
+
+
+def normalised(log_weights):
+    """Weights (Object, Draw) that sum to one, from their logarithms."""
+    log_weights = np.asarray(log_weights, float)
+    weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def uniformity(pit):
+    """Kolmogorov-Smirnov test of each column against the uniform distribution.
+
+    Parameters
+    ----------
+    pit : array (Object, Param)
+
+    Returns
+    -------
+    distance, p_value : ndarray (Param,)
+        Largest distance of the cumulative distributions, and its two-sided p-value.
+    """
+    results = [stats.ks_1samp(column, stats.uniform.cdf) for column in np.asarray(pit, float).T]
+    return np.array([r.statistic for r in results]), np.array([r.pvalue for r in results])
+
+
+def holm(p_values):
+    """p-values corrected for their number (Holm 1979, Scand. J. Statist. 6, 65).
+
+    Rejecting where the corrected value is below alpha keeps the chance of any false rejection below
+    alpha, however the tests depend on each other.
+
+    Parameters
+    ----------
+    p_values : array (...)
+
+    Returns
+    -------
+    ndarray (...)
+    """
+    p = np.asarray(p_values, float)
+    flat = p.ravel()
+    order = np.argsort(flat)
+    stepped = np.maximum.accumulate(flat[order] * np.arange(flat.size, 0, -1))
+    corrected = np.empty_like(flat)
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected.reshape(p.shape)

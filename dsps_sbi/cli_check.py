@@ -1,0 +1,47 @@
+"""The command ``check``: is a bundle calibrated?"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+# Mocks per slice, at most, whose draws are weighed
+_N_REFINED = 2000
+
+
+def check(
+    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    n: Annotated[int, typer.Option("--n", help="Mocks in each slice.")] = 10_000,
+    draws: Annotated[int, typer.Option(help="Draws per mock.")] = 200,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder for report.html and check.json.")
+    ] = None,
+    refined: Annotated[
+        bool, typer.Option("--refined", help="Check draws weighed by the exact likelihood too.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Check a bundle's calibration on fresh mocks; exit status 2 when it fails."""
+    from .bundle import load_bundle
+    from .check import check as run_check
+    from .checks.report import REPORT, write_report
+    from .result import output_folder
+
+    post = load_bundle(bundle)
+    # found out now rather than after minutes
+    folder = None if output is None else output_folder(output)
+    result = run_check(
+        post,
+        n=n,
+        n_draws=draws,
+        n_refined=min(n, _N_REFINED) if refined else 0,
+        seed=seed,
+        progress=sys.stderr.isatty(),
+    )
+    print(result)
+    if folder is not None:
+        write_report(result, folder)
+        print(f"written to {folder}: {REPORT}, check.json")
+    if not result.passed:
+        raise typer.Exit(2)

@@ -1,0 +1,151 @@
+"""The check verb on posteriors in closed form: the right one passes, slightly wrong ones do not."""
+
+import importlib
+import json
+import re
+
+import jax
+import numpy as np
+import pytest
+
+from dsps_sbi import UserError
+from dsps_sbi import check as run_check
+from dsps_sbi.checks import slices
+from dsps_sbi.checks.report import as_dict, to_html, write_report
+from dsps_sbi.simulate import Mocks
+
+module = importlib.import_module("dsps_sbi.check")
+N, NAMES = 10_000, ("log_tau", "t_start", "metallicity", "av", "log_mass_formed")
+WIDTH = np.array([0.9, 0.8, 0.5, 0.3, 0.002])
+
+
+def posterior(stretch=1.0, shift=0.0, weigh=False):
+    """Draws about a datum that lies a WIDTH off the truth, under a flat prior: exact by symmetry."""
+
+    def drawn(post, *args):
+        mocks, n_draws = args[-4 if weigh else -3], args[-2]
+        rng = np.random.default_rng(3)
+        for rows in np.array_split(np.arange(len(mocks.z)), 20):
+            datum = mocks.u[rows] + WIDTH * rng.standard_normal((len(rows), 5))
+            wide = 1.3 if weigh else stretch
+            noise = shift + wide * rng.standard_normal((len(rows), n_draws, 5))
+            u = datum[:, None] + WIDTH * noise
+            # from 1.3 times too wide a proposal to the right width
+            yield rows, u, -0.5 * np.sum(noise**2, axis=2) * (1 - 1.3**-2) if weigh else None
+
+    return drawn
+
+
+@pytest.fixture
+def world(monkeypatch, toy_simulator, tiny_posterior, toy_model):
+    """A check of two slices, whose mocks are truths and nothing else."""
+    seen = {}
+
+    def fill(simulator, wanted, n, key, on_chunk):
+        seen["slices"], seen["simulator"] = wanted, simulator
+        mocks = {}
+        for i, s in enumerate(wanted):
+            u = np.asarray(jax.random.normal(jax.random.fold_in(key, i), (n, 5)))
+            zero = np.zeros(n)
+            mocks[s.name] = Mocks(u, zero, zero, zero, zero, zero)
+        return slices.SlicedMocks(mocks, type("Pool", (), {"z": np.zeros(1)}), 5 * n)
+
+    monkeypatch.setattr(module, "default_slices", lambda s: slices.default_slices(s)[2:4])
+    monkeypatch.setattr(module, "fill_slices", fill)
+    monkeypatch.setattr(module, "check_match", lambda post, model: seen.update(match=(post, model)))
+
+    def check(raw=None, **options):
+        monkeypatch.setattr(module, "raw_draws", raw or posterior())
+        monkeypatch.setattr(module, "weighted_draws", posterior(weigh=True))
+        return run_check(tiny_posterior, toy_model, **{"n": N, "n_draws": 100} | options)
+
+    return check, seen
+
+
+def test_the_exact_posterior_passes(world, tiny_posterior, toy_model):
+    passing = world[0](n_refined=2000, n_draws_refined=200)
+    assert passing.passed and passing.failures == () and passing.methods == ("flow", "weighted")
+    assert world[1]["match"] == (tiny_posterior, toy_model)
+    assert world[1]["simulator"].noise is tiny_posterior.noise
+    m = passing.metrics
+    for suffix in ("", "_refined"):
+        assert m[f"sbc_min_p{suffix}"] >= 0.01 and m[f"coverage68_max_deviation{suffix}"] <= 0.01
+        assert m[f"tarp_max_deviation{suffix}"] == max(
+            m[f"{s}.tarp_max_deviation{suffix}"] for s in ("snr_30_100", "snr_100")
+        )
+    assert m["tarp_max_deviation"] <= 0.02
+    assert m["snr_100.ess_median"] == 1.0 and 0.4 < m["snr_100.ess_median_refined"] < 0.9
+    assert m["snr_100.av.coverage68"] == pytest.approx(0.6827, abs=0.02)
+    assert [s.n for s in passing.scores] == [N, N, 2000, 2000]
+    assert str(passing).startswith("tiny: calibration passed") and "refined   S/N > 100" in str(passing)
+
+
+@pytest.mark.parametrize("wrong", [{"stretch": 0.9}, {"stretch": 1.1}, {"shift": 0.1}, {"shift": -0.1}])
+def test_slightly_wrong_ones_fail(world, wrong):
+    result = world[0](posterior(**wrong))
+    assert not result.passed and result.metrics["sbc_min_p"] < 1e-3
+    text = str(result)
+    assert text.startswith("tiny: calibration FAILED")
+    for name in NAMES:
+        assert f"ranks of {name} are not uniform" in text
+    if "stretch" in wrong:
+        assert result.metrics["tarp_max_deviation"] > 0.02
+        assert result.metrics["coverage68_max_deviation"] > 0.01
+        assert "joint coverage is off by" in text and "68 % intervals of av hold" in text
+
+
+def test_one_wrong_parameter_is_named(world):
+    def drawn(post, mocks, n_draws, key):
+        for rows, u, _ in posterior()(post, mocks, n_draws, key):
+            u[..., 3] += 0.1 * WIDTH[3]
+            yield rows, u, None
+
+    lines = world[0](drawn).failures
+    assert len(lines) == 2 and all("ranks of av are not uniform" in line for line in lines)
+
+
+def test_draws_that_are_not_finite_fail(world):
+    def drawn(post, mocks, n_draws, key):
+        for rows, u, _ in posterior()(post, mocks, n_draws, key):
+            u[rows == 7, 3] = np.nan
+            yield rows, u, None
+
+    result = world[0](drawn)
+    assert result.failures == ("raw flow, S/N 30-100: 1 of 10000 mocks have draws that are not finite",)
+    assert all(np.isfinite(value) for value in result.metrics.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"n": 50}, "50 mocks per slice, 0 refined: give at least 100"),
+        ({"n_refined": 20}, "10000 mocks per slice, 20 refined: give at least 100"),
+        ({"n": 200, "n_refined": 300}, "no more refined ones than mocks"),
+        ({"n_draws": 64}, "64 draws per mock: the tests need more than 64"),
+        ({"n_draws_refined": 3}, "3 draws per mock"),
+    ],
+)
+def test_too_few_are_refused(world, options, match):
+    with pytest.raises(UserError, match=match):
+        world[0](**options)
+
+
+def test_the_report_needs_nothing_else(world, tmp_path):
+    passing = world[0](n=1000, n_refined=300)
+    html = to_html(passing)
+    assert "passed</span>" in html and html.count("<img ") == 4
+    assert html.count('src="data:image/png;base64,iVBOR') == 4
+    assert not re.search(r'(src|href)="(?!data:)|<script|<link|url\(|http', html)
+    for word in (*NAMES, "S/N 30-100", "S/N &gt; 100", "refined", "TARP", "mocks_simulated"):
+        assert word in html
+    failed = to_html(world[0](posterior(stretch=0.7), n=500))
+    assert "failed</span>" in failed and 'class="bad"' in failed and "not uniform" in failed
+
+    paths = write_report(passing, tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in paths)
+    data = json.loads((tmp_path / "check.json").read_text())
+    assert data == json.loads(json.dumps(as_dict(passing)))
+    assert data["passed"] is True and data["thresholds"]["tarp_max_deviation"] == 0.02
+    assert data["terms"]["mocks_per_slice"] == {"flow": 1000, "weighted": 300}
+    with pytest.raises(UserError, match="does not exist"):
+        write_report(passing, tmp_path / "no")

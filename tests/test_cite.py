@@ -1,0 +1,28 @@
+"""What is cited follows the components of a bundle."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from dsps_sbi.cite import cite
+from dsps_sbi.dust import Calzetti, CharlotFall, Noll, Salim
+from dsps_sbi.posterior import AmortizedPosterior
+from dsps_sbi.sfh import Continuity, DelayedTau, Dirichlet
+
+KEYS = {"Noll2009", "Salim2018", "CharlotFall2000", "Iyer2019", "Leja2019"}
+
+
+@pytest.mark.parametrize(
+    ("sfh", "dust", "expected"),
+    [
+        (DelayedTau(), Calzetti(), set()),
+        (Dirichlet(), Salim(), {"Iyer2019", "Salim2018"}),
+        (Continuity(), CharlotFall(), {"Leja2019", "CharlotFall2000"}),
+        (DelayedTau(), Noll(slope=None), {"Noll2009"}),
+    ],
+)
+def test_history_and_dust(sfh, dust, expected):
+    meta = {"ssp": {"name": "bc03-miles"}}
+    text = cite(AmortizedPosterior(SimpleNamespace(sfh=sfh), None, (), None, None, meta, dust=dust))
+    assert {key for key in KEYS if key in text} == expected
+    assert "Calzetti2000" in text and text.count("{") == text.count("}")
