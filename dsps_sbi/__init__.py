@@ -2,6 +2,9 @@
 
 from importlib.metadata import version as _version
 
+from .answers import Answers as Answers
+from .answers import refine as refine
+from .answers import weigh as weigh
 from .bundle import load_bundle as load_bundle
 from .bundle import save_bundle as save_bundle
 from .bundle import shipped as shipped
@@ -9,6 +12,7 @@ from .check import check as check
 from .cosmology import Cosmology as Cosmology
 from .errors import UserError as UserError
 from .fisher import fisher as fisher
+from .fit_typicality import fit_typicality as fit_typicality
 from .flags import PixelFlag as PixelFlag
 from .instruments.filters import FilterSet as FilterSet
 from .io import PixelCube as PixelCube

@@ -19,6 +19,7 @@ from .errors import UserError
 from .io.atomic import atomic_path
 from .network import PixelNetwork
 from .posterior import AmortizedPosterior
+from .typicality import Typicality
 
 WEIGHTS, CONFIG, META = "params.safetensors", "config.toml", "meta.json"
 
@@ -59,6 +60,8 @@ def save_bundle(post: AmortizedPosterior, folder) -> Path:
     arrays = {"weights" + jax.tree_util.keystr(p): np.asarray(a) for p, a in leaves}
     for name in ("edges_gyr", "metallicity", "surviving", "living"):
         arrays[f"mass_table.{name}"] = np.asarray(getattr(post.mass_table, name))
+    if post.typicality is not None:
+        arrays |= {f"typicality.{name}": array for name, array in post.typicality.as_arrays().items()}
     arrays["cosmology.ln_ratio"] = np.asarray(post.network.cosmology.ln_ratio, np.float64)
     arrays["cosmology.age_gyr"] = np.asarray(post.network.cosmology.age_gyr, np.float64)
     # safetensors writes the raw buffer: a reversed or transposed view would come back scrambled
@@ -123,7 +126,15 @@ def load_bundle(name) -> AmortizedPosterior:
 
     weights = jax.tree_util.tree_map_with_path(stored, template)
     table = {name: jnp.asarray(arrays[f"mass_table.{name}"]) for name in table_names}
-    table = MassTable(**table)
+    typical = {n.removeprefix("typicality."): a for n, a in arrays.items() if n.startswith("typicality.")}
     return AmortizedPosterior(
-        network, weights, parts.filters, parts.noise, table, meta, parts.dust, parts.log_u
+        network,
+        weights,
+        parts.filters,
+        parts.noise,
+        MassTable(**table),
+        meta,
+        parts.dust,
+        parts.log_u,
+        Typicality.from_arrays(typical) if typical else None,
     )

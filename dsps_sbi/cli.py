@@ -14,7 +14,7 @@ import typer
 
 from .cli_check import check
 from .cli_infer import infer
-from .cli_train import simulate, train
+from .cli_train import simulate, train, typicality
 from .errors import UserError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(infer)
 app.command()(simulate)
+app.command()(typicality)
 app.command()(train)
 app.command()(check)
 

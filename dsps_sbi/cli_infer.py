@@ -26,6 +26,12 @@ def infer(
     snr_min: Annotated[float, typer.Option(help="Mean observed S/N above which pixels are fitted.")] = 5.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     keep_draws: Annotated[bool, typer.Option("--keep-draws", help="Write all draws to draws.h5.")] = False,
+    unweighted: Annotated[
+        bool, typer.Option("--unweighted", help="The network's own draws, not weighed: all unchecked.")
+    ] = False,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Repair what weighing leaves untrusted: chains where needed.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip cutouts whose outputs are complete.")
     ] = False,
@@ -55,8 +61,11 @@ def infer(
 
     from .bundle import load_bundle
 
+    if unweighted and refine:
+        raise UserError("--unweighted and --refine were given: refining needs weights; leave one out")
     post = load_bundle(bundle)
     options = {"n_draws": draws, "snr_min": snr_min, "seed": seed, "progress": sys.stderr.isatty()}
+    options |= {"model": None if unweighted else "auto", "refine": refine}
     if quantities is not None:
         options["quantities"] = tuple(name.strip() for name in quantities.split(","))
     failed = 0
@@ -113,7 +122,8 @@ def describe(result) -> str:
     fitted = result.fitted
     counts = {flag.name: int(np.sum((result.flags & flag.value) != 0)) for flag in PixelFlag}
     flags = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
-    return f"{fitted.sum()} of {fitted.size} pixels fitted; flags: {flags}"
+    trusted = result.meta["n_trust_trusted"]
+    return f"{fitted.sum()} of {fitted.size} pixels fitted, {trusted} trusted; flags: {flags}"
 
 
 def _folders(cutouts, output) -> dict[Path, Path]:

@@ -101,3 +101,23 @@ def train(
         print(
             f"{quantity:>18}: r2 {row['r2']:.3f}  rmse {row['rmse']:.3f}  coverage68 {row['coverage68']:.3f}"
         )
+
+
+def typicality(
+    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new bundle.")],
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the emulator's training.")] = 3000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Give a bundle what tells unusual data without stellar populations; train does so at its end."""
+    from .bundle import load_bundle, save_bundle
+    from .fit_typicality import fit_typicality
+    from .match import model_of
+    from .noise import BandMasks
+    from .simulate import Simulator
+
+    post = load_bundle(bundle)
+    simulator = Simulator(model_of(post), post.noise, BandMasks.jades(post.filters))
+    post = fit_typicality(post, simulator, seed=seed, steps=steps)
+    save_bundle(post, output)
+    print(f"{output}: emulator good to {max(post.meta['typicality']['emulator_scatter_dex']):.3f} dex")

@@ -17,6 +17,8 @@ class PixelFlag(enum.IntFlag):
     BAD_DRAWS = 64
     UNCHECKED = 128
     BAND_OUT_OF_RANGE = 256
+    UNTRUSTED = 512
+    LIMIT_RANGE = 1024
 
 
 _TEXT = {
@@ -31,6 +33,8 @@ _TEXT = {
     PixelFlag.BAND_OUT_OF_RANGE: (
         "a band lies in part beyond the wavelengths of the stellar populations: used up to 1 %, else left out"
     ),
+    PixelFlag.UNTRUSTED: "weighed or refined in vain, or odd data: see METHOD, ESS and the p-values",
+    PixelFlag.LIMIT_RANGE: "an upper limit of more or fewer sigmas than in training",
 }
 
 

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
+from .answers import BATCH_DRAWS, Answerer, Answers
+from .columns import Columns
 from .derived import LOG_SSFR_FLOOR, quantities_of
 from .errors import UserError
 from .flags import PixelFlag
@@ -16,9 +19,10 @@ from .io.draws import DrawWriter
 from .io.summary import TotalAccumulator
 from .kernels.likelihood import mean_snr
 from .result import ImageResult
+from .trust import Trust
+from .weigh import weigher
 
-# Draws per chunk: intermediate arrays then stay in the processor's cache
-_CHUNK_DRAWS = 12_800
+_CHUNK_DRAWS = BATCH_DRAWS
 _FEWEST_BANDS = 3
 _TOTALS = ("log_mass", "log_mass_living", "log_mass_formed", "log_sfr_100")
 
@@ -27,6 +31,8 @@ def infer_cube(
     post,
     cube: PixelCube,
     *,
+    model="auto",
+    refine: bool = False,
     n_draws: int = 500,
     snr_min: float = 5.0,
     seed: int = 0,
@@ -41,8 +47,15 @@ def infer_cube(
     post : AmortizedPosterior
     cube : PixelCube
         Its bands may be any subset of the posterior's, in any order.
+    model : GalaxyModel, "auto" or None
+        What the draws are weighed with. "auto" makes the model of the bundle again if its SSPs are in
+        the cache; without, or with None, the draws are the network's own and every pixel is
+        ``unchecked``. With weights, draws are resampled so that each counts the same.
+    refine : bool
+        Repair what weighing leaves untrusted, see :mod:`dsps_sbi.refine`.
     n_draws : int
-        Draws per pixel.
+        Draws per pixel. With weights, fewer than about 300 leave most pixels below the 100 effective
+        draws that trust asks for.
     snr_min : float
         Observed S/N, averaged over the available ones of F277W, F356W and F444W, above which a
         pixel is fitted.
@@ -63,19 +76,22 @@ def infer_cube(
     Raises
     ------
     UserError
-        For a redshift outside the trained range, unknown bands, or no pixel above the cut.
+        For a redshift outside the trained range, unknown bands, no pixel above the cut, a model that
+        is not the bundle's, or if there is none to refine with.
     """
     if n_draws < 2:
         raise UserError(f"{n_draws} draws per pixel: ask for at least 2, better 100 or more")
     post.check_redshift(cube.redshift)
     names = quantities_of(post.names, quantities)
+    # the bundle's own is made once, not for every image
+    answerer = Answerer(post, post.own_weigher if model == "auto" else weigher(post, model), refine)
     columns = post.align(cube.filters, cube.flux_ujy, cube.sigma_ujy, cube.valid, cube.upper)
     present, upper = (column == 1.0 for column in columns[2:])
     data = post.prepared(*columns[:2], cube.redshift, present, upper)
     flux, sigma, valid, upper, _ = data
     outside = (present & ~post.coverage(cube.redshift)[0]).any(axis=1)
     snr = np.asarray(mean_snr(*map(jnp.asarray, (flux, sigma, valid, post.snr_bands, upper))))
-    flags = pixel_flags(post, cube, sigma, valid, snr, snr_min)
+    flags = pixel_flags(post, cube, data, snr, snr_min)
     flags[outside] |= int(PixelFlag.BAND_OUT_OF_RANGE)
     left_out = PixelFlag.MASKED | PixelFlag.LOW_SNR | PixelFlag.FEW_BANDS
     chosen = np.flatnonzero((flags & int(left_out)) == 0)
@@ -84,26 +100,34 @@ def infer_cube(
             f"no pixel of {cube.source or 'the image'} has S/N > {snr_min:g} and 3 bands: lower the cut"
         )
     percentiles = np.full((len(names), 3, len(flux)), np.nan, np.float32)
+    told = Columns.empty(len(flux), post.names)
     totals = TotalAccumulator()
     meta = provenance(post, cube, n_draws, snr_min, seed)
+    meta["method"] = "flow" if answerer.weigher is None else "refined" if refine else "weighed"
     with DrawWriter(draws_path, names, chosen, n_draws, cube.shape, meta) as writer:
         bar = tqdm(total=len(chosen), unit="pixel", disable=not progress)
-        for rows, draws in _chunks(post, data, chosen, n_draws, seed, names):
+        for rows, answers in _chunks(answerer, data, chosen, n_draws, seed):
+            draws = np.array(post.derived_draws(answers.u, data[-1][rows], names))
             bad = ~np.isfinite(draws).all(axis=(0, 2))
             flags[rows[bad]] |= int(PixelFlag.BAD_DRAWS)
             draws[:, bad] = np.nan
             percentiles[:, :, rows] = _percentiles(draws)
+            told.put(rows, answers)
             for name in (name for name in _TOTALS if name in names):
                 totals.add(name, draws[names.index(name)])
             writer.add(draws)
             bar.update(len(rows))
         bar.close()
+    flags[told["trust"] == Trust.UNCHECKED] |= int(PixelFlag.UNCHECKED)
+    flags[told["trust"] == Trust.UNTRUSTED] |= int(PixelFlag.UNTRUSTED)
+    meta |= told.counts()
     return ImageResult(
         names=names,
         percentiles=percentiles,
         snr=snr,
         n_bands=valid.sum(axis=1).astype(np.int16),
         flags=flags,
+        columns=told,
         totals=totals.table(),
         shape=cube.shape,
         header=cube.header,
@@ -121,26 +145,27 @@ def _percentiles(draws):
     return np.moveaxis(ordered[:, :, ranks], 2, 1)
 
 
-def _chunks(post, data, chosen, n_draws, seed, names) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pixel numbers and draws (Quantity, Object, Draw), chunk by chunk of one fixed shape."""
+def _chunks(answerer, data, chosen, n_draws, seed) -> Iterator[tuple[np.ndarray, Answers]]:
+    """Pixel numbers and answers, chunk by chunk of one fixed shape."""
     size = max(1, min(_CHUNK_DRAWS // n_draws, len(chosen)))
+    table, key = answerer.table(data[-1][0]), jax.random.key(seed)
+    table = table if table is None else table.trimmed()
     pending = None
     for start in range(0, len(chosen), size):
         rows = chosen[start : start + size]
         # the last chunk is filled up with its first pixel so that one compiled shape serves all
-        padded = np.concatenate([rows, np.full(size - len(rows), rows[0])])
-        flux, sigma, valid, upper, z = (array[padded] for array in data)
-        options = {"n_draws": n_draws, "seed": seed, "valid": valid, "upper": upper, "ids": padded}
-        draws = post.quantity_draws(flux, sigma, z, quantities=names, **options)
+        batch = np.concatenate([rows, np.full(size - len(rows), rows[0])])
+        started = answerer.start(tuple(a[batch] for a in data), table, batch, key, n_draws)
         # the next chunk is under way while the previous one is summarised
         if pending is not None:
-            yield pending[0], np.array(pending[1])[:, : len(pending[0])]
-        pending = rows, draws
-    yield pending[0], np.array(pending[1])[:, : len(pending[0])]
+            yield pending[0], answerer.finish(pending[1]).rows(slice(len(pending[0])))
+        pending = rows, started
+    yield pending[0], answerer.finish(pending[1]).rows(slice(len(pending[0])))
 
 
-def pixel_flags(post, cube: PixelCube, sigma, valid, snr, snr_min) -> np.ndarray:
+def pixel_flags(post, cube: PixelCube, data, snr, snr_min) -> np.ndarray:
     """Bits of :class:`~dsps_sbi.flags.PixelFlag` (Object,) before any draw is made."""
+    valid = data[2]
     n_bands = valid.sum(axis=1)
     given = np.isin(post.filters, cube.filters)
     conditions = {
@@ -149,13 +174,12 @@ def pixel_flags(post, cube: PixelCube, sigma, valid, snr, snr_min) -> np.ndarray
         PixelFlag.BAND_MISSING: ~valid[:, given].all(axis=1),
         PixelFlag.FEW_BANDS: n_bands < _FEWEST_BANDS,
         PixelFlag.NO_SNR_BAND: ~(valid & post.snr_bands).any(axis=1),
-        PixelFlag.OUT_OF_DEPTH: (valid & ~post.noise.covers(sigma)).any(axis=1),
+        PixelFlag.OUT_OF_DEPTH: post.odd_depths(data).any(axis=1),
+        PixelFlag.LIMIT_RANGE: post.odd_limits(data).any(axis=1),
     }
     flags = np.zeros(len(snr), np.int32)
     for flag, where in conditions.items():
         flags[where] |= int(flag)
-    unfitted = cube.mask | conditions[PixelFlag.LOW_SNR] | conditions[PixelFlag.FEW_BANDS]
-    flags[~unfitted] |= int(PixelFlag.UNCHECKED)
     return flags
 
 
@@ -177,6 +201,5 @@ def provenance(post, cube: PixelCube, n_draws, snr_min, seed) -> dict:
         "seed": int(seed),
         "noise_floor": float(post.noise.floor),
         "log_ssfr_floor": LOG_SSFR_FLOOR,
-        "method": "flow",
         "source": cube.source,
     }

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from astropy.io import fits
 
+from .columns import Columns
 from .errors import UserError
 from .io.wcs import celestial_header
 from .maps_fits import read_maps, write_maps
@@ -32,6 +33,8 @@ class Maps:
         Number of usable bands. Stored as int16.
     flags : array of int, (ny, nx)
         Bits of `flags.PixelFlag`. Stored as int32.
+    columns : mapping of str to array (ny, nx), optional
+        See :class:`~dsps_sbi.columns.Columns`.
     header : astropy.io.fits.Header, optional
         Its celestial WCS is kept, the rest is not.
     meta : dict of str to (str or int or float), optional
@@ -51,6 +54,7 @@ class Maps:
     snr: np.ndarray
     n_bands: np.ndarray
     flags: np.ndarray
+    columns: Columns = dataclasses.field(default_factory=lambda: Columns({}))
     header: fits.Header = dataclasses.field(default_factory=fits.Header)
     meta: dict = dataclasses.field(default_factory=dict)
     descriptions: dict = dataclasses.field(default_factory=dict)
@@ -82,6 +86,10 @@ class Maps:
                     f"{field} has shape {array.shape}: expected {expected}; reshape it or mend the names"
                 )
             values[field] = array.astype(dtype)
+        for name, array in self.columns.items():
+            if np.shape(array) != shape:
+                raise UserError(f"column {name} has shape {np.shape(array)}: expected {shape}; reshape it")
+        values["columns"] = Columns({name: np.asarray(array) for name, array in self.columns.items()})
         for field, value in values.items():
             object.__setattr__(self, field, value)
 

@@ -8,6 +8,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
+from .columns import CODES, Columns, code_text
 from .errors import UserError
 from .flags import PixelFlag, describe
 from .io.atomic import atomic_path
@@ -45,6 +46,8 @@ def write_maps(maps, path, overwrite):
             if name == "FLAGS":
                 _add_flags(header)
             hdus.append(fits.ImageHDU(getattr(maps, field), header=header, name=name))
+        for name, image in maps.columns.items():
+            hdus.append(_column_hdu(maps.header, name, image))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyUserWarning)  # long values in HIERARCH cards
             hdus.writeto(temporary, overwrite=True, checksum=True)
@@ -67,7 +70,8 @@ def read_maps(path):
         missing = [name for name in _IMAGES if name not in hdus]
         if missing or not any(card.keyword.startswith(_PREFIX) for card in primary.cards):
             raise UserError(f"{path} is not a file of maps: expected one that Maps.write made; give another")
-        quantities = [hdu for hdu in hdus[1:] if hdu.name not in _IMAGES]
+        columns = [hdu for hdu in hdus[1:] if "COLUMN" in hdu.header]
+        quantities = [hdu for hdu in hdus[1:] if hdu.name not in _IMAGES and hdu not in columns]
         fields = {
             "names": tuple(hdu.name.lower() for hdu in quantities),
             "percentiles": np.stack([np.array(hdu.data) for hdu in quantities]),
@@ -82,6 +86,7 @@ def read_maps(path):
                 for hdu in quantities
             },
         }
+        fields["columns"] = Columns({hdu.header["COLUMN"]: np.array(hdu.data) for hdu in columns})
         for name, (field, _) in _IMAGES.items():
             fields[field] = np.array(hdus[name].data)
         return fields
@@ -126,6 +131,19 @@ def _plane_header(celestial, unit, text):
     header["BUNIT"] = _ascii(unit)
     header["DESCRIP"] = _ascii(text)
     return header
+
+
+def _column_hdu(celestial, name, image):
+    """Extension of one column; those of codes carry a card for each code."""
+    header = celestial.copy()
+    extension, text = Columns.describe(name)
+    header["COLUMN"] = name
+    header["DESCRIP"] = _ascii(text)
+    if name in CODES:
+        for number, (code, meaning) in enumerate(code_text(CODES[name][1]).items()):
+            header[f"CODE{number}"] = code
+            header.add_comment(f"{code}: {meaning}")
+    return fits.ImageHDU(image, header=header, name=extension)
 
 
 def _add_flags(header):

@@ -80,7 +80,7 @@ class PixelNetwork:
     def _merge(self, weights):
         return nnx.merge(nnx.graphdef(nnx.eval_shape(self._layers)), weights)
 
-    def _shape_features(self, universe_gyr, u):
+    def shape_features(self, universe_gyr, u):
         """What sets mass-to-light ratios, from shape coordinates u (..., n_shape)."""
         theta = self.prior.from_normal(u, universe_gyr)
         params = theta[..., : len(self.sfh.names)]
@@ -117,7 +117,7 @@ class PixelNetwork:
         hoisted, log_lum, universe = condition
         mass = self.prior.marginals["log_mass_formed"]
         # log luminosity is in uJy Mpc^2: 2.3 is the median over the prior of log formed mass above it
-        guide = MassGuide(log_lum + 2.3, partial(self._shape_features, universe), mass.low, mass.high)
+        guide = MassGuide(log_lum + 2.3, partial(self.shape_features, universe), mass.low, mass.high)
         return self._merge(weights).flow, hoisted, guide
 
     def log_prob(self, weights, condition, u):

@@ -16,7 +16,9 @@ from .instruments.coverage import covered_bands
 from .instruments.filter_names import canonical_filter
 from .instruments.jades import SNR_BANDS
 from .network import PixelNetwork
-from .noise import DepthNoise
+from .noise import DepthNoise, UpperLimits
+from .typicality import Typicality
+from .weigh import weigher
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,8 @@ class AmortizedPosterior:
     dust : DustLaw
     log_u : float, "free" or None
         Those of the model, as :class:`~dsps_sbi.model.GalaxyModel` has them; inference does not need them.
+    typicality : Typicality or None
+        What tells how usual data are without SSPs.
     """
 
     network: PixelNetwork
@@ -47,6 +51,7 @@ class AmortizedPosterior:
     meta: Mapping
     dust: DustLaw = field(default_factory=Calzetti)
     log_u: float | str | None = -2.0
+    typicality: Typicality | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,6 +114,12 @@ class AmortizedPosterior:
             out.append(full)
         return tuple(out)
 
+    def _values(self, table, theta, universe, wanted):
+        """Quantities (Quantity, Object, Draw) of theta (Object, Draw, Param)."""
+        flat, ages = theta.reshape(-1, theta.shape[-1]), jnp.repeat(universe, theta.shape[1])
+        values = derive(self.network.sfh, table, flat, self.names, ages, wanted)
+        return jnp.stack([values[name].reshape(theta.shape[:2]) for name in wanted])
+
     @cached_property
     def _draw(self):
         def draw(weights, table, data, ids, key, n_draws, wanted):
@@ -120,10 +131,7 @@ class AmortizedPosterior:
             theta = self.network.prior.from_normal(u, universe[:, None])
             if not wanted:
                 return u, log_q, theta
-            flat = theta.reshape(-1, theta.shape[-1])
-            ages = jnp.repeat(universe, n_draws)
-            values = derive(self.network.sfh, table, flat, self.names, ages, wanted)
-            return jnp.stack([values[name].reshape(u.shape[:2]) for name in wanted])
+            return self._values(table, theta, universe, wanted)
 
         return jax.jit(draw, static_argnames=("n_draws", "wanted"))
 
@@ -152,6 +160,42 @@ class AmortizedPosterior:
         z = np.broadcast_to(np.asarray(z, np.float32), flux.shape[:1])
         valid = valid & self.coverage(z)[1]
         return np.where(valid, flux, 0.0), np.where(valid, sky, 1.0), valid, upper & valid, z
+
+    def in_range(self, data) -> np.ndarray:
+        """Whether all errors and upper limits of objects (Object,) lie in the range of training."""
+        return ~(self.odd_depths(data) | self.odd_limits(data)).any(axis=1)
+
+    def odd_depths(self, data) -> np.ndarray:
+        """Bands (Object, Band) whose error is outside the trained range, of :meth:`prepared` data."""
+        return np.asarray(data[2]) & ~self.noise.covers(np.asarray(data[1]))
+
+    def odd_limits(self, data) -> np.ndarray:
+        """Upper limits (Object, Band) of more or fewer sigmas than in training."""
+        flux, sky, _, upper, _ = (np.asarray(a) for a in data)
+        return upper & ~UpperLimits().covers(flux, sky)
+
+    @cached_property
+    def own_weigher(self):
+        """What weighs draws if the SSPs of the bundle are in the cache, else None; made once."""
+        return weigher(self, "auto")
+
+    def draw_normal(self, data, ids, key, n_draws):
+        """Draws u (Object, Draw, Param) of the network in normal coordinates, from :meth:`prepared` data."""
+        return self._draw(self.weights, self.mass_table, data, ids, key, n_draws=n_draws, wanted=())[0]
+
+    @cached_property
+    def _derive(self):
+        def run(table, u, z, wanted):
+            universe = self.network.cosmology.age(z)
+            theta = self.network.prior.from_normal(u, universe[:, None])
+            return self._values(table, theta, universe, wanted)
+
+        return jax.jit(run, static_argnames="wanted")
+
+    def derived_draws(self, u, z, quantities=None):
+        """Quantities (Quantity, Object, Draw) of draws u (Object, Draw, Param) at redshifts z (Object,)."""
+        wanted = quantities_of(self.names, quantities)
+        return self._derive(self.mass_table, jnp.asarray(u), jnp.asarray(z), wanted=wanted)
 
     def sample(self, flux_ujy, sky_ujy, z, *, n_draws=500, seed=0, valid=None, upper=None, ids=None):
         """Draws of the parameters.

@@ -7,6 +7,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import QTable
 
+from .columns import Columns
 from .derived import describe
 from .errors import UserError
 from .io.atomic import atomic_path
@@ -27,6 +28,9 @@ class ImageResult:
         16th, 50th and 84th percentiles; NaN where a pixel was not fitted.
     snr, n_bands, flags : ndarray (Object,)
         Observed mean S/N, number of usable bands, bits of :class:`~dsps_sbi.flags.PixelFlag`.
+    columns : Columns
+        ``method``, ``trust``, ``ess``, ``pareto_k``, ``log_evidence``, ``ppc_p``, ``typicality``
+        (Object,), and ``shrink_`` of each parameter; see :mod:`dsps_sbi.trust`.
     totals : QTable
         log10 of sums over pixels, see :class:`~dsps_sbi.io.summary.TotalAccumulator`.
     shape : tuple of int
@@ -44,6 +48,7 @@ class ImageResult:
     snr: np.ndarray
     n_bands: np.ndarray
     flags: np.ndarray
+    columns: Columns
     totals: QTable
     shape: tuple[int, int]
     header: fits.Header
@@ -74,6 +79,7 @@ class ImageResult:
             snr=self.snr.reshape(self.shape),
             n_bands=self.n_bands.reshape(self.shape),
             flags=self.flags.reshape(self.shape),
+            columns=self.columns.reshaped(self.shape),
             header=self.header,
             meta=self.meta,
             descriptions={name: describe(name) for name in names},

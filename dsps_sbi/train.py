@@ -7,6 +7,7 @@ import numpy as np
 
 from .checks.recovery import recovery
 from .derived import MassTable, derive
+from .fit_typicality import fit_typicality
 from .instruments.coverage import redshift_ranges
 from .match import reference_fluxes
 from .model import GalaxyModel
@@ -27,6 +28,7 @@ def train(
     name: str = "unnamed",
     checkpoint=None,
     start: AmortizedPosterior | None = None,
+    emulator_steps: int = 3000,
     progress: bool = True,
     command: str = "",
 ) -> AmortizedPosterior:
@@ -45,6 +47,8 @@ def train(
         Training resumes from it if it exists.
     start : AmortizedPosterior or None
         Begin with its weights: of a network as wide and at most as deep.
+    emulator_steps : int
+        For :func:`~dsps_sbi.fit_typicality.fit_typicality`, the last step; 0 leaves it out.
     progress : bool
     command : str
         The command line, for the record.
@@ -99,7 +103,9 @@ def train(
         model.log_u,
     )
     meta["validation"] = validate(post, simulator, seed=config.seed + 10)
-    return post
+    if emulator_steps == 0:
+        return post
+    return fit_typicality(post, simulator, seed=config.seed + 20, steps=emulator_steps)
 
 
 def validate(post: AmortizedPosterior, simulator: Simulator, *, seed: int, n_draws: int = 200) -> dict:

@@ -112,3 +112,8 @@ def test_commands_that_need_a_grid_say_how_to_get_it(run, tmp_path, monkeypatch)
     for argv in (["simulate", tmp_path / "a.h5"], ["train", "--name", "a", "-o", tmp_path / "a"]):
         status, _, error = run(*argv)
         assert status == 1 and "run 'dsps-sbi fetch bc03-miles'" in error
+
+
+def test_refine_needs_weights(refused, make_cutout):
+    refused("--unweighted and --refine were given", make_cutout(), "--unweighted", "--refine")
+    refused("refine needs the stellar populations of the bundle", make_cutout(), "--refine")

@@ -15,6 +15,8 @@ def test_bits_are_distinct_and_fixed():
         ("BAD_DRAWS", 64),
         ("UNCHECKED", 128),
         ("BAND_OUT_OF_RANGE", 256),
+        ("UNTRUSTED", 512),
+        ("LIMIT_RANGE", 1024),
     ]
 
 
@@ -23,7 +25,7 @@ def test_decode_names_the_bits():
     assert decode(PixelFlag.BAND_MISSING | PixelFlag.UNCHECKED) == ["BAND_MISSING", "UNCHECKED"]
 
 
-@pytest.mark.parametrize("value", [-1, 512, 513])
+@pytest.mark.parametrize("value", [-1, 2048, 2049])
 def test_unknown_bits_are_refused(value):
     with pytest.raises(UserError, match=f"flag value {value} has unknown bits"):
         decode(value)

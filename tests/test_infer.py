@@ -1,11 +1,18 @@
+import dataclasses
+
 import h5py
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from dsps_sbi import infer
 from dsps_sbi.errors import UserError
 from dsps_sbi.flags import PixelFlag
 from dsps_sbi.instruments.jades import JADES_BANDS
+from dsps_sbi.maps import Maps
+from dsps_sbi.match import reference_fluxes
+from dsps_sbi.trust import Method, Trust
+from dsps_sbi.weigh import Weigher
 
 OPTIONS = {"n_draws": 40, "seed": 3}
 CLOSE = {"rtol": 1e-4, "atol": 2e-4}
@@ -134,14 +141,14 @@ def test_an_interruption_leaves_no_file_of_draws(tiny_posterior, make_cube, tmp_
 
 
 def test_draws_that_are_not_finite_are_flagged(tiny_posterior, make_cube, monkeypatch):
-    real = type(tiny_posterior).quantity_draws
+    real = type(tiny_posterior).derived_draws
 
-    def broken(self, *args, ids, **options):
-        draws = np.array(real(self, *args, ids=ids, **options))
-        draws[0, ids == 4, 0] = np.nan
+    def broken(self, u, z, names):
+        draws = np.array(real(self, u, z, names))
+        draws[0, 4, 0] = np.nan
         return draws
 
-    monkeypatch.setattr(type(tiny_posterior), "quantity_draws", broken)
+    monkeypatch.setattr(type(tiny_posterior), "derived_draws", broken)
     result = tiny_posterior.infer(make_cube(), **OPTIONS)
     assert np.flatnonzero(has(result, PixelFlag.BAD_DRAWS)).tolist() == [4]
     assert np.flatnonzero(~result.fitted).tolist() == [4] and result.totals["n_left_out"].tolist() == [1] * 4
@@ -159,6 +166,69 @@ def test_quantities_can_be_chosen(tiny_posterior, make_cube, reference, tmp_path
 
 
 @pytest.mark.parametrize("z", [7.6, 14.2])
+def test_limits_out_of_range_and_their_flag(tiny_posterior, make_cube, mock_pixels):
+    flux, sigma = (a.copy() for a in mock_pixels)
+    upper = np.zeros(flux.shape, bool)
+    upper[[2, 3], 0] = True
+    flux[2, 0], flux[3, 0] = 3.0 * sigma[2, 0], 20.0 * sigma[3, 0]
+    result = tiny_posterior.infer(make_cube(flux, sigma, upper=upper), **OPTIONS)
+    assert np.flatnonzero(has(result, PixelFlag.LIMIT_RANGE)).tolist() == [3]
+
+
+@pytest.fixture(scope="module")
+def checked(tiny_posterior, toy_model, mock_pixels):
+    """Pixels weighed with the model that the posterior is said to be trained on."""
+    from dsps_sbi.io import PixelCube
+
+    meta = tiny_posterior.meta | {"reference": reference_fluxes(toy_model)}
+    post = dataclasses.replace(tiny_posterior, meta=meta)
+    weigher = Weigher(post, toy_model)
+    cube = PixelCube(*(a[:6] for a in mock_pixels), JADES_BANDS, 2.0, (2, 3))
+    return post, weigher, cube, post.infer(cube, model=weigher, **OPTIONS)
+
+
+def test_weighed_pixels(checked):
+    _, _, _, result = checked
+    assert result.fitted.all() and result.meta["method"] == "weighed"
+    assert np.all(result.columns["method"] == Method.IS)
+    # 40 draws cannot be worth 100
+    assert np.all(result.columns["trust"] == Trust.UNTRUSTED) and has(result, PixelFlag.UNTRUSTED).all()
+    assert not has(result, PixelFlag.UNCHECKED).any() and result.meta["n_trust_untrusted"] == 6
+    for name in ("ess", "pareto_k", "log_evidence", "ppc_p", "shrink_av"):
+        assert np.isfinite(result.columns[name]).all()
+    assert np.isnan(result.columns["typicality"]).all()
+    assert np.all((result.columns["ess"] >= 1) & (result.columns["ess"] <= 40))
+
+
+def test_weighed_chunks_do_not_matter(checked, monkeypatch):
+    post, weigher, cube, result = checked
+    monkeypatch.setattr(infer, "_CHUNK_DRAWS", 4 * 40)
+    again = post.infer(cube, model=weigher, **OPTIONS)
+    np.testing.assert_allclose(again.columns["ess"], result.columns["ess"], rtol=0.02)
+    np.testing.assert_allclose(again.columns["log_evidence"], result.columns["log_evidence"], atol=0.02)
+
+
+def test_columns_in_the_file(checked, tmp_path):
+    _, _, _, result = checked
+    result.maps("av").write(tmp_path / "maps.fits")
+    with fits.open(tmp_path / "maps.fits") as hdus:
+        assert hdus["TRUST"].header["CODE1"] == "0 TRUSTED" and hdus["METHOD"].header["CODE2"] == "1 IS"
+        np.testing.assert_array_equal(hdus["ESS"].data.ravel(), result.columns["ess"])
+        assert {"PARETO_K", "LOGEVID", "PPC_P", "TYPICAL", "SHRINK_AV"} <= {hdu.name for hdu in hdus}
+        assert hdus[0].header["DSPS_SBI N_TRUST_UNTRUSTED"] == 6
+    again = Maps.read(tmp_path / "maps.fits")
+    assert again.names == ("av",) and set(again.columns) == set(result.columns)
+    np.testing.assert_array_equal(again.columns["method"].ravel(), result.columns["method"])
+
+
+def test_another_model_is_refused(checked, toy_model):
+    post, _, cube, _ = checked
+    with pytest.raises(UserError, match="bundle tiny was trained on another model: "):
+        post.infer(cube, model=dataclasses.replace(toy_model, log_u=None))
+    with pytest.raises(UserError, match="refine needs the stellar populations of the bundle"):
+        post.infer(cube, refine=True)
+
+
 def test_redshift_out_of_range(tiny_posterior, make_cube, z):
     with pytest.raises(UserError, match=f"redshift {z:g} is outside the bundle's range 0.001-7.5"):
         tiny_posterior.infer(make_cube(redshift=z))

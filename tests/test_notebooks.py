@@ -48,7 +48,6 @@ def test_every_notebook_is_run_here():
 # what blackjax imports, not what we call
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_fit_by_gradient(monkeypatch):
-    pytest.importorskip("blackjax", reason="pip install dsps_sbi[hmc]")
     scope = run(NOTEBOOKS[0], monkeypatch)
     recovered, model = scope["recovered"], scope["model"]
     assert tuple(recovered) == model.names

@@ -22,7 +22,13 @@ def trained(toy_model):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "validate", partial(module.validate, n_draws=10))
         return train(
-            toy_model, arch=ARCH, config=CONFIG, name="quick", progress=False, command="dsps-sbi train ..."
+            toy_model,
+            arch=ARCH,
+            config=CONFIG,
+            name="quick",
+            emulator_steps=0,
+            progress=False,
+            command="dsps-sbi train ...",
         )
 
 

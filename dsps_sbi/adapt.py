@@ -1,0 +1,139 @@
+"""A second look where the network's proposal is poor: draws about the best of the first ones.
+
+Population Monte Carlo (Cappé et al. 2004, J. Comput. Graph. Stat. 13, 907): each round proposes from
+Student-t kernels about draws of the last one, tempered until enough of them count, and, as a safeguard,
+from the flow itself. Every draw is weighed by the whole mixture, so that the weights stay exact.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import gammaln, logsumexp
+from jax.scipy.stats import norm
+
+from .kernels.psis import systematic_resample
+from .weigh import Weighed, Weigher, branch
+
+N_ROUNDS = 3
+N_KERNEL, N_FLOW = 900, 100
+N_DRAWS = N_KERNEL + N_FLOW
+_N_CENTRES = 64
+# Degrees of freedom of the kernels: tails that no posterior outruns
+_NU = 5.0
+# Draws that must count before kernels are put on them
+_FEWEST = 40.0
+
+
+def temper(log_weight, fewest=_FEWEST):
+    """Log weights (Object, Draw) to the highest power <= 1 that leaves enough effective draws."""
+
+    def effective(power):
+        w = jax.nn.softmax(jnp.where(finite, power[:, None] * log_weight, -jnp.inf), axis=1)
+        return 1.0 / jnp.sum(w**2, axis=1)
+
+    def halve(bounds, _):
+        low, high = bounds
+        middle = 0.5 * (low + high)
+        good = effective(middle) >= fewest
+        return (jnp.where(good, middle, low), jnp.where(good, high, middle)), None
+
+    finite = jnp.isfinite(log_weight)
+    log_weight = jnp.where(finite, log_weight - jnp.max(log_weight, axis=1, keepdims=True), -1e30)
+    ends = jnp.zeros(len(log_weight)), jnp.ones(len(log_weight))
+    (low, _), _ = jax.lax.scan(halve, ends, length=24)
+    power = jnp.where(effective(ends[1]) >= fewest, 1.0, low)
+    return jnp.where(finite, power[:, None] * log_weight, -jnp.inf)
+
+
+def moments(u, log_weight):
+    """Mean (Object, n) and lower Cholesky factor (Object, n, n) of the covariance of weighted draws."""
+    w = jax.nn.softmax(log_weight, axis=1)[..., None]
+    mean = jnp.sum(w * u, axis=1)
+    centred = u - mean[:, None]
+    covariance = jnp.einsum("odi,odj->oij", w * centred, centred)
+    scale = jnp.sqrt(jnp.diagonal(covariance, axis1=1, axis2=2)) + 1e-4
+    correlation = covariance / scale[:, :, None] / scale[:, None, :]
+    # two parameters that draws hardly tell apart must not make a kernel without width
+    factor = jnp.linalg.cholesky(correlation + 1e-3 * jnp.eye(u.shape[-1]))
+    return mean, scale[..., None] * factor
+
+
+def _student(distance2, n):
+    """Log density of the standard multivariate t of squared distance from its centre."""
+    half = 0.5 * (_NU + n)
+    log_norm = gammaln(half) - gammaln(0.5 * _NU) - 0.5 * n * jnp.log(_NU * jnp.pi)
+    return log_norm - half * jnp.log1p(distance2 / _NU)
+
+
+def _whiten(factor, u):
+    """Coordinates (Object, Draw, n) in units of the Cholesky factor."""
+    return jnp.swapaxes(jax.scipy.linalg.solve_triangular(factor, jnp.swapaxes(u, 1, 2), lower=True), 1, 2)
+
+
+def _pool(u, log_weight):
+    """The best N_DRAWS of some draws, or all of them and zeros of no weight."""
+    n = min(N_DRAWS, log_weight.shape[1])
+    log_weight, index = jax.lax.top_k(jnp.where(jnp.isnan(log_weight), -jnp.inf, log_weight), n)
+    u = jnp.take_along_axis(u, index[..., None], axis=1)
+    # without any finite weight all draws are as good as each other
+    log_weight = jnp.where(jnp.isfinite(log_weight[:, :1]), log_weight, 0.0)
+    more = ((0, 0), (0, N_DRAWS - n))
+    return jnp.pad(u, (*more, (0, 0))), jnp.pad(log_weight, more, constant_values=-jnp.inf)
+
+
+def adapt(weigher: Weigher, weights, data, table, keys, u, log_weight) -> Weighed:
+    """Rounds of adapted importance sampling; traceable.
+
+    Parameters
+    ----------
+    weigher : Weigher
+    weights, data, table
+        As for :meth:`~dsps_sbi.weigh.Weigher.propose`.
+    keys : array of keys (Object,)
+    u : array (Object, Draw, Param - 1)
+        Shapes that the network proposed.
+    log_weight : array (Object, Draw)
+
+    Returns
+    -------
+    Weighed
+        The N_DRAWS draws of the last round.
+    """
+    network = weigher.post.network
+    n = weigher.n_shape
+    condition = network.condition(weights, *data)
+    per_draw = jax.tree.map(lambda a: a[:, None], condition)
+    width = (4.0 / (n + 2.0) / _N_CENTRES) ** (1.0 / (n + 4.0))
+
+    def one_round(pool, i):
+        keys_of = [branch(branch(keys, i), j) for j in range(6)]
+        u, log_weight = pool
+        soft = temper(log_weight)
+        factor = width * moments(u, soft)[1]
+        index = systematic_resample(jax.vmap(jax.random.uniform)(keys_of[0]), soft, _N_CENTRES)
+        centres = _whiten(factor, jnp.take_along_axis(u, index[..., None], axis=1))
+        which = jax.vmap(lambda k: jax.random.randint(k, (N_KERNEL, 1), 0, _N_CENTRES))(keys_of[1])
+        step = jax.vmap(lambda k: jax.random.normal(k, (N_KERNEL, n)))(keys_of[2])
+        spread = jax.vmap(lambda k: jax.random.chisquare(k, _NU, shape=(N_KERNEL, 1)))(keys_of[3])
+        white = jnp.take_along_axis(centres, which, axis=1) + step * jnp.sqrt(_NU / spread)
+        noise = jax.vmap(lambda k: jax.random.normal(k, (N_FLOW, n)))(keys_of[4])
+        flow, _ = network.draw_shape(weights, condition, noise)
+        u = jnp.concatenate([jnp.einsum("oij,odj->odi", factor, white), flow], axis=1)
+        white = jnp.concatenate([white, _whiten(factor, flow)], axis=1)
+        distance2 = jnp.sum((white[:, :, None] - centres[:, None]) ** 2, axis=-1)
+        log_det = jnp.log(jnp.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+        log_kernel = logsumexp(_student(distance2, n), axis=-1) - jnp.log(_N_CENTRES) - log_det[:, None]
+        log_flow = network.log_prob_shape(weights, per_draw, u)
+        log_flow = jnp.where(jnp.isnan(log_flow), -jnp.inf, log_flow)
+        log_q = jnp.logaddexp(
+            log_kernel + math.log(N_KERNEL / N_DRAWS), log_flow + math.log(N_FLOW / N_DRAWS)
+        )
+        evidence, grid, cdf = weigher.shape_evidence(u, data, table)
+        log_weight = evidence + norm.logpdf(u).sum(axis=-1) - log_q
+        share = jax.vmap(lambda k: jax.random.uniform(k, (N_DRAWS,)))(keys_of[5])
+        log_weight = jnp.where(jnp.isnan(log_weight), -jnp.inf, log_weight)
+        return (u, log_weight), weigher.with_mass(u, share, grid, cdf)
+
+    (_, log_weight), u = jax.lax.scan(one_round, _pool(u, log_weight), jnp.arange(N_ROUNDS))
+    return Weighed.of(u[-1], log_weight)

@@ -1,0 +1,74 @@
+"""Repair what weighing left untrusted: first adapted importance sampling, then Hamiltonian chains."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+
+from .adapt import adapt, moments
+from .hmc import N_CHAINS, run_chains
+from .kernels.psis import systematic_resample
+from .weigh import Weighed, Weigher, branch, object_keys
+
+# Branches of an object's key, beyond those of weigh
+_ADAPT, _START, _CHAINS, _MASS = 11, 12, 13, 14
+
+
+@dataclass(frozen=True, eq=False)
+class Refiner:
+    """Repairs answers of one weigher.
+
+    Parameters
+    ----------
+    weigher : Weigher
+    """
+
+    weigher: Weigher
+
+    def by_weights(self, data, table, ids, key, n_draws, weighed):
+        """Adapted sampling; as :meth:`~dsps_sbi.weigh.Weigher.answer`, from weighed draws to start with."""
+        return self._by_weights(self.weigher.post.weights, data, table, ids, key, n_draws, weighed)
+
+    @cached_property
+    def _by_weights(self):
+        def run(weights, data, table, ids, key, n_draws, weighed):
+            keys = branch(object_keys(key, ids), _ADAPT)
+            weighed = adapt(self.weigher, weights, data, table, keys, weighed.u[..., :-1], weighed.log_weight)
+            u = self.weigher.resample(weighed, ids, key, n_draws)
+            return u, weighed, self.weigher.ppc_p(u, data, table, ids, key)
+
+        return jax.jit(run, static_argnums=5)
+
+    @cached_property
+    def by_chains(self):
+        """Compiled chains started from weighed draws: to draws u, R-hat, effective draws, ``ppc_p``."""
+        n = self.weigher.n_shape
+
+        def run(data, table, ids, key, n_draws, weighed: Weighed):
+            keys = object_keys(key, ids)
+            u, log_weight = weighed.u[..., :n], weighed.log_weight
+            mean, factor = moments(u, log_weight)
+            shift = jax.vmap(jax.random.uniform)(branch(keys, _START))
+            index = systematic_resample(shift, log_weight, N_CHAINS)
+            start = jnp.take_along_axis(u, index[..., None], axis=1) - mean[:, None]
+            start = jnp.swapaxes(
+                jax.scipy.linalg.solve_triangular(factor, jnp.swapaxes(start, 1, 2), lower=True), 1, 2
+            )
+
+            def log_density(y, own):
+                mean, factor, data = own
+                one = [a[None] for a in data]
+                return self.weigher.log_target((mean + factor @ y)[None, None], one, table)[0, 0]
+
+            own = (mean, factor, data)
+            y, r_hat, ess = run_chains(log_density, branch(keys, _CHAINS), (start, own))
+            y = y.reshape(len(ids), -1, n)
+            y = y[:, jnp.linspace(0, y.shape[1] - 1, n_draws).astype(int)]
+            u = mean[:, None] + jnp.einsum("oij,odj->odi", factor, y)
+            _, grid, cdf = self.weigher.shape_evidence(u, data, table)
+            share = jax.vmap(lambda k: jax.random.uniform(k, (n_draws,)))(branch(keys, _MASS))
+            u = self.weigher.with_mass(u, share, grid, cdf)
+            return u, r_hat, ess, self.weigher.ppc_p(u, data, table, ids, key)
+
+        return jax.jit(run, static_argnums=4)

@@ -1,0 +1,97 @@
+import dataclasses
+import importlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dsps_sbi.bundle import load_bundle, save_bundle
+from dsps_sbi.fit_typicality import fit_typicality, tabulate
+from dsps_sbi.match import reference_fluxes
+from dsps_sbi.trust import Trust
+from dsps_sbi.typicality import LEVELS, Typicality, emulate, scale
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny_posterior, toy_simulator):
+    with pytest.MonkeyPatch.context() as patch:
+        real = type(toy_simulator).table_pool
+        patch.setattr(type(toy_simulator), "table_pool", lambda self, key, n: real(self, key, 8))
+        return fit_typicality(tiny_posterior, toy_simulator, seed=1, steps=300, width=32, n_mocks=2000)
+
+
+@pytest.fixture(scope="module")
+def mocks(toy_simulator):
+    pool = toy_simulator.table_pool(jax.random.key(77), 4)
+    mocks = jax.jit(lambda key: toy_simulator.draw_detected(key, pool, 4, 400, 500, 5.0, 0.0))(
+        jax.random.key(8)
+    )
+    return jax.tree.map(lambda a: np.asarray(a)[np.asarray(toy_simulator.snr(mocks)) > 5.0], mocks)
+
+
+def p_values(post, mocks, flux=None):
+    data = post.prepared(mocks.flux if flux is None else flux, mocks.sky, mocks.z, mocks.valid, mocks.upper)
+    ids = np.arange(len(data[0]), dtype=np.uint32)
+    u = post.draw_normal(data, ids, jax.random.key(0), 64)
+    return np.asarray(post.typicality.p_value(post, u, tuple(map(jnp.asarray, data))))
+
+
+def test_emulator_learns_the_forward_model(fitted, toy_simulator, mocks):
+    u = jnp.asarray(mocks.u[:200, :-1])
+    z = jnp.asarray(mocks.z[:200])
+    network = fitted.network
+    got = emulate(fitted.typicality.layers, network, u, z) - scale(network, z)[:, None]
+    flux = jax.jit(jax.vmap(toy_simulator.model.predict))(mocks.theta[:200], z)
+    bright = np.asarray(flux) > 0.1 * np.asarray(flux).max(axis=1, keepdims=True)
+    error = np.asarray(got + mocks.theta[:200, -1:] - np.log10(np.maximum(flux, 1e-30)))[bright]
+    assert np.median(np.abs(error)) < 0.1
+
+
+def test_p_value_is_uniform_for_fresh_mocks_and_small_for_odd_ones(fitted, mocks):
+    p = p_values(fitted, mocks)
+    assert len(p) > 300 and abs(p.mean() - 0.5) < 0.08
+    assert np.mean(p < 0.01) < 0.04 and 0.03 < np.mean(p < 0.1) < 0.2
+    flux = mocks.flux.copy()
+    flux[:, ::2] *= 1000.0
+    assert np.mean(p_values(fitted, mocks, flux) < 0.005) > 0.9
+
+
+def test_bundle_keeps_it(fitted, tmp_path):
+    again = load_bundle(save_bundle(fitted, tmp_path / "typical"))
+    for one, two in zip(jax.tree.leaves(again.typicality), jax.tree.leaves(fitted.typicality), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert again.meta["typicality"]["steps"] == 300
+    assert Typicality.from_arrays(fitted.typicality.as_arrays()).quantiles.shape == (4, 4, len(LEVELS))
+
+
+def test_infer_has_the_column(fitted, make_cube):
+    result = fitted.infer(make_cube(), n_draws=64)
+    assert np.isfinite(result.columns["typicality"]).all()
+    assert np.all(result.columns["trust"] == Trust.UNCHECKED)
+
+
+def test_cells_with_few_mocks_borrow_from_others():
+    rng = np.random.default_rng(0)
+    deviate, rows, columns = rng.normal(size=5000), rng.integers(0, 2, 5000), rng.integers(0, 4, 5000)
+    table = tabulate(deviate, rows, columns)
+    assert np.all(np.diff(table, axis=-1) > 0)
+    np.testing.assert_array_equal(table[2, 0], table[3, 3])
+    assert table[0, 0, LEVELS.index(0.05)] == pytest.approx(1.645, abs=0.25)
+
+
+def test_command(run, fitted, tiny_posterior, toy, toy_model, tmp_path, monkeypatch):
+    meta = tiny_posterior.meta | {"reference": reference_fluxes(toy_model)}
+    folder = save_bundle(dataclasses.replace(tiny_posterior, meta=meta), tmp_path / "plain")
+    monkeypatch.setattr("dsps_sbi.match.load", lambda name: toy)
+    seen = {}
+
+    def fit(post, simulator, **options):
+        seen.update(options, ssp=simulator.model.ssp)
+        return fitted
+
+    monkeypatch.setattr(importlib.import_module("dsps_sbi.fit_typicality"), "fit_typicality", fit)
+    status, output, _ = run("typicality", folder, "-o", tmp_path / "new", "--steps", 7)
+    assert status == 0 and "emulator good to" in output
+    assert seen == {"steps": 7, "seed": 0, "ssp": toy}
+    assert load_bundle(tmp_path / "new").typicality is not None
