@@ -102,7 +102,8 @@ def test_detected_are_chosen_by_their_data_alone(toy_simulator, pool):
     everything = run(1.0, 1.0, N_Z * N_PER_Z)
     named = jnp.asarray(toy_simulator.snr_bands)
     assert named.sum() == 3
-    snr = np.asarray(mean_snr(everything.flux, everything.sky, everything.valid, named))
+    data = (everything.flux, everything.sky, everything.valid, named, everything.upper)
+    snr = np.asarray(mean_snr(*data))
     np.testing.assert_allclose(snr, toy_simulator.snr(everything), rtol=1e-6)
     cut = float(np.median(snr))
     n = int((snr > cut).sum())
