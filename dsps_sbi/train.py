@@ -90,7 +90,9 @@ def train(
         "coverage": None if model.sees_all else redshift_ranges(model.coverage, model.prior.z),
     }
     if start is not None:
-        meta["start"] = {key: start.meta.get(key) for key in ("name", "command", "simulations", "sha256")}
+        meta["start"] = {
+            key: start.meta.get(key) for key in ("name", "command", "simulations", "sha256", "start")
+        }
     table = MassTable.from_grid(model.ssp)
     post = AmortizedPosterior(
         network,
