@@ -165,7 +165,6 @@ def test_quantities_can_be_chosen(tiny_posterior, make_cube, reference, tmp_path
         tiny_posterior.infer(make_cube(), quantities=("sfr",), **OPTIONS)
 
 
-@pytest.mark.parametrize("z", [7.6, 14.2])
 def test_limits_out_of_range_and_their_flag(tiny_posterior, make_cube, mock_pixels):
     flux, sigma = (a.copy() for a in mock_pixels)
     upper = np.zeros(flux.shape, bool)
@@ -229,6 +228,7 @@ def test_another_model_is_refused(checked, toy_model):
         post.infer(cube, refine=True)
 
 
+@pytest.mark.parametrize("z", [7.6, 14.2])
 def test_redshift_out_of_range(tiny_posterior, make_cube, z):
     with pytest.raises(UserError, match=f"redshift {z:g} is outside the bundle's range 0.001-7.5"):
         tiny_posterior.infer(make_cube(redshift=z))
