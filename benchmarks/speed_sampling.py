@@ -54,7 +54,7 @@ def weighted(post, flux, sky, repeats, n_draws=500):
         for i in range(0, len(flux) - size + 1, size):
             rows = slice(i, i + size)
             data = post.prepared(flux[rows], sky[rows], 1.5)
-            got = answerer.finish(answerer.start(data, table, np.arange(i, i + size), key, n_draws))
+            got = answerer.finish(answerer.start(data, table, np.arange(i, i + size), key, n_draws), size)
             np.asarray(post.derived_draws(got.u, data[-1]))
 
     seconds = {"weighted": [], "unweighted": []}

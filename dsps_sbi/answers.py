@@ -111,10 +111,11 @@ class Answerer:
             typical = typical.p_value(self.post, proposed, data)
         return (data, table, ids, key, n_draws), u, weighed, ppc_p, typical
 
-    def finish(self, started) -> Answers:
-        """Wait for a batch, repair it if that is wanted, and judge it."""
+    def finish(self, started, n: int) -> Answers:
+        """Wait for a batch, repair its first n objects if that is wanted, and judge them."""
         arguments, u, weighed, ppc_p, typical = started
-        n = len(u)
+        data = _rows(arguments[0], slice(n))
+        u, weighed, ppc_p, typical = _rows((u, weighed, ppc_p, typical), slice(n))
         unknown = np.full(n, np.nan, np.float32)
         own = {name: unknown.copy() for name in ("ess", "pareto_k", "log_evidence", "r_hat", "ppc_p")}
         own |= {"u": np.array(u), "method": np.full(n, Method.FLOW, np.int8)}
@@ -126,7 +127,7 @@ class Answerer:
         own["typicality"] = unknown if typical is None else np.asarray(typical)
         own["shrinkage"] = 1.0 - own["u"].var(axis=1)
         names = ("method", "ess", "pareto_k", "r_hat", "ppc_p", "typicality")
-        in_range = self.post.in_range(arguments[0])
+        in_range = self.post.in_range(data)
         return Answers(trust=verdict(*(own[name] for name in names), in_range), **own)
 
     def _repair(self, own, arguments, weighed):
@@ -155,14 +156,15 @@ class Answerer:
 
 
 def _rows(tree, rows):
-    return jax.tree.map(lambda a: a[rows], tree)
+    # in numpy: jax would compile a small program for every shape
+    return jax.tree.map(lambda a: np.asarray(a)[rows], tree)
 
 
 def _some(arguments, todo):
     """Arguments for some objects, filled up to one of few batch sizes: few compilations."""
     data, table, ids, key, n_draws = arguments
     rows = np.resize(todo, padded(len(todo)))
-    return _rows(data, rows), table, ids[rows], key, n_draws
+    return _rows(data, rows), table, np.asarray(ids)[rows], key, n_draws
 
 
 def padded(n: int) -> int:
@@ -226,7 +228,7 @@ def weigh(
             batch = np.resize(rows, min(padded(len(rows)), largest))
             pick = tuple(a[batch] for a in data)
             started = answerer.start(pick, table, ids[batch], jax.random.key(seed), n_draws)
-            parts.append(answerer.finish(started).rows(slice(len(rows))))
+            parts.append(answerer.finish(started, len(rows)))
             order.append(rows)
     back = np.argsort(np.concatenate(order))
     joined = {f.name: np.concatenate([getattr(p, f.name) for p in parts])[back] for f in fields(Answers)}

@@ -23,7 +23,7 @@ from .trust import Trust
 from .weigh import weigher
 
 _CHUNK_DRAWS = BATCH_DRAWS
-_FEWEST_BANDS = 3
+FEWEST_BANDS = 3
 _TOTALS = ("log_mass", "log_mass_living", "log_mass_formed", "log_sfr_100")
 
 
@@ -106,8 +106,7 @@ def infer_cube(
     meta["method"] = "flow" if answerer.weigher is None else "refined" if refine else "weighed"
     with DrawWriter(draws_path, names, chosen, n_draws, cube.shape, meta) as writer:
         bar = tqdm(total=len(chosen), unit="pixel", disable=not progress)
-        for rows, answers in _chunks(answerer, data, chosen, n_draws, seed):
-            draws = np.array(post.derived_draws(answers.u, data[-1][rows], names))
+        for rows, answers, draws in _chunks(answerer, data, chosen, n_draws, seed, names):
             bad = ~np.isfinite(draws).all(axis=(0, 2))
             flags[rows[bad]] |= int(PixelFlag.BAD_DRAWS)
             draws[:, bad] = np.nan
@@ -145,22 +144,29 @@ def _percentiles(draws):
     return np.moveaxis(ordered[:, :, ranks], 2, 1)
 
 
-def _chunks(answerer, data, chosen, n_draws, seed) -> Iterator[tuple[np.ndarray, Answers]]:
-    """Pixel numbers and answers, chunk by chunk of one fixed shape."""
+def _chunks(answerer, data, chosen, n_draws, seed, names) -> Iterator[tuple[np.ndarray, Answers, np.ndarray]]:
+    """Pixel numbers, answers and quantities (Quantity, Object, Draw), chunk by chunk."""
     size = max(1, min(_CHUNK_DRAWS // n_draws, len(chosen)))
     table, key = answerer.table(data[-1][0]), jax.random.key(seed)
     table = table if table is None else table.trimmed()
+
+    def finished(rows, started):
+        answers = answerer.finish(started, len(rows))
+        filled = np.resize(answers.u, (size, *answers.u.shape[1:]))
+        draws = answerer.post.derived_draws(filled, np.full(size, data[-1][0]), names)
+        return rows, answers, np.array(draws)[:, : len(rows)]
+
     pending = None
     for start in range(0, len(chosen), size):
         rows = chosen[start : start + size]
-        # the last chunk is filled up with its first pixel so that one compiled shape serves all
-        batch = np.concatenate([rows, np.full(size - len(rows), rows[0])])
+        # the last chunk is filled up with its first pixels so that one compiled shape serves all
+        batch = np.resize(rows, size)
         started = answerer.start(tuple(a[batch] for a in data), table, batch, key, n_draws)
         # the next chunk is under way while the previous one is summarised
         if pending is not None:
-            yield pending[0], answerer.finish(pending[1]).rows(slice(len(pending[0])))
+            yield finished(*pending)
         pending = rows, started
-    yield pending[0], answerer.finish(pending[1]).rows(slice(len(pending[0])))
+    yield finished(*pending)
 
 
 def pixel_flags(post, cube: PixelCube, data, snr, snr_min) -> np.ndarray:
@@ -172,7 +178,7 @@ def pixel_flags(post, cube: PixelCube, data, snr, snr_min) -> np.ndarray:
         PixelFlag.MASKED: cube.mask,
         PixelFlag.LOW_SNR: ~(snr > snr_min),
         PixelFlag.BAND_MISSING: ~valid[:, given].all(axis=1),
-        PixelFlag.FEW_BANDS: n_bands < _FEWEST_BANDS,
+        PixelFlag.FEW_BANDS: n_bands < FEWEST_BANDS,
         PixelFlag.NO_SNR_BAND: ~(valid & post.snr_bands).any(axis=1),
         PixelFlag.OUT_OF_DEPTH: post.odd_depths(data).any(axis=1),
         PixelFlag.LIMIT_RANGE: post.odd_limits(data).any(axis=1),

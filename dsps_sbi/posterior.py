@@ -11,7 +11,7 @@ import numpy as np
 from .derived import MassTable, derive, quantities_of
 from .dust import Calzetti, DustLaw
 from .errors import UserError
-from .infer import infer_cube
+from .infer import FEWEST_BANDS, infer_cube
 from .instruments.coverage import covered_bands
 from .instruments.filter_names import canonical_filter
 from .instruments.jades import SNR_BANDS
@@ -162,8 +162,9 @@ class AmortizedPosterior:
         return np.where(valid, flux, 0.0), np.where(valid, sky, 1.0), valid, upper & valid, z
 
     def in_range(self, data) -> np.ndarray:
-        """Whether all errors and upper limits of objects (Object,) lie in the range of training."""
-        return ~(self.odd_depths(data) | self.odd_limits(data)).any(axis=1)
+        """Whether bands (at least 3), errors and upper limits of objects (Object,) are as in training."""
+        odd = (self.odd_depths(data) | self.odd_limits(data)).any(axis=1)
+        return ~odd & (np.asarray(data[2]).sum(axis=1) >= FEWEST_BANDS)
 
     def odd_depths(self, data) -> np.ndarray:
         """Bands (Object, Band) whose error is outside the trained range, of :meth:`prepared` data."""

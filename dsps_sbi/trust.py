@@ -6,7 +6,7 @@ An answer is **trusted** if all of this holds:
   0.7 (method ``is``), or chains with R-hat below 1.05 and at least 100 effective draws (``hmc``);
 - its posterior-predictive p-value exceeds 0.005, and so does its typicality under training where the
   bundle knows it;
-- the errors of its bands and its upper limits lie in the range of training.
+- it has at least 3 bands, and their errors and upper limits lie in the range of training.
 
 Otherwise it is **untrusted**. Without a likelihood it is **unchecked**, whatever else is known.
 Each of the two p-values is uniform for data like those of training, so that at most 1 % of sound

@@ -114,7 +114,7 @@ def _statistic(typical, network, floor, u, data):
     chi2 = jnp.min(jnp.sum(jnp.where(valid[:, None], residual**2, 0.0), axis=-1), axis=1)
     n = jnp.maximum(valid.sum(axis=-1), 1)
     # Wilson & Hilferty (1931): the cube root of chi2 is close to normal
-    return ((jnp.nan_to_num(chi2, nan=jnp.inf) / n) ** (1 / 3) - 1.0 + 2.0 / (9.0 * n)) / jnp.sqrt(
+    return ((jnp.nan_to_num(chi2, nan=1e12, posinf=1e12) / n) ** (1 / 3) - 1.0 + 2.0 / (9.0 * n)) / jnp.sqrt(
         2.0 / (9.0 * n)
     )
 
