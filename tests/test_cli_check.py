@@ -20,7 +20,8 @@ def check(run, tiny_bundle, monkeypatch):
         def quick(post, **options):
             seen.update(options)
             pit = np.random.default_rng(2).random((options["n"], 2)) ** power
-            scores = [score("snr_100", "S/N > 100", "flow", pit, pit, np.ones(len(pit)))]
+            one = np.ones(len(pit))
+            scores = [score("snr_100", "S/N > 100", "flow", pit, pit, one, one, one)]
             return Calibration("tiny", NAMES, tuple(scores), {"seed": options["seed"]})
 
         monkeypatch.setattr(importlib.import_module("dsps_sbi.check"), "check", quick)
@@ -60,6 +61,12 @@ def test_the_grid_has_to_be_there(run, tiny_bundle, tmp_path, monkeypatch):
     status, output, error = run("check", tiny_bundle)
     assert (status, output) == (1, "") and error.count("\n") == 1
     assert "run 'dsps-sbi fetch bc03-miles'" in error
+    # a folder made for it goes again, one that was there stays
+    assert run("check", tiny_bundle, "-o", tmp_path / "new" / "out")[0] == 1
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    assert run("check", tiny_bundle, "-o", tmp_path / "old")[0] == 1
+    assert (tmp_path / "old").is_dir() and not list((tmp_path / "old").iterdir())
 
 
 def test_another_model_is_refused_before_anything_is_simulated(run, tiny_bundle, toy, monkeypatch):
