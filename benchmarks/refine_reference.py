@@ -68,12 +68,12 @@ def pixels(folder, post, model, n, seed):
 
 
 def answer(exact, key, objects):
-    """The answer under test: draws (Object, Draw, Param) and normalised weights (Object, Draw).
+    """The answer under test: draws (Object, Draw, Param), weights (Object, Draw), effective draws.
 
     As many draws as `infer` would make, each weighed by the exact likelihood.
     """
     theta, log_w = exact.weighted(key, objects, CHUNK)
-    return theta, jax.nn.softmax(log_w, axis=1)
+    return theta, np.asarray(jax.nn.softmax(log_w, axis=1)), np.asarray(effective_share(log_w)) * CHUNK
 
 
 def quantities(post, theta, z):
@@ -153,9 +153,7 @@ def examine(exact, data, z, tables, prefix, sizes, seed):
     prior_ess = np.asarray(effective_share(log_w_prior)) * log_w_prior.shape[1]
     missing = np.asarray(log_mean_exp(log_w_prior) - log_mean_exp(log_w))
     missing_sigma = missing / np.hypot(prior_ess**-0.5, dense_ess**-0.5)
-    theta, weights = answer(exact, keys[3], objects)
-    weights = np.asarray(weights)
-    answer_ess = 1.0 / np.sum(weights**2, axis=1)
+    theta, weights, answer_ess = answer(exact, keys[3], objects)
     tested = quantities(post, theta, z), weights, answer_ess
     is_parameter = np.isin(post.quantities, post.names)
     return {

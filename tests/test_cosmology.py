@@ -26,6 +26,13 @@ def test_against_astropy(theirs):
     assert f"Om0={theirs.Om0:g}" in ours.name and f"H0={theirs.H0.value:g}" in ours.name
 
 
+def test_ages_keep_the_digits_of_float32():
+    """Young histories are the small difference of the age of the Universe and their start."""
+    z = np.random.default_rng(0).uniform(0.001, 11.9, 500).astype(np.float32)
+    expected = FlatLambdaCDM(H0=70.0, Om0=0.3).age(z.astype(float)).value
+    np.testing.assert_allclose(jax.jit(Cosmology.from_astropy().age)(z), expected, rtol=3e-7)
+
+
 def test_gradient_with_redshift():
     ours, theirs = Cosmology.from_astropy(), FlatLambdaCDM(H0=70.0, Om0=0.3)
     z = np.array([0.002, 0.5, 2.0, 7.0])

@@ -74,7 +74,9 @@ def fraction_younger(age_gyr, duration_gyr, tau_gyr):
     young = share * (since * per_duration * first + share * second) * (1.0 / phi2(jnp.minimum(x0, _SPLIT)))
     near = ds * (before * first + ds * second) * jnp.exp(-x0)
     far = (1.0 + before) * jnp.exp(-before) - (1.0 + x0) * jnp.exp(-x0)
-    old = jnp.where(d < _SPLIT, near, far) * (1.0 / formed_fraction(jnp.maximum(x0, _SPLIT)))
+    # not jnp.maximum: at a tie that passes on half the gradient, and x0 = 1 takes this branch
+    whole = formed_fraction(jnp.where(x0 < _SPLIT, _SPLIT, x0))
+    old = jnp.where(d < _SPLIT, near, far) * (1.0 / whole)
     return jnp.clip(jnp.where(x0 < _SPLIT, young, old), 0.0, 1.0)
 
 
@@ -110,6 +112,6 @@ def mean_age(duration_gyr, tau_gyr):
         term = term * xs / n
         phi3 = phi3 + term
     small = 2.0 * xs * phi3 / phi2(xs)
-    xl = jnp.maximum(x, _SPLIT)
+    xl = jnp.where(x < _SPLIT, _SPLIT, x)
     large = (2.0 - (2.0 + 2.0 * xl + xl**2) * jnp.exp(-xl)) / formed_fraction(xl)
     return duration_gyr - tau_gyr * jnp.where(x < _SPLIT, small, large)

@@ -98,3 +98,23 @@ def test_gradient_with_age_is_the_star_formation_rate():
     )
     since = (duration - age) / tau
     np.testing.assert_allclose(got, since * np.exp(-since) / tau / gammainc(2, duration / tau), rtol=1e-5)
+
+
+def test_gradients_keep_the_digits_of_float32_for_short_histories():
+    """Against central differences of the quadrature, per e-fold of tau and of the duration.
+
+    Shares of the mass hardly depend on tau where the duration is far below it: rounding of the
+    powers of tau above and below the line must not show.
+    """
+    chosen = TRIPLES[:, (TRIPLES[0] < 0.99 * TRIPLES[1]) & (TRIPLES[1] <= TRIPLES[2])]
+    by_duration, by_tau = jax.jit(jax.vmap(jax.grad(kernel.fraction_younger, (1, 2))))(*chosen)
+    age, duration, tau = chosen.astype(float)
+    h = 1e-4
+
+    def slope(function):
+        return (function(1.0 + h) - function(1.0 - h)) / (2 * h)
+
+    expected = slope(lambda f: younger_by_quadrature(age, duration, tau * f))
+    np.testing.assert_allclose(np.asarray(by_tau, float) * tau, expected, rtol=1e-5, atol=5e-7)
+    expected = slope(lambda f: younger_by_quadrature(age, duration * f, tau))
+    np.testing.assert_allclose(np.asarray(by_duration, float) * duration, expected, rtol=1e-5, atol=1e-6)

@@ -1,8 +1,10 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from dsps_sbi.constants import L_SUN_ERG_S
 from dsps_sbi.errors import UserError
+from dsps_sbi.sfh import Constant, age_edges, mass_weights
 from dsps_sbi.ssp import bc03_miles
 
 
@@ -57,9 +59,13 @@ def test_real_grid_in_numbers(real_grid):
 
 
 def test_real_ultraviolet_light_of_constant_star_formation(real_grid):
-    """Kennicutt & Evans (2012): log nu L_nu = 43.35 erg/s in the far ultraviolet at 1 M_sun/yr."""
-    band = (real_grid.wave_aa > 1400) & (real_grid.wave_aa < 1700)
+    """log nu L_nu at 1550 Angstrom of 1 M_sun/yr after 100 Myr, stars only, through our age bins.
+
+    Kennicutt & Evans (2012) have 43.35 with Starburst99; the value of BC03 is 43.31.
+    """
+    band = (real_grid.wave_aa > 1500) & (real_grid.wave_aa < 1600)
     per_ssp = real_grid.flux[4][:, band].mean(axis=1) * 1550.0
-    age_yr = np.linspace(0.0, 1e8, 20001)
-    light = np.interp(age_yr, real_grid.age_gyr * 1e9, per_ssp)
-    assert np.log10(np.trapezoid(light, age_yr) * L_SUN_ERG_S) == pytest.approx(43.35, abs=0.05)
+    shares = mass_weights(Constant(), jnp.array([12.9]), age_edges(real_grid.age_gyr), 13.0)
+    light = np.log10(np.asarray(shares, float) @ per_ssp * 1e8 * L_SUN_ERG_S)
+    assert light == pytest.approx(43.31, abs=0.005)
+    assert light == pytest.approx(43.35, abs=0.05)
