@@ -106,7 +106,7 @@ def train(
 def typicality(
     bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new bundle.")],
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the emulator's training.")] = 3000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the emulator's training.")] = 2000,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Give a bundle what tells unusual data without stellar populations; train does so at its end."""

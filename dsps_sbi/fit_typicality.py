@@ -111,7 +111,7 @@ def tabulate(deviate, rows, columns):
     return table
 
 
-def fit_typicality(post, simulator, *, seed=0, steps=3000, width=128, n_mocks=20_000):
+def fit_typicality(post, simulator, *, seed=0, steps=2000, width=128, n_mocks=12_000):
     """Give a posterior its typicality: train the emulator, then measure the statistic's distribution.
 
     Parameters
@@ -128,11 +128,13 @@ def fit_typicality(post, simulator, *, seed=0, steps=3000, width=128, n_mocks=20
     -------
     AmortizedPosterior
     """
-    pool_key, train_key, mock_key = jax.random.split(jax.random.key(seed), 3)
-    pool = simulator.table_pool(pool_key, 128)
+    pool_key, fresh_key, train_key, mock_key = jax.random.split(jax.random.key(seed), 4)
+    pool = simulator.table_pool(pool_key, 96)
     layers, scatter = train_emulator(post.network, simulator, pool, train_key, steps, width)
     typical = Typicality(layers, scatter, jnp.zeros((len(BAND_EDGES) + 1, len(SNR_EDGES) + 1, len(LEVELS))))
-    draw = jax.jit(lambda key: simulator.draw_detected(key, pool, 64, 32, 400, 5.0, 0.0))
+    # redshifts between those that the emulator saw: its errors there belong to the distribution
+    fresh = simulator.table_pool(fresh_key, 32)
+    draw = jax.jit(lambda key: simulator.draw_detected(key, fresh, 64, 32, 400, 5.0, 0.0))
     named, found = jnp.asarray(post.snr_bands), []
     for i in range(-(-n_mocks // 400)):
         mocks = draw(jax.random.fold_in(mock_key, i))

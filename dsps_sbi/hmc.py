@@ -46,6 +46,8 @@ def run_chains(log_density, keys, start, *, n_warmup=N_WARMUP, n_samples=N_SAMPL
     blackjax = _blackjax()
     from blackjax.adaptation.step_size import dual_averaging_adaptation
 
+    # traced once, wherever the sampler calls it
+    log_density = jax.jit(log_density)
     kernel = blackjax.hmc.build_kernel()
     initialise, update, final = dual_averaging_adaptation(_ACCEPTANCE)
     metric = jnp.ones(start[0].shape[-1])
@@ -57,30 +59,31 @@ def run_chains(log_density, keys, start, *, n_warmup=N_WARMUP, n_samples=N_SAMPL
         def step(key, states, step_size):
             keys = jax.random.split(key, n_chains + 1)
             size = step_size * jax.random.uniform(keys[0], minval=0.6, maxval=1.2)
-            move = partial(
+            one_step = partial(
                 kernel,
                 logdensity_fn=density,
                 step_size=size,
                 inverse_mass_matrix=metric,
                 num_integration_steps=_N_STEPS,
             )
-            return jax.vmap(lambda k, s: move(k, s))(keys[1:], states)
+            return jax.vmap(lambda k, s: one_step(k, s))(keys[1:], states)
 
-        def warm(carry, key):
+        # one loop for warm-up and sampling: the gradient is compiled once
+        def move(carry, now):
             states, averaging = carry
-            states, info = step(key, states, jnp.exp(averaging.log_step_size))
-            return (states, update(averaging, jnp.mean(jnp.nan_to_num(info.acceptance_rate)))), None
+            key, i = now
+            warming = i < n_warmup
+            step_size = jnp.where(warming, jnp.exp(averaging.log_step_size), final(averaging))
+            states, info = step(key, states, step_size)
+            new = update(averaging, jnp.mean(jnp.nan_to_num(info.acceptance_rate)))
+            averaging = jax.tree.map(lambda a, b: jnp.where(warming, a, b), new, averaging)
+            return (states, averaging), states.position
 
-        def sample(states, key):
-            states, _ = step(key, states, step_size)
-            return states, states.position
-
-        warm_key, sample_key = jax.random.split(key)
         states = jax.vmap(lambda p: blackjax.hmc.init(p, density))(position)
-        warmed, _ = jax.lax.scan(warm, (states, initialise(0.5)), jax.random.split(warm_key, n_warmup))
-        states, step_size = warmed[0], final(warmed[1])
-        _, draws = jax.lax.scan(sample, states, jax.random.split(sample_key, n_samples))
-        return jnp.swapaxes(draws, 0, 1)
+        n = n_warmup + n_samples
+        steps = jax.random.split(key, n), jnp.arange(n)
+        _, draws = jax.lax.scan(move, (states, initialise(0.5)), steps)
+        return jnp.swapaxes(draws[n_warmup:], 0, 1)
 
     draws = jax.vmap(one_object)(keys, *start)
     halves = draws.reshape(*draws.shape[:1], 2 * draws.shape[1], draws.shape[2] // 2, -1)

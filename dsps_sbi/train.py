@@ -28,7 +28,7 @@ def train(
     name: str = "unnamed",
     checkpoint=None,
     start: AmortizedPosterior | None = None,
-    emulator_steps: int = 3000,
+    emulator_steps: int = 2000,
     progress: bool = True,
     command: str = "",
 ) -> AmortizedPosterior:

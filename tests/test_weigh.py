@@ -36,10 +36,14 @@ def table(toy_model):
 @pytest.fixture(scope="module")
 def mocks(toy_simulator, table):
     """Mocks at one redshift, all kinds of S/N, some with upper limits."""
-    n = 400
-    u = jax.random.normal(jax.random.key(5), (n, 5))
-    flux, theta = toy_simulator.noiseless(u, table)
-    return toy_simulator.observe(jax.random.key(6), u, theta, jnp.full(n, Z), flux)
+
+    @jax.jit
+    def draw(table):
+        u = jax.random.normal(jax.random.key(5), (400, 5))
+        flux, theta = toy_simulator.noiseless(u, table)
+        return toy_simulator.observe(jax.random.key(6), u, theta, jnp.full(400, Z), flux)
+
+    return draw(table)
 
 
 def faint(mocks, n=3):
@@ -61,14 +65,21 @@ def weigh(post, model, mocks, rows, function=ds.weigh, **options):
 @pytest.fixture(scope="module")
 def by_hand(post, toy_model, table, mocks):
     """Evidence and moments of faint mocks by drawing all parameters, mass included, from the prior."""
-    u = jax.random.normal(jax.random.key(17), (150_000, 5))
-    flux = jax.jit(toy_model.predict_fast)(toy_model.prior.from_normal(u, table.universe_gyr), table)
+
+    @jax.jit
+    def draw(table):
+        u = jax.random.normal(jax.random.key(17), (150_000, 5))
+        return u, toy_model.predict_fast(toy_model.prior.from_normal(u, table.universe_gyr), table)
+
+    @jax.jit
+    def log_likelihoods(flux, data, upper):
+        return log_likelihood(*data, flux, post.noise.floor, upper)
+
+    u, flux = draw(table)
     out = {}
     for row in faint(mocks):
         data = [np.asarray(a)[row] for a in (mocks.flux, mocks.sky, mocks.valid)]
-        log_like = np.asarray(
-            log_likelihood(*data, flux, post.noise.floor, np.asarray(mocks.upper)[row]), np.float64
-        )
+        log_like = np.asarray(log_likelihoods(flux, data, np.asarray(mocks.upper)[row]), np.float64)
         w = np.exp(log_like - log_like.max())
         evidence = log_like.max() + math.log(w.mean())
         w /= w.sum()

@@ -67,6 +67,20 @@ def test_smoothing_against_the_formulas_written_out():
     np.testing.assert_allclose(smooth, expected, atol=2e-3)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_another_implementation_agrees():
+    """That of blackjax, which leaves tails with k < 1/3 as they are."""
+    from blackjax.diagnostics import psis_weights
+
+    raw = jnp.asarray(log_ratios(1.9, n=400, rows=12), jnp.float32)
+    expected, k = jax.vmap(psis_weights)(raw)
+    smooth, got = pareto_smooth(raw)
+    np.testing.assert_allclose(got, k, atol=1e-3)
+    heavy = np.asarray(k) > 0.34
+    assert heavy.sum() > 5
+    np.testing.assert_allclose(jax.nn.log_softmax(smooth)[heavy], expected[heavy], atol=2e-3)
+
+
 def test_smoothing_leaves_all_but_the_tail_and_steadies_the_sum():
     raw = log_ratios(1.5, n=500, rows=400)
     smooth = np.asarray(pareto_smooth(jnp.asarray(raw, jnp.float32))[0])
