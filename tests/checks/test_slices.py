@@ -106,9 +106,9 @@ def test_a_slice_that_never_fills_is_refused(bare, monkeypatch):
         fill_slices(bare, [empty], 5, jax.random.key(0))
 
 
-def test_other_filters_have_fewer_bands(toy_simulator):
+def test_other_filters_have_fewer_bands(bare):
     class Few:
-        filters = type("Filters", (), {"names": toy_simulator.model.filters.names[:7]})
+        filters = type("Filters", (), {"names": bare.model.filters.names[:7]})
 
-    found = default_slices(replace(toy_simulator, model=Few))
+    found = default_slices(replace(bare, model=Few))
     assert [s.name for s in found if s.name.startswith("bands")] == ["bands_5", "bands_7"]
