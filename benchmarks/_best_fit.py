@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-from _exact import unit_fluxes
 
 N_POLISHED = 4
 N_STEPS = 25
@@ -38,23 +37,24 @@ def best_mass(data, unit_flux, floor, low, high):
     return jnp.clip(jnp.log10(jnp.maximum(mass, 1e-12)) + reference, low, high)
 
 
-def best_chi2(model, floor, data, starts, table):
+def best_chi2(weigher, data, starts, table):
     """Smallest chi2 (Object,) over all parameters.
 
     Parameters
     ----------
+    weigher : Weigher
     data : flux, sky, valid
         Each (Object, Band).
     starts : sequence of array (Object, Start, Param - 1)
         Shape coordinates; the best few of each set are polished by damped Gauss-Newton steps.
     table : BandTable
     """
-    mass = model.prior.marginals["log_mass_formed"]
+    (low, high), floor = weigher.mass_range, weigher.post.noise.floor
     wide = tuple(a[:, None] for a in data)
 
     def score(u):
-        unit_flux = unit_fluxes(model, u, table)
-        log_mass = best_mass(wide, unit_flux, floor, mass.low, mass.high)
+        unit_flux = weigher.unit_fluxes(u, table)
+        log_mass = best_mass(wide, unit_flux, floor, low, high)
         return chi2(wide, 10.0 ** log_mass[..., None] * unit_flux, floor), log_mass
 
     def first(u):
@@ -65,7 +65,7 @@ def best_chi2(model, floor, data, starts, table):
 
     def polish(x, *data):
         def miss(x):
-            flux = unit_fluxes(model, x[None, :-1], table)[0] * 10.0 ** x[-1]
+            flux = weigher.unit_fluxes(x[None, None, :-1], table)[0, 0] * 10.0 ** x[-1]
             return residuals(data, flux, floor)
 
         def step(state, _):
@@ -74,7 +74,7 @@ def best_chi2(model, floor, data, starts, table):
             normal = jacobian.T @ jacobian
             damped = normal + jnp.diag(damping * jnp.diag(normal) + 1e-6)
             new = x - jnp.linalg.solve(damped, jacobian.T @ r)
-            new = jnp.append(jnp.clip(new[:-1], -U_MAX, U_MAX), jnp.clip(new[-1], mass.low, mass.high))
+            new = jnp.append(jnp.clip(new[:-1], -U_MAX, U_MAX), jnp.clip(new[-1], low, high))
             r_new = miss(new)
             better = r_new @ r_new < r @ r
             x, r = jnp.where(better, new, x), jnp.where(better, r_new, r)

@@ -6,7 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from dsps_sbi.kernels.likelihood import log_likelihood
-from dsps_sbi.kernels.mass import marginalise
+
+
+def weigher_of(parser, post):
+    """The bundle's own weigher, whose evidences are the exact ones."""
+    if post.own_weigher is None:
+        parser.error("needs the stellar populations of the bundle: dsps-sbi fetch bc03-miles")
+    return post.own_weigher
 
 
 def log_prior(u):
@@ -14,29 +20,13 @@ def log_prior(u):
     return jax.scipy.stats.norm.logpdf(u).sum(axis=-1)
 
 
-def unit_fluxes(model, u, table):
-    """Fluxes (..., Band) [uJy] of one solar mass formed, for shape coordinates u (..., Param - 1)."""
-    flat = jnp.concatenate([u, jnp.zeros_like(u[..., :1])], axis=-1).reshape(-1, u.shape[-1] + 1)
-    theta = model.prior.from_normal(flat, table.universe_gyr).at[:, -1].set(0.0)
-    return model.predict_fast(theta, table).reshape(*u.shape[:-1], -1)
-
-
-def evidence(model, floor, data, unit_flux):
-    """Evidence of shapes and the posterior of their masses, see :func:`dsps_sbi.kernels.mass.marginalise`.
-
-    ``data`` is flux, sky, valid, upper, each (..., Band) and broadcastable with ``unit_flux``.
-    """
-    flux, sky, valid, upper = data
-    mass = model.prior.marginals["log_mass_formed"]
-    return marginalise(flux, sky, valid, unit_flux, floor, mass.low, mass.high, upper)
-
-
-def log_posterior(model, floor, data, u, table):
-    """Unnormalised log posterior (..., Draw) of u (..., Draw, Param), mass among them; data (..., Band)."""
+def log_posterior(weigher, data, u, table):
+    """Unnormalised log posterior (Object, Draw) of u (Object, Draw, Param), mass among them."""
+    model = weigher.model
     theta = model.prior.from_normal(u.reshape(-1, u.shape[-1]), table.universe_gyr)
     flux = model.predict_fast(theta, table).reshape(*u.shape[:-1], -1)
-    observed, sky, valid, upper = (a[..., None, :] for a in data)
-    return log_likelihood(observed, sky, valid, flux, floor, upper) + log_prior(u)
+    observed, sky, valid, upper = (a[:, None] for a in data[:-1])
+    return log_likelihood(observed, sky, valid, flux, weigher.post.noise.floor, upper) + log_prior(u)
 
 
 def log_mean_exp(log_w):

@@ -4,12 +4,9 @@ from functools import partial
 
 import blackjax
 import jax
-import jax.numpy as jnp
 import numpy as np
-from _exact import evidence, log_prior, unit_fluxes
+from _exact import log_prior
 from blackjax.diagnostics import effective_sample_size, potential_scale_reduction
-
-from dsps_sbi.kernels.mass import draw_mass
 
 N_CHAINS = 4
 # Weighted draws are made so many at a time
@@ -23,17 +20,16 @@ class ExactDraws:
     leading axis (Object, ...). The mass is integrated out, then drawn exactly.
     """
 
-    def __init__(self, post, model):
-        self.post, self.model = post, model
-        self.n_shape = len(model.names) - 1
+    def __init__(self, weigher):
+        self.weigher, self.post, self.n_shape = weigher, weigher.post, weigher.n_shape
         self._chains = jax.jit(self._all_chains, static_argnums=(2, 3))
         self._weigh = jax.jit(self._in_chunks, static_argnums=(2, 3))
         self._finish = jax.jit(partial(jax.lax.map, lambda one: self._of_base(*one)))
 
     def _log_shape(self, u, data, table):
         """Log posterior (Draw,) of shapes (Draw, n), and their masses' grid and cdf."""
-        flux = unit_fluxes(self.model, u, table)
-        log_like, grid, cdf = evidence(self.model, self.post.noise.floor, [a[None] for a in data], flux)
+        one = [a[None] for a in (*data, table.z)]
+        log_like, grid, cdf = (a[0] for a in self.weigher.shape_evidence(u[None], one, table))
         return log_like + log_prior(u), grid, cdf
 
     def _push(self, eps, condition):
@@ -47,11 +43,9 @@ class ExactDraws:
         return (self._log_shape(u, data, table)[0] - log_q + log_prior(eps[None]))[0]
 
     def _with_mass(self, key, u, data, table):
-        """Draws (Draw, Param) with masses drawn exactly, and their log posterior of the shape."""
+        """Draws u (Draw, Param) with masses drawn exactly, and their log posterior of the shape."""
         log_p, grid, cdf = self._log_shape(u, data, table)
-        mass = draw_mass(jax.random.uniform(key, log_p.shape), grid, cdf)
-        theta = self.model.prior.from_normal(u, table.universe_gyr)
-        return jnp.concatenate([theta, mass[:, None]], axis=-1), log_p
+        return self.weigher.with_mass(u, jax.random.uniform(key, log_p.shape), grid, cdf), log_p
 
     def _of_base(self, key, eps, data, condition, table):
         return self._with_mass(key, self._push(eps, condition)[0], data, table)[0]
@@ -61,8 +55,8 @@ class ExactDraws:
         noise_key, mass_key = jax.random.split(key)
         eps = jax.random.normal(noise_key, (CHUNK, self.n_shape))
         u, log_q = (eps, log_prior(eps)) if of_prior else self._push(eps, condition)
-        theta, log_p = self._with_mass(mass_key, u, data, table)
-        return theta, log_p - log_q
+        u, log_p = self._with_mass(mass_key, u, data, table)
+        return u, log_p - log_q
 
     def _chain(self, key, data, condition, table, n_warm, n_keep):
         """NUTS draws (n_keep, n_shape) of the base space, and the share of divergences."""
@@ -92,26 +86,26 @@ class ExactDraws:
         return jax.vmap(jax.vmap(chain, in_axes=(0, None, None, None)))(keys, *objects)
 
     def reference(self, key, objects, n_warm, n_keep):
-        """Draws (Object, Draw, Param), their effective number and R-hat (Object,), divergences."""
+        """Draws u (Object, Draw, Param), their effective number and R-hat (Object,), divergences."""
         chain_key, mass_key = jax.random.split(key)
         n = len(objects[0][0])
         keys = jax.random.split(chain_key, (n, N_CHAINS))
         eps, divergent = self._chains(keys, objects, n_warm, n_keep)
-        theta = self._finish((jax.random.split(mass_key, n), eps.reshape(n, -1, self.n_shape), *objects))
-        chains = theta.reshape(n, N_CHAINS, n_keep, -1)
+        u = self._finish((jax.random.split(mass_key, n), eps.reshape(n, -1, self.n_shape), *objects))
+        chains = u.reshape(n, N_CHAINS, n_keep, -1)
         halves = chains.reshape(n, 2 * N_CHAINS, n_keep // 2, -1)
         ess = effective_sample_size(chains, chain_axis=1, sample_axis=2).min(axis=-1)
         rhat = potential_scale_reduction(halves, chain_axis=1, sample_axis=2).max(axis=-1)
-        return theta, np.asarray(ess), np.asarray(rhat), float(divergent.mean())
+        return u, np.asarray(ess), np.asarray(rhat), float(divergent.mean())
 
     def _in_chunks(self, key, objects, n_draws, of_prior):
         def one(here):
             keys = jax.random.split(here[0], n_draws // CHUNK)
             return jax.lax.map(lambda key: self._weighed(key, *here[1:], of_prior=of_prior), keys)
 
-        theta, log_w = jax.lax.map(one, (jax.random.split(key, len(objects[0][0])), *objects))
-        return theta.reshape(len(theta), n_draws, -1), log_w.reshape(len(theta), n_draws)
+        u, log_w = jax.lax.map(one, (jax.random.split(key, len(objects[0][0])), *objects))
+        return u.reshape(len(u), n_draws, -1), log_w.reshape(len(u), n_draws)
 
     def weighted(self, key, objects, n_draws, of_prior=False):
-        """Draws (Object, Draw, Param) of the flow, or of the prior, and log weights (Object, Draw)."""
+        """Draws u (Object, Draw, Param) of the flow, or of the prior, and log weights (Object, Draw)."""
         return self._weigh(key, objects, n_draws, of_prior)

@@ -12,6 +12,9 @@ w = p(x | shape) p(shape) / q(shape | x). Per mock at observed S/N > 5:
 Beside it the peer's recipe (``peer_``, see :mod:`_peer`), whose flow has the mass among its
 parameters: compare with ``_with_mass``. Its gap uses the same evidence. ``peer_survey_`` is a network
 of the peer's that was trained for all bands at JADES depth alone, as SBIPIX's is.
+
+Then what share of answers can be trusted, before and after refining, and what that costs
+(:mod:`_trust`), with random masks, depths and limits.
 """
 
 import dataclasses
@@ -21,40 +24,40 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from _contract import options, report, terms
-from _exact import effective_share, evidence, log_mean_exp, log_posterior, log_prior, unit_fluxes
+from _exact import effective_share, log_mean_exp, log_posterior, weigher_of
 from _peer import VERSIONS, Peer, inputs, simulations
+from _trust import mocks_above, trust
 
 import dsps_sbi as ds
 from dsps_sbi.noise import DepthNoise, UpperLimits
 
 SNR_MIN = 5.0
 N_PER_Z = 24
+# As many as infer makes
+N_DRAWS_TRUST = 500
 
 
-def weigh(post, model, n_draws):
+def weigh(weigher, n_draws):
     """Compiled function of one redshift's mocks: what each is worth, columns (Object,)."""
-    network, floor = post.network, post.noise.floor
-    n_shape = len(model.names) - 1
+    network, weights, n_shape = weigher.post.network, weigher.post.weights, weigher.n_shape
 
     @jax.jit
     def run(mocks, table, key):
-        n = len(mocks.z)
-        data = mocks.data[:-1]
-        condition = network.condition(post.weights, *data, mocks.z)
-        noise = jax.random.normal(key, (n, n_draws, n_shape + 1))
-        draws, log_q = network.draw_shape(post.weights, condition, noise[..., :n_shape])
+        condition = network.condition(weights, *mocks.data)
+        noise = jax.random.normal(key, (len(mocks.z), n_draws, n_shape + 1))
+        draws, log_q = network.draw_shape(weights, condition, noise[..., :n_shape])
         truth = mocks.u[:, :n_shape]
-        flux = unit_fluxes(model, jnp.concatenate([draws, truth[:, None]], axis=1), table)
-        log_like = evidence(model, floor, [a[:, None] for a in data], flux)[0]
-        log_w = log_like[:, :-1] + log_prior(draws) - log_q
+        both = jnp.concatenate([draws, truth[:, None]], axis=1)
+        log_p = weigher.log_target(both, mocks.data, table)
+        log_w = log_p[:, :-1] - log_q
         log_z = log_mean_exp(log_w)
-        log_q_truth = network.log_prob_shape(post.weights, condition, truth)
-        whole, log_q_whole = network.draw(post.weights, condition, noise)
-        log_q_whole_truth = network.log_prob(post.weights, condition, mocks.u)
-        share, gap = weigh_whole(model, floor, mocks, table, whole, log_q_whole, log_q_whole_truth, log_z)
+        log_q_truth = network.log_prob_shape(weights, condition, truth)
+        whole, log_q_whole = network.draw(weights, condition, noise)
+        log_q_whole_truth = network.log_prob(weights, condition, mocks.u)
+        share, gap = weigh_whole(weigher, mocks, table, whole, log_q_whole, log_q_whole_truth, log_z)
         return {
             "ess": effective_share(log_w),
-            "kl_gap": log_like[:, -1] + log_prior(truth) - log_z - log_q_truth,
+            "kl_gap": log_p[:, -1] - log_z - log_q_truth,
             "ess_with_mass": share,
             "kl_gap_with_mass": gap,
             "log_z": log_z,
@@ -63,17 +66,17 @@ def weigh(post, model, n_draws):
     return run
 
 
-def weigh_whole(model, floor, mocks, table, draws, log_q, log_q_truth, log_z):
+def weigh_whole(weigher, mocks, table, draws, log_q, log_q_truth, log_z):
     """Effective share and gap (Object,) of draws (Object, Draw, Param) that have the mass in them."""
     both = jnp.concatenate([draws, mocks.u[:, None]], axis=1)
-    log_p = log_posterior(model, floor, mocks.data[:-1], both, table)
+    log_p = log_posterior(weigher, mocks.data, both, table)
     return effective_share(log_p[:, :-1] - log_q), log_p[:, -1] - log_z - log_q_truth
 
 
-def measure(post, simulator, n_z, n_draws, seed, peers):
+def measure(weigher, simulator, n_z, n_draws, seed, peers):
     """Columns of all mocks above the cut, ours and each peer's under its name."""
     model = simulator.model
-    run = weigh(post, model, n_draws)
+    run = weigh(weigher, n_draws)
     pool = simulator.table_pool(jax.random.key(seed), n_z)
     tables = [jax.tree.map(lambda leaf, i=i: leaf[i], pool) for i in range(n_z)]
     draw = jax.jit(lambda key, table: simulator.draw(key, table, 1, N_PER_Z))
@@ -87,7 +90,7 @@ def measure(post, simulator, n_z, n_draws, seed, peers):
     u = np.concatenate([some.u for some in mocks])[keep]
     x = np.concatenate([inputs(some, model.cosmology) for some in mocks])[keep]
     log_z = [row["log_z"] for row in rows]
-    whole = jax.jit(lambda *arguments: weigh_whole(model, post.noise.floor, *arguments))
+    whole = jax.jit(lambda *arguments: weigh_whole(weigher, *arguments))
     for name, peer in peers.items():
         answer = [spread(part, keep, n_z) for part in peer.ask(u, x, n_draws)]
         out = [whole(*here) for here in zip(mocks, tables, *answer, log_z, strict=True)]
@@ -127,13 +130,13 @@ def main():
     parser.add_argument("--no-peer", action="store_true", help="ours alone: nothing to install")
     args = parser.parse_args()
     post = ds.load_bundle(args.bundle)
-    model = ds.GalaxyModel.preset("jades-pixels")
-    ds.check_match(post, model)
-    varied = ds.Simulator.jades_pixels(model)
+    weigher = weigher_of(parser, post)
+    varied = ds.Simulator.jades_pixels(weigher.model)
     noise = DepthNoise.jades(offset_dex=(0.0, 0.0), jitter_dex=0.0, floor=post.noise.floor)
     whole = dataclasses.replace(varied.masks, p_all=1.0, p_pattern=0.0)
     survey = dataclasses.replace(varied, noise=noise, masks=whole, limits=UpperLimits(0.0, 0.0))
     n_z, n_draws = (12, 500) if args.quick else (80, 1000)
+    n_z_trust, n_per_z_trust = (2, 16) if args.quick else (40, 25)
     n_simulations, n_pool, max_epochs = (5_000, 12, 4) if args.quick else (100_000, 384, 2000)
 
     def peer_of(simulator):
@@ -143,7 +146,7 @@ def main():
     special = {} if args.no_peer else {"peer_survey_": peer_of(survey)}
     metrics, counts = {}, {}
     for suffix, simulator, peers in (("", varied, general), ("_all_bands", survey, general | special)):
-        columns = measure(post, simulator, n_z, n_draws, args.seed, peers)
+        columns = measure(weigher, simulator, n_z, n_draws, args.seed, peers)
         counts[suffix or "_varied"] = len(columns["ess"])
         metrics |= summary(columns, suffix)
     for name, peer in (general | special).items():
@@ -151,14 +154,18 @@ def main():
             f"{name}train_seconds": peer.record["cpu_seconds"],
             f"{name}epochs": peer.record["epochs"],
         }
+    some = mocks_above(varied, SNR_MIN, n_z_trust, n_per_z_trust, args.seed + 20)
+    counts["trust"] = len(some.z)
+    metrics |= trust(weigher, some, N_DRAWS_TRUST)
     report(
         args.json,
         terms(
             objects=counts,
-            draws=n_draws,
+            draws={"exactness": n_draws, "trust": N_DRAWS_TRUST},
             seed=args.seed,
             bundle=str(post.meta["name"]),
             bundle_simulations=post.meta["simulations"],
+            trust="masks, depths, limits as in training; seconds are warm, on all cores",
             noise="_varied: masks, depths, limits as in training; _all_bands: 19 bands at JADES depth",
             ess="effective draws over draws; mass integrated out, but for _with_mass and peer_",
             peer={

@@ -1,4 +1,4 @@
-"""Are weighted answers right? Marginals against long chains on the exact posterior, object by object.
+"""Are refined answers right? Marginals against long chains on the exact posterior, object by object.
 
 Twenty mocks at observed S/N > 5 (masks, depths, limits as in training) and twenty pixels of the z = 3.475
 galaxy of field_gsz14.py. The reference is NUTS (blackjax, 4 chains, window adaptation with a dense mass
@@ -11,9 +11,10 @@ this changes the coordinates, not the target. What the reference itself is worth
 - both stand on the flow and could miss what it misses. The evidence from draws of the *prior* owes
   nothing to it: a mode without draws would show as evidence that is missing (``prior_log_evidence_``).
 
-A marginal agrees if its median lies within 0.1 sigma + 3 standard errors and its width (half of 16-84 %)
-within 10 % + 3 standard errors of the reference. ``_max_sigma`` and ``width_ratio_max`` are what is left
-of the worst difference after 3 standard errors: at most 0.1 where all agree.
+Under test are the answers of ``ds.refine``, as users get them. A marginal agrees if its median lies within
+0.1 sigma + 3 standard errors and its width (half of 16-84 %) within 10 % + 3 standard errors of the
+reference. ``_max_sigma`` and ``width_ratio_max`` are what is left of the worst difference after 3 standard
+errors: at most 0.1 where all agree.
 """
 
 import math
@@ -23,16 +24,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from _contract import data_folder, options, report, terms
-from _exact import effective_share, log_mean_exp
-from _exact_draws import CHUNK, N_CHAINS, ExactDraws
+from _exact import effective_share, log_mean_exp, weigher_of
+from _exact_draws import N_CHAINS, ExactDraws
 from field_gsz14 import REDSHIFT, isolate
 
 import dsps_sbi as ds
-from dsps_sbi.derived import derive
 from dsps_sbi.instruments.filter_names import JADES_BANDS
 from dsps_sbi.kernels.likelihood import mean_snr
+from dsps_sbi.trust import Method
 
 SNR_MIN = 5.0
+N_DRAWS = 1000
 LEVELS = np.array([0.16, 0.5, 0.84])
 
 
@@ -67,26 +69,16 @@ def pixels(folder, post, model, n, seed):
     return data, jnp.full(n, REDSHIFT, jnp.float32), stack([model.band_table(REDSHIFT)] * n)
 
 
-def answer(exact, key, objects):
-    """The answer under test: draws (Object, Draw, Param), weights (Object, Draw), effective draws.
-
-    As many draws as `infer` would make, each weighed by the exact likelihood.
-    """
-    theta, log_w = exact.weighted(key, objects, CHUNK)
-    return theta, np.asarray(jax.nn.softmax(log_w, axis=1)), np.asarray(effective_share(log_w)) * CHUNK
+def quantities(post, u, z):
+    """The package's quantities (Object, Draw, Quantity) of draws u (Object, Draw, Param)."""
+    # object by object: dense runs are large
+    parts = [post.derived_draws(one[None], at[None])[:, 0].T for one, at in zip(u, z, strict=True)]
+    return np.stack([np.asarray(part) for part in parts])
 
 
-def quantities(post, theta, z):
-    """The package's quantities (Object, Draw, Quantity) of draws (Object, Draw, Param)."""
-
-    def one(here):
-        theta, universe = here
-        universe = jnp.full(len(theta), universe)
-        values = derive(post.network.sfh, post.mass_table, theta, post.names, universe)
-        return jnp.stack([values[name] for name in post.quantities], axis=-1)
-
-    universe = post.network.cosmology.age(z)
-    return np.asarray(jax.jit(lambda *arrays: jax.lax.map(one, arrays))(theta, universe))
+def equal_weights(u):
+    """Weights (Object, Draw) of draws that count the same."""
+    return np.full(u.shape[:2], 1.0 / u.shape[1])
 
 
 def summarise(values, weights, ess):
@@ -143,22 +135,28 @@ def examine(exact, data, z, tables, prefix, sizes, seed):
     post = exact.post
     # what depends on the data alone, once
     objects = (data, jax.jit(post.network.condition)(post.weights, *data, z), tables)
-    keys = jax.random.split(jax.random.key(seed), 4)
-    theta, ess, rhat, divergent = exact.reference(keys[0], objects, sizes["warm"], sizes["keep"])
-    chains = quantities(post, theta, z), np.full(theta.shape[:2], 1.0 / theta.shape[1]), ess
-    theta, log_w = exact.weighted(keys[1], objects, sizes["dense"])
+    keys = jax.random.split(jax.random.key(seed), 3)
+    u, ess, rhat, divergent = exact.reference(keys[0], objects, sizes["warm"], sizes["keep"])
+    chains = quantities(post, u, z), equal_weights(u), ess
+    u, log_w = exact.weighted(keys[1], objects, sizes["dense"])
     dense_ess = np.asarray(effective_share(log_w)) * log_w.shape[1]
-    dense = quantities(post, theta, z), np.asarray(jax.nn.softmax(log_w, axis=1)), dense_ess
+    dense = quantities(post, u, z), np.asarray(jax.nn.softmax(log_w, axis=1)), dense_ess
     log_w_prior = exact.weighted(keys[2], objects, sizes["prior"], of_prior=True)[1]
     prior_ess = np.asarray(effective_share(log_w_prior)) * log_w_prior.shape[1]
     missing = np.asarray(log_mean_exp(log_w_prior) - log_mean_exp(log_w))
     missing_sigma = missing / np.hypot(prior_ess**-0.5, dense_ess**-0.5)
-    theta, weights, answer_ess = answer(exact, keys[3], objects)
-    tested = quantities(post, theta, z), weights, answer_ess
+    flux, sky, valid, upper = data
+    options = {"valid": valid, "upper": upper, "n_draws": N_DRAWS, "seed": seed}
+    answers = ds.refine(post, exact.weigher, flux, sky, z, **options)
+    # resampling makes no draw worth more than itself
+    answer_ess = np.minimum(answers.ess, N_DRAWS)
+    tested = quantities(post, answers.u, z), equal_weights(answers.u), answer_ess
     is_parameter = np.isin(post.quantities, post.names)
     return {
         **scores(compare(tested, chains), is_parameter, prefix),
         f"{prefix}answer_ess_min": answer_ess.min(),
+        f"{prefix}answer_trusted_fraction": answers.trusted.mean(),
+        **{f"{prefix}answer_{m.name.lower()}": np.mean(answers.method == m) for m in Method if m > 0},
         f"{prefix}reference_ess_min": ess.min(),
         f"{prefix}reference_ess_median": np.median(ess),
         f"{prefix}reference_rhat_max": rhat.max(),
@@ -179,13 +177,13 @@ def main():
     args = parser.parse_args()
     folder = data_folder(parser, args.field, "jades", "gsz14")
     post = ds.load_bundle(args.bundle)
-    model = ds.GalaxyModel.preset("jades-pixels")
-    ds.check_match(post, model)
+    weigher = weigher_of(parser, post)
+    model = weigher.model
     n = 2 if args.quick else 20
     sizes = {"warm": 500, "keep": 1500, "dense": 200_000, "prior": 400_000}
     if args.quick:
         sizes = {"warm": 100, "keep": 200, "dense": 5_000, "prior": 20_000}
-    metrics, exact = {}, ExactDraws(post, model)
+    metrics, exact = {}, ExactDraws(weigher)
     simulator = ds.Simulator.jades_pixels(model)
     for prefix, objects in (
         ("mocks.", mocks(simulator, n, args.seed)),
@@ -196,12 +194,12 @@ def main():
         args.json,
         terms(
             objects={"mocks": n, "pixels": n},
-            draws={"answer": CHUNK, **sizes, "chains": N_CHAINS},
+            draws={"answer": N_DRAWS, **sizes, "chains": N_CHAINS},
             seed=args.seed,
             bundle=str(post.meta["name"]),
             selection="S/N > 5; pixels of the z = 3.475 galaxy of field_gsz14.py",
             noise="mocks: masks, depths, limits as in training; pixels: as released, 5 % floor",
-            answer="flow draws of the shape with exact weights, masses drawn exactly",
+            answer="ds.refine: weights, adapted rounds, chains where needed",
             reference="NUTS in the flow's base space; standard errors from order statistics",
         ),
         {name: float(value) for name, value in metrics.items()},

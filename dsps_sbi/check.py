@@ -8,15 +8,17 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .checks.calibration import Calibration, score
-from .checks.draws import raw_draws, weighted_draws
-from .checks.sbc import normalised, randomised_pit
+from .checks.draws import raw_draws, refined_draws
+from .checks.sbc import randomised_pit
 from .checks.slices import default_slices, fill_slices
 from .checks.tarp import N_PILOT, credibility
 from .errors import UserError
-from .match import check_match
+from .match import model_of
 from .model import GalaxyModel
 from .noise import BandMasks
 from .simulate import Simulator
+from .trust import Method
+from .weigh import Weigher, weigher
 
 # References of each object: more of them, less Monte-Carlo noise from where they happen to lie
 _N_REFERENCES = 8
@@ -46,14 +48,14 @@ def check(
     ----------
     post : AmortizedPosterior
     model : GalaxyModel or None
-        What it was trained on; None for the ``jades-pixels`` preset.
+        What it was trained on; None for that made of the bundle's own SSP grid in the cache.
     n : int
         Mocks in each slice.
     n_draws : int
         Draws of the flow per mock.
     n_refined, n_draws_refined : int
-        Mocks in each slice, of those n, that are checked with draws weighed by the exact
-        likelihood too, and their draws; 0 for none.
+        Mocks in each slice, of those n, of which the refined answers are checked too, as
+        :func:`dsps_sbi.answers.refine` gives them, and their draws; 0 for none.
     seed : int
     progress : bool
         Show bars.
@@ -77,14 +79,13 @@ def check(
         if draws <= 2 * N_PILOT:
             raise UserError(f"{draws} draws per mock: the tests need more than {2 * N_PILOT}, better 200")
     start = time.perf_counter()
-    model = GalaxyModel.preset("jades-pixels") if model is None else model
-    check_match(post, model)
-    simulator = Simulator(model, post.noise, BandMasks.jades(model.filters.names))
+    own = _weigher(post, model)
+    simulator = Simulator(own.model, post.noise, BandMasks.jades(post.filters))
     slices = default_slices(simulator)
     mock_key, flow_key, refined_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), _KEY), 3)
     with tqdm(total=n * len(slices), desc="mocks", unit="mock", disable=not progress) as bar:
         sliced = fill_slices(simulator, slices, n, mock_key, bar.update)
-    todo = {"flow": (n, n_draws)} | ({"weighted": (n_refined, n_draws_refined)} if n_refined else {})
+    todo = {"flow": (n, n_draws)} | ({"refined": (n_refined, n_draws_refined)} if n_refined else {})
     scores = []
     for method, (size, draws) in todo.items():
         # all slices in one run: each redshift's table then serves all of them
@@ -93,12 +94,13 @@ def check(
         if method == "flow":
             drawn = raw_draws(post, mocks, draws, flow_key)
         else:
-            drawn = weighted_draws(post, model, mocks, sliced.pool, draws, refined_key)
+            drawn = refined_draws(own, mocks, sliced.pool, draws, refined_key)
         with tqdm(total=len(mocks.z), desc=method, unit="mock", disable=not progress) as bar:
-            pit, credibilities, ess = _compare(drawn, mocks.u, np.random.default_rng(seed), bar.update)
+            columns = _compare(drawn, mocks.u, np.random.default_rng(seed), bar.update)
         for i, s in enumerate(slices):
             rows = slice(i * size, (i + 1) * size)
-            scores.append(score(s.name, s.label, method, pit[rows], credibilities[rows], ess[rows]))
+            part = {name: column[rows] for name, column in columns.items()}
+            scores.append(score(s.name, s.label, method, **part))
     terms = {
         "mocks_per_slice": {method: size for method, (size, _) in todo.items()},
         "draws": {method: draws for method, (_, draws) in todo.items()},
@@ -108,31 +110,37 @@ def check(
         "seed": seed,
         "seconds": round(time.perf_counter() - start, 1),
         "version": version("dsps_sbi"),
-        "ssp": model.ssp.name,
+        "ssp": own.model.ssp.name,
         "selection": "observed mean S/N of F277W, F356W, F444W",
     }
     return Calibration(str(post.meta.get("name", "unnamed")), post.names, tuple(scores), terms)
 
 
-def _compare(drawn, truth, rng, on_chunk):
-    """PIT (Object, Param), TARP's credibilities (Object, Ref) and ESS/N (Object,); NaN where draws are."""
-    pit, ess = np.full(truth.shape, np.nan), np.ones(len(truth))
-    credibilities = np.full((len(truth), _N_REFERENCES), np.nan)
-    for rows, u, log_weights in drawn:
+def _weigher(post, model) -> Weigher:
+    """What simulates and weighs; for the bundle's own model it is made once."""
+    if model is not None:
+        return weigher(post, model)
+    # without a grid model_of says what is missing
+    return post.own_weigher or Weigher(post, model_of(post))
+
+
+def _compare(drawn, truth, rng, on_chunk) -> dict[str, np.ndarray]:
+    """Columns that :func:`~dsps_sbi.checks.calibration.score` takes; NaN where draws are."""
+    n, n_param = truth.shape
+    pit, credibilities = np.full((n, n_param), np.nan), np.full((n, _N_REFERENCES), np.nan)
+    ess, trusted = np.ones(n), np.zeros(n, bool)
+    methods = np.full(n, Method.FLOW, np.int8)
+    for rows, u, answers in drawn:
         shape = (len(rows), _N_REFERENCES)
-        uniform, normal = (
-            rng.random((len(rows), truth.shape[1])),
-            rng.standard_normal((*shape, truth.shape[1])),
-        )
+        uniform, normal = rng.random((len(rows), n_param)), rng.standard_normal((*shape, n_param))
         place = rng.random(shape)
+        if answers is not None:
+            # resampling makes no draw worth more than itself
+            ess[rows] = np.minimum(answers.ess / u.shape[1], 1.0)
+            trusted[rows], methods[rows] = answers.trusted, answers.method
         good = np.isfinite(u).all(axis=(1, 2))
-        if log_weights is not None:
-            good &= ~np.isnan(log_weights).any(axis=1) & (log_weights.max(axis=1) > -np.inf)
-            log_weights = log_weights[good]
         u, own, rows = u[good], truth[rows[good]], rows[good]
-        pit[rows] = randomised_pit(u, own, uniform[good], log_weights)
-        credibilities[rows] = credibility(u, own, normal[good], place[good], log_weights)
-        if log_weights is not None:
-            ess[rows] = 1.0 / (u.shape[1] * np.sum(normalised(log_weights) ** 2, axis=1))
+        pit[rows] = randomised_pit(u, own, uniform[good])
+        credibilities[rows] = credibility(u, own, normal[good], place[good])
         on_chunk(len(good))
-    return pit, credibilities, ess
+    return {"pit": pit, "credibilities": credibilities, "ess": ess, "trusted": trusted, "methods": methods}

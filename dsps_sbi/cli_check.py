@@ -1,12 +1,13 @@
 """The command ``check``: is a bundle calibrated?"""
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-# Mocks per slice, at most, whose draws are weighed
+# Mocks per slice, at most, whose answers are refined
 _N_REFINED = 2000
 
 
@@ -17,31 +18,28 @@ def check(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder for report.html and check.json.")
     ] = None,
-    refined: Annotated[
-        bool, typer.Option("--refined", help="Check draws weighed by the exact likelihood too.")
-    ] = False,
+    refined: Annotated[bool, typer.Option("--refined", help="Check refined answers too.")] = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Check a bundle's calibration on fresh mocks; exit status 2 when it fails."""
     from .bundle import load_bundle
     from .check import check as run_check
     from .checks.report import REPORT, write_report
-    from .result import output_folder
+    from .result import filling
 
     post = load_bundle(bundle)
-    # found out now rather than after minutes
-    folder = None if output is None else output_folder(output)
-    result = run_check(
-        post,
-        n=n,
-        n_draws=draws,
-        n_refined=min(n, _N_REFINED) if refined else 0,
-        seed=seed,
-        progress=sys.stderr.isatty(),
-    )
-    print(result)
-    if folder is not None:
-        write_report(result, folder)
-        print(f"written to {folder}: {REPORT}, check.json")
+    with contextlib.nullcontext() if output is None else filling(output) as folder:
+        result = run_check(
+            post,
+            n=n,
+            n_draws=draws,
+            n_refined=min(n, _N_REFINED) if refined else 0,
+            seed=seed,
+            progress=sys.stderr.isatty(),
+        )
+        print(result)
+        if folder is not None:
+            write_report(result, folder)
+            print(f"written to {folder}: {REPORT}, check.json")
     if not result.passed:
         raise typer.Exit(2)

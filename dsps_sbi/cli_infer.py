@@ -1,6 +1,5 @@
 """The command ``infer``: cutouts in, maps out."""
 
-import contextlib
 import sys
 import time
 from pathlib import Path
@@ -145,17 +144,9 @@ def _stem(path: Path) -> str:
 
 
 def _fit(post, cube, folder, options, keep_draws):
-    from .result import output_folder
+    from .result import filling
 
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    # tried before the work, not after it; a folder that stays empty is taken away again
-    output_folder(folder)
-    try:
+    with filling(folder):
         result = post.infer(cube, draws_path=folder / "draws.h5" if keep_draws else None, **options)
         result.write(folder)
-        return result
-    except BaseException:
-        with contextlib.suppress(OSError):
-            for path in missing:
-                path.rmdir()
-        raise
+    return result

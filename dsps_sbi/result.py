@@ -1,5 +1,7 @@
 """What inference returns for an image, and how it is written."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,3 +122,21 @@ def output_folder(folder) -> Path:
         Path(probe).touch()
     (folder / ".writable").unlink()
     return folder
+
+
+@contextlib.contextmanager
+def filling(folder) -> Iterator[Path]:
+    """:func:`output_folder` for the time that the work takes: tried before it, not after it.
+
+    If it fails or is interrupted, folders that were made for it and are still empty go again.
+    """
+    folder = Path(folder)
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    output_folder(folder)
+    try:
+        yield folder
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for path in missing:
+                path.rmdir()
+        raise

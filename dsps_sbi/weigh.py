@@ -95,6 +95,12 @@ class Weigher:
         mass = self.model.prior.marginals["log_mass_formed"]
         return mass.low, mass.high
 
+    def unit_fluxes(self, u, table: BandTable):
+        """Fluxes (Object, Draw, Band) [uJy] of one solar mass formed, of shapes u (Object, Draw, n_shape)."""
+        theta = self.model.prior.from_normal(u.reshape(-1, self.n_shape), table.universe_gyr)
+        theta = jnp.concatenate([theta, jnp.zeros_like(theta[:, :1])], axis=1)
+        return self.model.predict_fast(theta, table).reshape(*u.shape[:2], -1)
+
     def shape_evidence(self, u, data, table: BandTable):
         """Evidence of shapes, and the posterior of the mass of each; traceable and differentiable.
 
@@ -112,12 +118,10 @@ class Weigher:
             As :func:`dsps_sbi.kernels.mass.marginalise`, with axes (Object, Draw, ...).
         """
         flux, sky, valid, upper, _ = data
-        # a galaxy of one solar mass for each draw
-        theta = self.model.prior.from_normal(u.reshape(-1, self.n_shape), table.universe_gyr)
-        theta = jnp.concatenate([theta, jnp.zeros_like(theta[:, :1])], axis=1)
-        unit = self.model.predict_fast(theta, table).reshape(*u.shape[:2], -1)
         columns = [a[:, None] for a in (flux, sky, valid)]
-        return marginalise(*columns, unit, self.post.noise.floor, *self.mass_range, upper[:, None])
+        return marginalise(
+            *columns, self.unit_fluxes(u, table), self.post.noise.floor, *self.mass_range, upper[:, None]
+        )
 
     def log_target(self, u, data, table):
         """Log of evidence times prior (Object, Draw) of shapes u (Object, Draw, Param - 1)."""

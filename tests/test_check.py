@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -13,27 +14,37 @@ from dsps_sbi import check as run_check
 from dsps_sbi.checks import slices
 from dsps_sbi.checks.report import as_dict, to_html, write_report
 from dsps_sbi.simulate import Mocks
+from dsps_sbi.trust import Method
+from dsps_sbi.weigh import Weigher
 
 module = importlib.import_module("dsps_sbi.check")
 N, NAMES = 10_000, ("log_tau", "t_start", "metallicity", "av", "log_mass_formed")
+METHODS = ("method_is", "method_hmc", "method_failed")
 WIDTH = np.array([0.9, 0.8, 0.5, 0.3, 0.002])
 
 
-def posterior(stretch=1.0, shift=0.0, weigh=False):
+def posterior(stretch=1.0, shift=0.0, refined=False):
     """Draws about a datum that lies a WIDTH off the truth, under a flat prior: exact by symmetry."""
 
-    def drawn(post, *args):
-        mocks, n_draws = args[-4 if weigh else -3], args[-2]
+    def drawn(_, *args):
+        mocks, n_draws = args[0], args[-2]
         rng = np.random.default_rng(3)
         for rows in np.array_split(np.arange(len(mocks.z)), 20):
             datum = mocks.u[rows] + WIDTH * rng.standard_normal((len(rows), 5))
-            wide = 1.3 if weigh else stretch
-            noise = shift + wide * rng.standard_normal((len(rows), n_draws, 5))
-            u = datum[:, None] + WIDTH * noise
-            # from 1.3 times too wide a proposal to the right width
-            yield rows, u, -0.5 * np.sum(noise**2, axis=2) * (1 - 1.3**-2) if weigh else None
+            noise = shift + stretch * rng.standard_normal((len(rows), n_draws, 5))
+            yield rows, datum[:, None] + WIDTH * noise, answers_of(rows, n_draws) if refined else None
 
     return drawn
+
+
+def answers_of(rows, n_draws):
+    """One in four from chains and worth a draw and a half each, of which one in two can be trusted."""
+    chains = rows % 4 == 0
+    return SimpleNamespace(
+        ess=n_draws * np.where(chains, 1.5, 0.6),
+        method=np.where(chains, Method.HMC, Method.IS),
+        trusted=rows % 8 != 0,
+    )
 
 
 @pytest.fixture
@@ -47,16 +58,17 @@ def world(monkeypatch, toy_simulator, tiny_posterior, toy_model):
         for i, s in enumerate(wanted):
             u = np.asarray(jax.random.normal(jax.random.fold_in(key, i), (n, 5)))
             zero = np.zeros(n)
-            mocks[s.name] = Mocks(u, zero, zero, zero, zero, zero)
+            mocks[s.name] = Mocks(u, *[zero] * 6)
         return slices.SlicedMocks(mocks, type("Pool", (), {"z": np.zeros(1)}), 5 * n)
 
     monkeypatch.setattr(module, "default_slices", lambda s: slices.default_slices(s)[2:4])
     monkeypatch.setattr(module, "fill_slices", fill)
-    monkeypatch.setattr(module, "check_match", lambda post, model: seen.update(match=(post, model)))
+    own = Weigher(tiny_posterior, toy_model)
+    monkeypatch.setattr(module, "weigher", lambda *given: seen.update(match=given) or own)
 
     def check(raw=None, **options):
         monkeypatch.setattr(module, "raw_draws", raw or posterior())
-        monkeypatch.setattr(module, "weighted_draws", posterior(weigh=True))
+        monkeypatch.setattr(module, "refined_draws", posterior(refined=True))
         return run_check(tiny_posterior, toy_model, **{"n": N, "n_draws": 100} | options)
 
     return check, seen
@@ -64,7 +76,7 @@ def world(monkeypatch, toy_simulator, tiny_posterior, toy_model):
 
 def test_the_exact_posterior_passes(world, tiny_posterior, toy_model):
     passing = world[0](n_refined=2000, n_draws_refined=200)
-    assert passing.passed and passing.failures == () and passing.methods == ("flow", "weighted")
+    assert passing.passed and passing.failures == () and passing.methods == ("flow", "refined")
     assert world[1]["match"] == (tiny_posterior, toy_model)
     assert world[1]["simulator"].noise is tiny_posterior.noise
     m = passing.metrics
@@ -74,10 +86,20 @@ def test_the_exact_posterior_passes(world, tiny_posterior, toy_model):
             m[f"{s}.tarp_max_deviation{suffix}"] for s in ("snr_30_100", "snr_100")
         )
     assert m["tarp_max_deviation"] <= 0.02
-    assert m["snr_100.ess_median"] == 1.0 and 0.4 < m["snr_100.ess_median_refined"] < 0.9
+    assert m["snr_100.ess_median"] == 1.0 and m["snr_100.ess_median_refined"] == pytest.approx(0.6)
+    shares = {name: m.get(f"snr_100.{name}_refined") for name in ("trusted_fraction", *METHODS)}
+    assert shares == {"trusted_fraction": 0.875, "method_is": 0.75, "method_hmc": 0.25, "method_failed": 0.0}
+    assert "snr_100.trusted_fraction" not in m
     assert m["snr_100.av.coverage68"] == pytest.approx(0.6827, abs=0.02)
     assert [s.n for s in passing.scores] == [N, N, 2000, 2000]
     assert str(passing).startswith("tiny: calibration passed") and "refined   S/N > 100" in str(passing)
+    assert "0.60  88 % trusted, 75 % weighed, 25 % chains, 0 % failed" in str(passing)
+
+
+def test_what_users_get_is_judged_apart_from_the_network(world):
+    result = world[0](posterior(stretch=0.8), n=2000, n_refined=2000)
+    assert result.metrics["sbc_min_p"] < 1e-3 < 0.01 <= result.metrics["sbc_min_p_refined"]
+    assert result.failures and all(line.startswith("raw flow") for line in result.failures)
 
 
 @pytest.mark.parametrize("wrong", [{"stretch": 0.9}, {"stretch": 1.1}, {"shift": 0.1}, {"shift": -0.1}])
@@ -136,7 +158,7 @@ def test_the_report_needs_nothing_else(world, tmp_path):
     assert "passed</span>" in html and html.count("<img ") == 4
     assert html.count('src="data:image/png;base64,iVBOR') == 4
     assert not re.search(r'(src|href)="(?!data:)|<script|<link|url\(|http', html)
-    for word in (*NAMES, "S/N 30-100", "S/N &gt; 100", "refined", "TARP", "mocks_simulated"):
+    for word in (*NAMES, "S/N 30-100", "S/N &gt; 100", "refined", "88 % trusted", "TARP", "mocks_simulated"):
         assert word in html
     failed = to_html(world[0](posterior(stretch=0.7), n=500))
     assert "failed</span>" in failed and 'class="bad"' in failed and "not uniform" in failed
@@ -146,6 +168,6 @@ def test_the_report_needs_nothing_else(world, tmp_path):
     data = json.loads((tmp_path / "check.json").read_text())
     assert data == json.loads(json.dumps(as_dict(passing)))
     assert data["passed"] is True and data["thresholds"]["tarp_max_deviation"] == 0.02
-    assert data["terms"]["mocks_per_slice"] == {"flow": 1000, "weighted": 300}
+    assert data["terms"]["mocks_per_slice"] == {"flow": 1000, "refined": 300}
     with pytest.raises(UserError, match="does not exist"):
         write_report(passing, tmp_path / "no")

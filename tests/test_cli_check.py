@@ -1,11 +1,13 @@
 """The command ``check``: exit status, files, and messages."""
 
+import dataclasses
 import importlib
 import json
 
 import numpy as np
 import pytest
 
+from dsps_sbi.bundle import save_bundle
 from dsps_sbi.checks.calibration import Calibration, score
 
 NAMES = ("av", "log_mass_formed")
@@ -20,7 +22,8 @@ def check(run, tiny_bundle, monkeypatch):
         def quick(post, **options):
             seen.update(options)
             pit = np.random.default_rng(2).random((options["n"], 2)) ** power
-            scores = [score("snr_100", "S/N > 100", "flow", pit, pit, np.ones(len(pit)))]
+            one = np.ones(len(pit))
+            scores = [score("snr_100", "S/N > 100", "flow", pit, pit, one, one, one)]
             return Calibration("tiny", NAMES, tuple(scores), {"seed": options["seed"]})
 
         monkeypatch.setattr(importlib.import_module("dsps_sbi.check"), "check", quick)
@@ -55,15 +58,29 @@ def test_errors_are_one_line_and_exit_status_1(check, run, tiny_bundle, tmp_path
     assert (status, output) == (1, "") and error.count("\n") == 1 and "cannot be made" in error
 
 
-def test_the_grid_has_to_be_there(run, tiny_bundle, tmp_path, monkeypatch):
+@pytest.fixture
+def real_bundle(tiny_posterior, tmp_path):
+    """A bundle that names a grid which can be fetched."""
+    ssp = {"name": "bc03-miles", "sha": "0", "imf": "Kroupa", "tracks": "Padova 1994"}
+    post = dataclasses.replace(tiny_posterior, meta=tiny_posterior.meta | {"ssp": ssp})
+    return save_bundle(post, tmp_path / "real")
+
+
+def test_the_grid_has_to_be_there(run, real_bundle, tmp_path, monkeypatch):
     monkeypatch.setenv("DSPS_SBI_CACHE", str(tmp_path))
-    status, output, error = run("check", tiny_bundle)
+    status, output, error = run("check", real_bundle)
     assert (status, output) == (1, "") and error.count("\n") == 1
     assert "run 'dsps-sbi fetch bc03-miles'" in error
+    # a folder made for it goes again, one that was there stays
+    assert run("check", real_bundle, "-o", tmp_path / "new" / "out")[0] == 1
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    assert run("check", real_bundle, "-o", tmp_path / "old")[0] == 1
+    assert (tmp_path / "old").is_dir() and not list((tmp_path / "old").iterdir())
 
 
 def test_another_model_is_refused_before_anything_is_simulated(run, tiny_bundle, toy, monkeypatch):
-    monkeypatch.setattr("dsps_sbi.model.load", lambda: toy)
+    monkeypatch.setattr("dsps_sbi.match.load", lambda name: toy)
     # the bundle of the tests holds no reference fluxes
     status, _, error = run("check", tiny_bundle)
     assert status == 1 and "bundle tiny holds no reference fluxes: train it again" in error

@@ -5,12 +5,13 @@ from functools import cached_property
 
 import numpy as np
 
+from ..trust import Method
 from .coverage import LEVELS, coverage, excess
 from .sbc import holm, uniformity
 from .tarp import ExpectedCoverage, expected_coverage
 
 # How the draws were made -> what the names of its metrics end in, and how it is called for readers
-METHODS = {"flow": ("", "raw flow"), "weighted": ("_refined", "refined")}
+METHODS = {"flow": ("", "raw flow"), "refined": ("_refined", "refined")}
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,12 @@ class SliceScore:
     covered : dict of str to ndarray (Param,)
         Shares of truths inside central intervals: ``coverage68``, ``coverage95``.
     n_bad : int
-        Objects left out because a draw or weight was not finite.
+        Objects left out because a draw was not finite.
     ess : float
         Median effective share of the draws.
+    shares : dict of str to float
+        Of refined answers: those that are trusted, and those of each method of
+        :class:`~dsps_sbi.trust.Method`.
     """
 
     name: str
@@ -63,19 +67,45 @@ class SliceScore:
     covered: dict[str, np.ndarray]
     n_bad: int
     ess: float
+    shares: dict[str, float]
 
     @property
     def n(self) -> int:
         """Number of objects."""
         return len(self.pit)
 
+    @property
+    def answers(self) -> str:
+        """What the answers are, for readers; empty for draws of the network."""
+        if not self.shares:
+            return ""
+        return ", ".join(f"{100 * share:.0f} % {_WORDS[name]}" for name, share in self.shares.items())
+
     def excess(self, which: str) -> np.ndarray:
         """Deviation (Param,) of ``coverage68`` or ``coverage95`` beyond three standard deviations."""
         return excess(self.covered[which], LEVELS[which], self.n)
 
 
-def score(name, label, method, pit, credibilities, ess) -> SliceScore:
-    """Scores of a slice from PIT (Object, Param), TARP's credibilities (Object, Ref) and ESS/N (Object,)."""
+def score(name, label, method, pit, credibilities, ess, trusted, methods) -> SliceScore:
+    """Scores of a slice from columns of its objects.
+
+    Parameters
+    ----------
+    name, label, method : str
+        As :class:`SliceScore` has them.
+    pit, credibilities : ndarray (Object, Param), (Object, Ref)
+        Of single parameters, and of TARP; NaN where a draw is not finite.
+    ess : ndarray (Object,)
+        Effective share of the draws.
+    trusted, methods : ndarray (Object,)
+        Of the answers; they count for refined ones alone.
+    """
+    shares = {}
+    if method != "flow":
+        shares = {"trusted_fraction": float(np.mean(trusted))}
+        shares |= {
+            f"method_{m.name.lower()}": float(np.mean(methods == m)) for m in Method if m > Method.FLOW
+        }
     good = np.isfinite(pit).all(axis=1) & np.isfinite(credibilities).all(axis=1)
     if not good.any():
         # nothing to score: every test fails
@@ -94,6 +124,7 @@ def score(name, label, method, pit, credibilities, ess) -> SliceScore:
         covered={which: coverage(pit, level) for which, level in LEVELS.items()},
         n_bad=int(np.sum(~good)),
         ess=float(np.median(ess)),
+        shares=shares,
     )
 
 
@@ -159,6 +190,7 @@ class Calibration:
             "coverage68_max_deviation": s.excess("coverage68").max(),
             "coverage95_max_deviation": s.excess("coverage95").max(),
             "ess_median": s.ess,
+            **s.shares,
         }
         for i, name in enumerate(self.names):
             own[f"{name}.ks_distance"] = s.ks_distance[i]
@@ -214,8 +246,16 @@ class Calibration:
             lines.append(
                 f"  {METHODS[s.method][1]:9} {s.label:20} {s.n:7d} {own['sbc_min_p']:10.3g} "
                 f"{s.tarp.max_deviation:8.4f} {own['coverage68_max_deviation']:11.4f} {s.ess:6.2f}"
+                f"{'  ' if s.answers else ''}{s.answers}"
             )
         return "\n".join([*lines, *(f"  {line}" for line in self.failures)])
 
 
+# Shares, for readers
+_WORDS = {
+    "trusted_fraction": "trusted",
+    "method_is": "weighed",
+    "method_hmc": "chains",
+    "method_failed": "failed",
+}
 _LARGEST = ("tarp_max_deviation", "tarp_chance99", "coverage68_max_deviation", "coverage95_max_deviation")

@@ -143,6 +143,7 @@ def _slices(c: Calibration, method):
                 f"{chance:.4f}",
                 _mark(f"{off:.4f}", off <= t.coverage68_max_deviation),
                 f"{s.ess:.2f}",
+                s.answers,
             ]
         )
     head = (
@@ -153,6 +154,7 @@ def _slices(c: Calibration, method):
         "99 % of chance below",
         "68 % coverage excess",
         "median ESS/N",
+        "answers",
     )
     return _table(METHODS[method][1], head, rows)
 

@@ -8,11 +8,11 @@ import numpy as np
 from scipy import stats
 
 
-def randomised_pit(draws, truth, uniform, log_weights=None):
+def randomised_pit(draws, truth, uniform):
     """Probability integral transform of the truth, exactly uniform when draws and truth are exchangeable.
 
     Among n draws the truth falls into one of n + 1 cells; the place within its cell, and among draws
-    equal to it, is random. With weights, n is the effective number of draws.
+    equal to it, is random.
 
     Parameters
     ----------
@@ -20,32 +20,14 @@ def randomised_pit(draws, truth, uniform, log_weights=None):
     truth : array (Object, ...)
     uniform : array (Object, ...)
         Random numbers between 0 and 1.
-    log_weights : array (Object, Draw) or None
-        Of the draws, normalised or not; None for equal weights.
 
     Returns
     -------
     ndarray (Object, ...)
     """
     draws, truth = np.asarray(draws), np.asarray(truth)[:, None]
-    if log_weights is None:
-        n = draws.shape[1]
-        below, equal = (draws < truth).mean(axis=1), (draws == truth).mean(axis=1)
-    else:
-        weights = normalised(log_weights)
-        extra = (None,) * (truth.ndim - 2)
-        n = (1.0 / np.sum(weights**2, axis=1))[(..., *extra)]
-        weights = weights[(..., *extra)]
-        below = np.sum(np.where(draws < truth, weights, 0.0), axis=1)
-        equal = np.sum(np.where(draws == truth, weights, 0.0), axis=1)
-    return (n * below + uniform * (n * equal + 1.0)) / (n + 1.0)
-
-
-def normalised(log_weights):
-    """Weights (Object, Draw) that sum to one, from their logarithms."""
-    log_weights = np.asarray(log_weights, float)
-    weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
-    return weights / weights.sum(axis=1, keepdims=True)
+    below, equal = (draws < truth).sum(axis=1), (draws == truth).sum(axis=1)
+    return (below + uniform * (equal + 1.0)) / (draws.shape[1] + 1.0)
 
 
 def uniformity(pit):

@@ -76,7 +76,7 @@ def squared_distances(points, references):
     return squares - 2.0 * points @ references.swapaxes(1, 2)
 
 
-def credibility(draws, truth, normal, uniform, log_weights=None):
+def credibility(draws, truth, normal, uniform):
     """Credibility of the smallest region around each reference that holds the truth.
 
     Parameters
@@ -87,7 +87,6 @@ def credibility(draws, truth, normal, uniform, log_weights=None):
         Standard normal random numbers: where the references are.
     uniform : array (Object, Ref)
         Random numbers between 0 and 1: the truth's place within its cell.
-    log_weights : array (Object, Draw) or None
 
     Returns
     -------
@@ -95,8 +94,7 @@ def credibility(draws, truth, normal, uniform, log_weights=None):
         Uniform over objects for each reference if the posterior is right.
     """
     distances, own = reference_distances(draws, truth, normal)
-    weights = None if log_weights is None else np.asarray(log_weights)[:, N_PILOT:]
-    return randomised_pit(distances, own, uniform, weights)
+    return randomised_pit(distances, own, uniform)
 
 
 def expected_coverage(credibilities, seed: int = 0) -> ExpectedCoverage:

@@ -1,100 +1,92 @@
-"""Draws for mocks: their bookkeeping, and weights against the likelihood integrated by brute force."""
+"""Draws for mocks: everybody gets its own. Whether weights and chains are right is proven in test_weigh."""
+
+from types import SimpleNamespace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
-from scipy.special import logsumexp
 
 from dsps_sbi.checks import draws as module
-from dsps_sbi.checks.draws import raw_draws, weighted_draws
+from dsps_sbi.checks.draws import raw_draws, refined_draws
 from dsps_sbi.simulate import Mocks
 
 KEY = jax.random.key(4)
 N, N_DRAWS = 23, 40
+REDSHIFTS = np.float32([0.5, 1.5, 2.5, 3.5])
+
+
+def answer(data, ids, n_draws):
+    """Draws that say whose they are."""
+    flux, _, _, _, z = data
+    return np.repeat(np.stack([flux[:, 0], ids, z], axis=1)[:, None], n_draws, axis=1)
+
+
+class Network:
+    """Takes batches of one size alone, as what is compiled does."""
+
+    def prepared(self, flux, sky, z, valid, upper):
+        return flux, sky, valid, upper, z
+
+    def draw_normal(self, data, ids, key, n_draws):
+        assert key is KEY and all(len(a) == 5 for a in (*data, ids)) and ids.dtype == np.uint32
+        return answer(data, ids, n_draws)
 
 
 @pytest.fixture
-def numbered():
-    """Mocks that say who they are, at three redshifts."""
-    number, z = np.arange(N, dtype=np.float32), np.float32([0.5, 1.5, 2.5])[np.arange(N) % 3]
-    return Mocks(number, number, z, number, number, number)
+def mocks(monkeypatch):
+    """Mocks that are numbered, at three redshifts of four."""
+    monkeypatch.setattr(module, "BATCH_DRAWS", 5 * N_DRAWS)
+    number, z = np.arange(N, dtype=np.float32), REDSHIFTS[np.arange(N) % 3]
+    flux = 100 + number[:, None]
+    return Mocks(number, number, z, flux, flux, flux > 0, flux < 0)
 
 
-def gather(drawn, shape):
-    u, seen = np.full(shape, np.nan), []
-    for rows, some, _ in drawn:
+def gather(drawn):
+    u, answers = np.full((N, N_DRAWS, 3), np.nan), []
+    for rows, some, more in drawn:
+        assert np.isnan(u[rows]).all()
         u[rows] = some
-        seen.append(rows)
-    np.testing.assert_array_equal(np.sort(np.concatenate(seen)), np.arange(len(u)))
-    return u
+        answers.append(more)
+    return u, answers
 
 
-def test_every_object_gets_its_own_draws(numbered, monkeypatch, tiny_posterior):
-    """Chunks that do not divide the number of objects, redshift by redshift or not."""
-    monkeypatch.setattr(module, "_CHUNK_DRAWS", 5 * N_DRAWS)
-    keys = []
-
-    def sampler(*_):
-        def sample(weights, mocks, *rest):
-            assert len(mocks.z) == 5
-            keys.append(tuple(jax.random.key_data(rest[-1]).tolist()))
-            z = mocks.z if len(rest) == 1 else np.full(5, rest[0])
-            u = np.stack([mocks.u, z], axis=1)
-            return u if len(rest) == 1 else (u, u)
-
-        return sample
-
-    monkeypatch.setattr(module, "raw_sampler", sampler)
-    monkeypatch.setattr(module, "weighted_sampler", sampler)
-    pool = type("Pool", (), {"z": np.float32([0.5, 1.5, 2.5])})
-    jax.tree_util.register_pytree_node(pool, lambda p: ((p.z,), None), lambda _, leaves: leaves[0])
-    expected = np.stack([numbered.u, numbered.z], axis=1)
-    np.testing.assert_array_equal(gather(raw_draws(tiny_posterior, numbered, N_DRAWS, KEY), (N, 2)), expected)
-    drawn = weighted_draws(tiny_posterior, None, numbered, pool(), N_DRAWS, KEY)
-    np.testing.assert_array_equal(gather(drawn, (N, 2)), expected)
-    # 5 chunks, and 2 for each redshift; no random number is used twice by one method
-    assert len(keys) == 5 + 6 and len(set(keys[:5])) == 5 and len(set(keys[5:])) == 6
+def expected(mocks):
+    number = np.arange(N)
+    return answer((100 + number[:, None], None, None, None, mocks.z), number, N_DRAWS)
 
 
-def test_weights_are_the_exact_likelihood_over_the_flow(
-    tiny_posterior, toy_model, toy_simulator, monkeypatch
-):
-    monkeypatch.setattr(module, "_CHUNK_DRAWS", 4 * N_DRAWS)
-    pool = jax.tree.map(lambda leaf: leaf[None], toy_model.band_table(1.7))
-    table = jax.tree.map(lambda leaf: leaf[0], pool)
-    u = jax.random.normal(KEY, (200, 5))
-    flux, theta = toy_simulator.noiseless(u, table)
-    mocks = toy_simulator.observe(jax.random.key(5), u, theta, jnp.full(200, table.z), flux)
-    bright = np.flatnonzero(np.asarray(toy_simulator.snr(mocks)) > 5)[:4]
-    mocks = jax.device_get(jax.tree.map(lambda a: a[bright], mocks))
-    ((_, u, log_weights),) = weighted_draws(tiny_posterior, toy_model, mocks, pool, N_DRAWS, KEY)
-    np.testing.assert_allclose(logsumexp(log_weights, axis=1), 0.0, atol=1e-4)
+def test_every_object_gets_its_own_draws(mocks):
+    u, answers = gather(raw_draws(Network(), mocks, N_DRAWS, KEY))
+    np.testing.assert_array_equal(u, expected(mocks))
+    assert answers == [None] * 5
 
-    network, weights = tiny_posterior.network, tiny_posterior.weights
-    repeated = jax.tree.map(lambda a: jnp.repeat(a, N_DRAWS, axis=0), mocks)
-    data = repeated.flux, repeated.sky, repeated.valid, repeated.z
-    shape = jnp.asarray(u[..., :4].reshape(-1, 4))
-    log_q = jax.jit(lambda w, *d: network.log_prob_shape(w, network.condition(w, *d), shape))(weights, *data)
-    log_q = np.asarray(log_q).reshape(4, N_DRAWS)
-    grid, places = np.linspace(4.0, 12.0, 8001), []
-    for i in range(4):
-        theta = toy_model.prior.from_normal(jnp.asarray(u[i]), table.universe_gyr)
-        flux = toy_model.predict_fast(theta.at[:, -1].set(0.0), table)
-        use = mocks.valid[i]
-        # float64, every mass of the prior: no peak has to be found
-        model = 10.0 ** grid[:, None, None] * np.asarray(flux, float)[:, use]
-        sd = np.hypot(mocks.sky[i][use], toy_simulator.noise.floor * model)
-        log_like = stats.norm.logpdf(mocks.flux[i][use].astype(float), model, sd).sum(axis=2)
-        expected = logsumexp(log_like, axis=0) + stats.norm.logpdf(u[i, :, :4]).sum(axis=1) - log_q[i]
-        expected -= logsumexp(expected)
-        heavy = expected > expected.max() - 8
-        np.testing.assert_allclose(log_weights[i][heavy], expected[heavy], atol=0.1)
-        assert np.all(log_weights[i][~heavy] < log_weights[i].max() - 7)
-        # the mass that goes with each shape comes from its own posterior
-        cdf = np.cumsum(np.exp(log_like - log_like.max(axis=0)), axis=0)
-        cdf /= cdf[-1]
-        masses = zip(np.asarray(theta[:, -1])[heavy], cdf.T[heavy], strict=True)
-        places += [np.interp(m, grid, c) for m, c in masses]
-    assert len(places) >= 8 and stats.kstest(places, "uniform").pvalue > 1e-3
+
+def test_refined_answers_come_from_the_table_of_their_redshift(mocks, monkeypatch):
+    post, made = Network(), []
+
+    class Answerer:
+        def __init__(self, *arguments, refine):
+            made.append((*arguments, refine))
+
+        def start(self, data, table, ids, key, n_draws):
+            assert key is KEY and all(len(a) == 5 for a in (*data, ids))
+            assert np.all(data[-1] == table["z"])
+            return answer(data, ids, n_draws)
+
+        def finish(self, started, n):
+            return SimpleNamespace(u=started[:n])
+
+    monkeypatch.setattr(module, "Answerer", Answerer)
+
+    class Pool(dict):
+        z = REDSHIFTS
+
+    jax.tree_util.register_pytree_node(
+        Pool, lambda p: (tuple(p.values()), tuple(p)), lambda _, v: {"z": v[0]}
+    )
+    weigher = SimpleNamespace(post=post)
+    u, answers = gather(refined_draws(weigher, mocks, Pool(z=REDSHIFTS), N_DRAWS, KEY))
+    np.testing.assert_array_equal(u, expected(mocks))
+    # one answerer serves all: what is compiled is compiled once
+    assert made == [(post, weigher, True)] and all(a is not None for a in answers)
+    assert len(answers) == 6

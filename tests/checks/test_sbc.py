@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dsps_sbi.checks.sbc import holm, normalised, randomised_pit, uniformity
+from dsps_sbi.checks.sbc import holm, randomised_pit, uniformity
 
 SD = 0.6
 
@@ -46,31 +46,6 @@ def test_ties_are_spread_evenly():
     np.testing.assert_allclose(
         randomised_pit(np.zeros((3, 5)), np.zeros(3), np.array([0.0, 0.3, 1.0])), [0, 0.3, 1]
     )
-
-
-def test_equal_weights_are_no_weights():
-    rng, draws, truth = problem(4, 50, 30)
-    uniform = rng.random(truth.shape)
-    weighted = randomised_pit(draws, truth, uniform, np.full(draws.shape[:2], -1e4))
-    np.testing.assert_allclose(weighted, randomised_pit(draws, truth, uniform), rtol=1e-12)
-
-
-def test_weights_mend_a_wrong_proposal():
-    rng = np.random.default_rng(5)
-    n, n_draws = 5000, 300
-    truth, draws = rng.standard_normal(n), 0.3 + 1.5 * rng.standard_normal((n, n_draws))
-    log_weights = stats.norm.logpdf(draws) - stats.norm.logpdf(draws, 0.3, 1.5)
-    uniform = rng.random(n)
-    raw, mended = (randomised_pit(draws, truth, uniform, w)[:, None] for w in (None, log_weights))
-    assert uniformity(raw)[1] < 1e-10 and uniformity(mended)[1] > 0.01
-
-
-def test_a_hand_case_of_weights():
-    # weights 1/2, 1/4, 1/4: 8/3 effective draws, of which 3/4 lie below
-    log_weights = np.log([[2.0, 1.0, 1.0]])
-    np.testing.assert_allclose(normalised(log_weights), [[0.5, 0.25, 0.25]])
-    pit = randomised_pit(np.array([[0.0, 1.0, 9.0]]), np.array([3.0]), np.array([0.5]), log_weights)
-    np.testing.assert_allclose(pit, [(8 / 3 * 0.75 + 0.5) / (8 / 3 + 1)])
 
 
 def test_holm_by_hand():

@@ -33,9 +33,9 @@ def gaussian(seed, n=N, widths=(1.0, 1.0, 1.0), correlation=0.0, claimed=0.0):
     return rng, draws, (mean + scale * sample(1, correlation))[:, 0]
 
 
-def run(rng, draws, truth, log_weights=None):
+def run(rng, draws, truth):
     shape = (len(truth), REFS)
-    c = credibility(draws, truth, rng.standard_normal((*shape, DIM)), rng.random(shape), log_weights)
+    c = credibility(draws, truth, rng.standard_normal((*shape, DIM)), rng.random(shape))
     return c, expected_coverage(c)
 
 
@@ -89,14 +89,6 @@ def test_distances_are_those_in_widths_of_the_posterior():
     # units of the parameters do not matter
     rescaled = reference_distances(draws * [1.0, 1e3, 1e-3], truth * [1.0, 1e3, 1e-3], normal)
     np.testing.assert_allclose(rescaled[0], others, rtol=1e-6)
-
-
-def test_weights_mend_a_wrong_proposal():
-    rng, draws, truth = gaussian(5, widths=(1.4, 1.0, 1.0))
-    mean = draws[:, :, :1].mean(axis=1, keepdims=True)
-    log_weights = (-0.5 * (draws[..., :1] - mean) ** 2 * (1 - 1 / 1.4**2))[..., 0]
-    raw, mended = run(rng, draws, truth)[1], run(rng, draws, truth, log_weights)[1]
-    assert raw.max_deviation > 0.02 > mended.max_deviation
 
 
 def test_the_error_is_the_scatter_over_repetitions():
