@@ -15,7 +15,7 @@ ALL = FILES + sorted(Path(__file__).parent.rglob("*.py"))
 LAYERS = (
     ("errors", "constants", "_typing", "kernels"),
     ("cosmology", "prior", "sfh", "dust", "instruments", "noise", "ssp", "io", "encoders", "flows"),
-    ("band_table", "model", "network"),
+    ("band_table", "model", "network", "spectra"),
     ("simulate",),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
