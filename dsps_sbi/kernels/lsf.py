@@ -15,8 +15,8 @@ from jax.scipy.special import ndtr
 FWHM_PER_SIGMA = math.sqrt(8.0 * math.log(2.0))
 # Gaussians reach this many sigma: 6e-7 of their area is beyond
 REACH = 5.0
-# A narrower Gaussian (in cells) is taken as this, which moves no light between cells
-_SIGMA_MIN = 1e-3
+# A narrower Gaussian (in cells) is taken as none
+_SIGMA_MIN = 1e-6
 
 
 def _blur(x, sigma):
@@ -47,11 +47,12 @@ def pixel_weights(left, right, sigma, n_window):
     array (Pixel, Window)
         Non-negative to round-off; each row sums to 1.
     """
+    some = (sigma > _SIGMA_MIN)[:, None]
     sigma = jnp.maximum(sigma, _SIGMA_MIN)[:, None]
     edge = jnp.arange(n_window + 1, dtype=left.dtype)
     a, b = left[:, None], right[:, None]
     overlap = jnp.minimum(b, edge[1:]) - jnp.maximum(a, edge[:-1])
-    rest = _blur(b - edge, sigma) - _blur(a - edge, sigma)
+    rest = jnp.where(some, _blur(b - edge, sigma) - _blur(a - edge, sigma), 0.0)
     weight = jnp.maximum(overlap, 0.0) + rest[:, :-1] - rest[:, 1:]
     return weight / jnp.sum(weight, axis=1, keepdims=True)
 

@@ -22,8 +22,9 @@ from ..prior import Prior
 from ..sfh import Dirichlet, StarFormationHistory, age_edges, mass_weights
 from ..ssp import SSPGrid
 from ..ssp.log_grid import LogGrid, on_log_grid
+from .geometry import Geometry
 from .prior import spectrum_prior
-from .view import Geometry, SpectrumView
+from .view import SpectrumView
 
 # What ``model_error`` is set to where it is a parameter of each spectrum
 FREE = "free"
@@ -227,38 +228,7 @@ class SpectrumModel:
             If the redshift is missing, pixels and SSPs do not overlap, no pixel is left by the
             masks, or pixels are sharper than the SSPs.
         """
-        if z is None or not -0.01 < float(z) <= 12.0:
-            raise UserError(f"redshift is {z}: give the galaxy's redshift, a number from 0 to 12")
-        z = float(z)
-        with jax.ensure_compile_time_eval():
-            view = self.geometry.view(z, distance_mpc)
-        covered, sharp, valid = (np.asarray(a) for a in (view.covered, view.sharp, view.valid))
-        wave, rest = self.spectrograph.wave_aa, self._first.wave_aa
-        low, high = (rest[0], rest[-1]) if self.rest_aa is None else self.rest_aa
-        if not covered.any():
-            raise UserError(
-                f"the pixels ({wave[0]:.0f}-{wave[-1]:.0f} Angstrom) do not overlap with the SSPs "
-                f"({low * (1 + z):.0f}-{high * (1 + z):.0f} at z = {z:g}): check redshift and units"
-            )
-        if self.sharper == "refuse" and sharp.any():
-            raise UserError(self._too_sharp(z, wave, sharp))
-        if not valid.any():
-            raise UserError(
-                f"all pixels that the SSPs cover at z = {z:g} are masked: give fewer masks, another range of "
-                "wavelengths, or sigma_v a higher start"
-            )
-        return view
-
-    def _too_sharp(self, z, wave, sharp):
-        geometry, step = self.geometry, self.geometry.grid.step_km_s
-        own = self.spectrograph.ln_variance / geometry.grid.step**2
-        lack = np.where(sharp, np.asarray(geometry.library_variance(z)) - own, 0.0)
-        i = int(np.argmax(lack))
-        return (
-            f"the LSF is sharper than that of the SSPs (FWHM {geometry.fwhm_aa:g} Angstrom at rest) in "
-            f"{int(sharp.sum())} pixels, most at {wave[i]:.0f} Angstrom: mask them with sharper='mask', or "
-            f"let sigma_v start at {np.ceil(step * np.sqrt(lack[i]) * 1.001):.0f} km/s"
-        )
+        return self.geometry.checked_view(z, distance_mpc, self.sharper)
 
     def unit_flux(self, theta, view: SpectrumView):
         """As :meth:`predict_fast` for one solar mass formed; log_mass_formed has no effect."""
