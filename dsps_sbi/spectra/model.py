@@ -346,9 +346,8 @@ class SpectrumModel:
         template = template / unit
         residual = jnp.where(valid, flux, 0.0) / unit - template
         variance = 1.0 + (error_share[..., None] * template) ** 2
-        design = template[..., None] * view.basis
         prior_sigma = jnp.full(view.basis.shape[-1], self.continuum.sigma, template.dtype)
-        value, best = log_evidence(residual, variance, valid, design, prior_sigma)
+        value, best = log_evidence(residual, variance, valid, template, view.basis, prior_sigma)
         return value - jnp.sum(jnp.where(valid, jnp.log(unit), 0.0), axis=-1), best
 
     def formation_times(self, theta, z, fractions=DECILES):

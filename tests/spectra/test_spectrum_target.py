@@ -46,19 +46,19 @@ def test_mass_integrated_by_hand(target):
 
 
 def test_the_gradient_finds_back_what_made_the_spectrum(target):
-    """Ascent in metallicity and dispersion, by Newton steps on exact derivatives."""
+    """Newton steps on exact derivatives in dispersion and mass."""
 
     def profile(pair):
-        theta = jnp.asarray(THETA).at[1].set(pair[0]).at[2].set(100.0 * pair[1])
-        return target.log_likelihood(theta)
+        return target.log_likelihood(jnp.asarray(THETA).at[2].set(100.0 * pair[0]).at[-1].set(pair[1]))
 
-    slope, bend = jax.jit(jax.grad(profile)), jax.jit(jax.hessian(profile))
-    pair = jnp.array([0.05, 1.4])
-    for _ in range(6):
-        pair = pair - jnp.linalg.solve(bend(pair), slope(pair))
-    error = np.sqrt(np.diag(np.linalg.inv(-np.asarray(bend(pair)))))
-    assert error[0] < 0.1 and error[1] < 0.1
-    assert np.all(np.abs(np.asarray(pair) - [0.0, 1.5]) < 4 * error)
+    step = jax.jit(lambda pair: (jax.grad(profile)(pair), jax.hessian(profile)(pair)))
+    pair = np.array([1.3, 9.01], np.float32)
+    for _ in range(8):
+        slope, bend = (np.asarray(a, float) for a in step(pair))
+        pair = (pair - np.linalg.solve(bend, slope)).astype(np.float32)
+    error = np.sqrt(np.diag(np.linalg.inv(-bend)))
+    assert error[0] < 0.2 and error[1] < 0.01
+    assert np.all(np.abs(pair - [1.5, 9.0]) < 4 * error)
 
 
 def test_best_fit_leaves_noise_alone(target, spectrum):
