@@ -10,7 +10,7 @@ from ..errors import UserError
 from .fits_open import existing_file, open_fits
 from .sdss_spectrum import is_sdss, sdss_spectrum
 from .spectrum import Spectrum
-from .spectrum_columns import choose, spectrum_of
+from .spectrum_columns import choose, has_spectrum, spectrum_of
 
 _TEXT_ORDER = ("wave", "flux", "error")
 
@@ -38,7 +38,8 @@ def read_spectrum(
     path : path-like
         ``.fits``, ``.fits.gz``, ``.fit``, ``.ecsv``, or text.
     columns : mapping of str to str, or sequence of str, optional
-        For tables with names: the column of each role; for text: the role of each column in order,
+        For tables with names: the column of each role (for FITS files that hold them so: the
+        one-dimensional image extension of each role); for text: the role of each column in order,
         ``""`` for one that is not wanted. Roles are wave, flux, error, ivar, mask (not 0: do not
         use), good (0: do not use), and for an LSF fwhm_aa, sigma_pixel, sigma_km_s,
         resolving_power.
@@ -75,6 +76,11 @@ def read_spectrum(
 
 def _read_fits(path, columns, redshift, options):
     with open_fits(path) as hdus:
+        rows = {hdu.name: hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 1}
+        if hasattr(columns, "values") and set(columns.values()) <= set(rows):
+            table = Table({name: np.array(rows[name].data, float) for name in columns.values()})
+            units = {name: rows[name].header.get("BUNIT") for name in columns.values()}
+            return _from_table(path, table, units, columns, redshift, [hdus[0].header], options)
         tables = [
             i for i, hdu in enumerate(hdus) if getattr(hdu, "columns", None) is not None and len(hdu.data)
         ]
@@ -83,9 +89,11 @@ def _read_fits(path, columns, redshift, options):
         for i in tables:
             if columns is None and is_sdss([name.lower() for name in hdus[i].columns.names]):
                 return sdss_spectrum(hdus, i, str(path), redshift=redshift, **options)
-        table = Table(hdus[tables[0]].data)
-        units = {c.name: c.unit for c in hdus[tables[0]].columns}
-        headers = [hdus[tables[0]].header, hdus[0].header]
+        # some files have tables of other things before the spectrum
+        number = next((i for i in tables if has_spectrum(hdus[i].columns.names, columns)), tables[0])
+        table = Table(hdus[number].data)
+        units = {c.name: c.unit for c in hdus[number].columns}
+        headers = [hdus[number].header, hdus[0].header]
         return _from_table(path, table, units, columns, redshift, headers, options)
 
 

@@ -64,6 +64,14 @@ def choose(names, columns, label) -> dict[str, str]:
     return chosen
 
 
+def has_spectrum(names, columns) -> bool:
+    """Whether a table has the columns that a spectrum needs: those given by role, or the usual ones."""
+    if hasattr(columns, "values"):
+        return set(columns.values()) <= set(names)
+    small = {name.lower() for name in names}
+    return all(small & set(ROLES[role]) for role in ("wave", "flux"))
+
+
 def _unit(given, of_column, what, label, example):
     """Unit that the user gives or the column has."""
     text = given if given is not None else of_column

@@ -134,6 +134,20 @@ def test_tables_by_named_columns(tmp_path):
         ds.read_spectrum(path, columns={"wave": "x"}, **options)
 
 
+def test_fits_with_an_extension_for_each_column(tmp_path):
+    parts = {"LAMBDA": (WAVE * 1e-10, "m"), "DATA": (FLUX * 1e-10, "W m-3"), "ERR": (ERROR * 1e-10, "W m-3")}
+    hdus = [
+        fits.ImageHDU(values, fits.Header({"BUNIT": unit}), name) for name, (values, unit) in parts.items()
+    ]
+    other = fits.BinTableHDU(Table({"VALUE": [1, 2], "MEANING": ["a", "b"]}))
+    fits.HDUList([fits.PrimaryHDU(), other, *hdus]).writeto(tmp_path / "rows.fits")
+    extensions = {"wave": "LAMBDA", "flux": "DATA", "error": "ERR"}
+    s = ds.read_spectrum(tmp_path / "rows.fits", columns=extensions, medium="vacuum")
+    np.testing.assert_allclose(s.wave_aa, WAVE, rtol=1e-12)
+    # 1 W/m3 is 1e-7 erg/s/cm2/A
+    np.testing.assert_allclose(s.flux, FLUX, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "units, message",
     [
@@ -182,7 +196,9 @@ def test_real_files():
     options = dict(wave_unit="AA", flux_unit="relative")
     s = ds.read_spectrum(stack, columns=order, medium="vacuum", redshift=0.0, **options)
     assert np.median((s.flux / s.sigma)[s.valid]) > 500 and s.lsf.value[0] == pytest.approx(374.97, abs=0.01)
-    prism = ds.read_spectrum(next((data / "jades_prism").glob("199773*")), medium="vacuum", redshift=2.8)
+    extensions = {"wave": "WAVELENGTH", "flux": "DATA", "error": "ERR"}
+    path = next((data / "jades_prism").glob("199773*"))
+    prism = ds.read_spectrum(path, columns=extensions, flux_unit="W/m3", medium="vacuum", redshift=2.8)
     assert 5e3 < prism.wave_aa[0] < 7e3 and 5e4 < prism.wave_aa[-1] < 6e4
 
 

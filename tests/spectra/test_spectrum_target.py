@@ -15,7 +15,7 @@ Z = 0.012
 def spectrum(burst_model):
     view = burst_model.view(Z)
     template = np.asarray(burst_model.predict_fast(THETA, view))
-    sigma = np.full(720, 0.05 * np.median(template), np.float32)
+    sigma = np.full(720, 0.02 * np.median(template), np.float32)
     flux = np.array(burst_model.simulate(jax.random.key(5), jnp.asarray(THETA), view, sigma))
     flux[100] = np.nan
     wave = burst_model.spectrograph.wave_aa
