@@ -10,7 +10,25 @@
 ``Age``     ages of the simple stellar populations (SSPs), young to old
 ``Met``     metallicities [M/H] of the SSPs, poor to rich
 ``Line``    nebular emission lines
+``Grid``    points of the log-wavelength grid that spectra are broadened on
+``Pixel``   pixels of a spectrograph
+``Window``  grid cells that one pixel sees
+``Term``    terms of the polynomial that a spectrum is multiplied with
 =========  ==============================================================
 """
 
-AXES = ("Object", "Draw", "Param", "Band", "Sub", "Wave", "Age", "Met", "Line")
+AXES = (
+    "Object",
+    "Draw",
+    "Param",
+    "Band",
+    "Sub",
+    "Wave",
+    "Age",
+    "Met",
+    "Line",
+    "Grid",
+    "Pixel",
+    "Window",
+    "Term",
+)

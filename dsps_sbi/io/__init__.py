@@ -6,12 +6,15 @@ from .cube import PixelCube
 from .fits_cube import read_cutout
 from .fits_open import existing_file
 from .npy import read_npy
+from .read_spectrum import read_spectrum
 from .sbipix_hdf5 import read_sbipix
+from .spectrum import Spectrum
 from .summary import TotalAccumulator, write_summary
 from .toml_list import read_band_list
 
 __all__ = [
     "PixelCube",
+    "Spectrum",
     "TotalAccumulator",
     "atomic_path",
     "read",
@@ -19,6 +22,7 @@ __all__ = [
     "read_cutout",
     "read_npy",
     "read_sbipix",
+    "read_spectrum",
     "write_summary",
 ]
 

@@ -1,0 +1,142 @@
+"""An observed spectrum, checked when it is made."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import UserError
+from ..instruments.lsf import LSF
+from ..instruments.spectrograph import Spectrograph, check_wavelengths
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Flux per wavelength of one object in the pixels of a spectrograph.
+
+    A pixel that cannot be used (see `valid`) stays: its place is masked.
+
+    Parameters
+    ----------
+    wave_aa : ndarray (Pixel,)
+        Observed wavelengths [Angstrom], increasing.
+    flux, sigma : ndarray (Pixel,)
+        Flux density and its standard deviation [1e-17 erg/s/cm2/Angstrom], or relative to any
+        scale (``absolute`` False: the mass then has no meaning). Stored as float32.
+    medium : {"air", "vacuum"}
+        What the wavelengths are in.
+    redshift : float or None
+    mask : bool ndarray (Pixel,), optional
+        True where a pixel must not be used. Default: no pixel.
+    lsf : LSF, optional
+    absolute : bool
+        Whether the scale of the flux is known.
+    source : str
+        Where the data came from.
+
+    Raises
+    ------
+    UserError
+        If the parts do not fit together, or no pixel can be used.
+    """
+
+    wave_aa: np.ndarray
+    flux: np.ndarray
+    sigma: np.ndarray
+    medium: str
+    redshift: float | None = None
+    mask: np.ndarray | None = None
+    lsf: LSF | None = None
+    absolute: bool = True
+    source: str = ""
+
+    def __post_init__(self):
+        put = lambda key, value: object.__setattr__(self, key, value)  # noqa: E731
+        put("wave_aa", check_wavelengths(self.wave_aa, f"{self.label}: wavelengths"))
+        n = self.wave_aa.size
+        for name in ("flux", "sigma"):
+            with np.errstate(over="ignore", invalid="ignore"):
+                array = np.array(getattr(self, name), np.float32)
+            if array.shape != (n,):
+                raise UserError(
+                    f"{self.label}: {name} has shape {array.shape} for {n} wavelengths: give one per pixel"
+                )
+            array.flags.writeable = False
+            put(name, array)
+        mask = np.zeros(n, bool) if self.mask is None else np.array(self.mask, bool)
+        if mask.shape != (n,):
+            raise UserError(
+                f"{self.label}: mask has shape {mask.shape} for {n} wavelengths: give one per pixel"
+            )
+        mask.flags.writeable = False
+        put("mask", mask)
+        if self.medium not in ("air", "vacuum"):
+            raise UserError(f"{self.label}: medium is {self.medium!r}: give medium='air' or medium='vacuum'")
+        if self.redshift is not None:
+            put("redshift", float(self.redshift))
+            if not -0.01 < self.redshift <= 20.0:
+                raise UserError(f"{self.label}: redshift is {self.redshift}: give the galaxy's redshift")
+        self._check_usable()
+
+    def _check_usable(self):
+        if self.mask.all():
+            raise UserError(f"{self.label}: all pixels are masked: expected some to use; mend the mask")
+        if not (np.isfinite(self.sigma) & (self.sigma > 0.0)).any():
+            raise UserError(
+                f"{self.label}: no error is finite and positive: give standard deviations, or state the "
+                "signal-to-noise ratio"
+            )
+        if not self.valid.any():
+            raise UserError(f"{self.label}: no unmasked pixel has a flux with an error: check the columns")
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        return self.source or "spectrum"
+
+    @property
+    def valid(self) -> np.ndarray:
+        """Pixels (Pixel,) that can be used: not masked, flux finite, error finite and positive."""
+        return ~self.mask & np.isfinite(self.flux) & np.isfinite(self.sigma) & (self.sigma > 0.0)
+
+    def spectrograph(self, lsf: LSF | None = None, **options) -> Spectrograph:
+        """The spectrograph that the spectrum tells of.
+
+        Parameters
+        ----------
+        lsf : LSF, optional
+            Instead of the spectrum's own.
+        **options
+            Others of :class:`dsps_sbi.instruments.spectrograph.Spectrograph`, such as its masks.
+
+        Raises
+        ------
+        UserError
+            If no LSF is known.
+        """
+        lsf = self.lsf if lsf is None else lsf
+        if lsf is None:
+            raise UserError(
+                f"{self.label} does not tell its LSF: pass lsf=, for example LSF('fwhm_aa', 2.8) or "
+                "LSF('resolving_power', 2000.0)"
+            )
+        return Spectrograph(self.wave_aa, lsf, self.medium, **options)
+
+    def between(self, low_aa: float, high_aa: float) -> "Spectrum":
+        """The part of it from one observed wavelength to another [Angstrom]."""
+        keep = (self.wave_aa >= low_aa) & (self.wave_aa <= high_aa)
+        if keep.sum() < 3:
+            raise UserError(
+                f"{self.label} has {keep.sum()} pixels from {low_aa:g} to {high_aa:g} Angstrom: it covers "
+                f"{self.wave_aa[0]:.0f}-{self.wave_aa[-1]:.0f}"
+            )
+        return Spectrum(
+            self.wave_aa[keep],
+            self.flux[keep],
+            self.sigma[keep],
+            self.medium,
+            self.redshift,
+            self.mask[keep],
+            None if self.lsf is None else self.lsf.cut(keep),
+            self.absolute,
+            self.source,
+        )

@@ -1,0 +1,51 @@
+"""A multiplicative polynomial with a Gaussian prior, integrated out of a Gaussian likelihood."""
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import cho_factor, cho_solve
+
+_EXACT = jax.lax.Precision.HIGHEST
+
+
+def log_evidence(residual, variance, valid, template, basis, prior_sigma):
+    r"""Logarithm of :math:`\int N(r; D c, V)\, N(c; 0, S)\, dc`, normalisation kept, and the best c.
+
+    D is the template times each term of the polynomial. The result is log N(r; 0, V + D S D^T), by
+    a Cholesky factor of Term x Term instead of Pixel x Pixel (matrix inversion lemma). The quadratic
+    form is evaluated as the misfit of the best c plus its distance from the prior's mean: at that
+    minimum, errors of c count twice squared, and no large numbers are subtracted.
+
+    Parameters
+    ----------
+    residual : array (..., Pixel)
+        Data less the template; any value where ``valid`` is False.
+    variance : array (..., Pixel)
+        V > 0; any value where ``valid`` is False.
+    valid : bool array (..., Pixel)
+    template : array (..., Pixel)
+    basis : array (Pixel, Term)
+    prior_sigma : array (Term,)
+        Square root of the diagonal S.
+
+    Returns
+    -------
+    log_evidence : array (...)
+    best : array (..., Term)
+        Posterior mean of c.
+    """
+    n_pixel, n_term = basis.shape
+    spread = jnp.sqrt(jnp.where(valid, variance, 1.0))
+    r = jnp.where(valid, residual, 0.0) / spread
+    t = jnp.where(valid, template, 0.0) / spread
+    # coefficients in units of their prior: unit normal
+    terms = basis * prior_sigma
+    # all objects share the basis, so that their normal matrices are one product of matrices
+    pairs = (terms[:, :, None] * terms[:, None, :]).reshape(n_pixel, n_term**2)
+    matrix = jnp.matmul(t * t, pairs, precision=_EXACT).reshape(*t.shape[:-1], n_term, n_term)
+    factor = cho_factor(matrix + jnp.eye(n_term, dtype=t.dtype), lower=True)
+    best = cho_solve(factor, jnp.matmul(t * r, terms, precision=_EXACT)[..., None])[..., 0]
+    left = r - t * jnp.matmul(best, terms.T, precision=_EXACT)
+    quadratic = jnp.sum(left**2, axis=-1) + jnp.sum(best**2, axis=-1)
+    log_det = 2.0 * jnp.sum(jnp.log(jnp.diagonal(factor[0], axis1=-2, axis2=-1)), axis=-1)
+    log_norm = jnp.sum(jnp.where(valid, jnp.log(2.0 * jnp.pi) + 2.0 * jnp.log(spread), 0.0), axis=-1)
+    return -0.5 * (quadratic + log_det + log_norm), best * prior_sigma

@@ -1,0 +1,370 @@
+"""The forward model of a galaxy's spectrum: parameters and redshift to flux in pixels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..cosmology import Cosmology
+from ..dust import DustLaw, birth_age, free_names
+from ..errors import UserError
+from ..instruments.continuum import Continuum
+from ..instruments.spectrograph import Spectrograph
+from ..io.spectrum import Spectrum
+from ..kernels.csp import composite, metallicity_weights, outer
+from ..kernels.linear_gaussian import log_evidence
+from ..kernels.losvd import broaden
+from ..kernels.lsf import to_pixels
+from ..prior import Prior
+from ..sfh import Dirichlet, StarFormationHistory, age_edges, mass_weights
+from ..ssp import SSPGrid
+from ..ssp.log_grid import LogGrid, on_log_grid
+from .geometry import Geometry
+from .prior import spectrum_prior
+from .view import SpectrumView
+
+# What ``model_error`` is set to where it is a parameter of each spectrum
+FREE = "free"
+DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+@dataclass(frozen=True, eq=False)
+class SpectrumModel:
+    """SSPs + star formation history + moving stars, seen by a spectrograph.
+
+    Parameters
+    ----------
+    ssp : SSPGrid or mapping of float to SSPGrid
+        With ``fwhm_aa``. Several grids by [alpha/Fe] (:func:`dsps_sbi.ssp.read_miles_alpha`) make
+        ``alpha_fe`` a parameter.
+    spectrograph : Spectrograph
+    prior : Prior
+        Its names must be those of the SFH, then ``metallicity``, ``alpha_fe`` if there are several
+        grids, ``av`` and the parameters of the dust law if there is one, ``sigma_v`` [km/s],
+        ``log_model_error`` if that is free, and ``log_mass_formed``
+        (:func:`dsps_sbi.spectrum_prior`).
+    sfh : StarFormationHistory
+    dust : DustLaw, optional
+        A single screen. Without one the polynomial has to do what dust does.
+    continuum : Continuum
+        Multiplicative polynomial with a Gaussian prior.
+    model_error : float or "free"
+        Error of the model as a share of its flux (before the polynomial), independent from pixel to
+        pixel: for what SSPs get wrong. Free, its log10 is a parameter.
+    sharper : {"refuse", "mask"}
+        What to do with pixels whose LSF is narrower than that of the SSPs and of the slowest stars
+        of the prior together. (Sharper pixels above that need nothing: the stars' own velocities
+        make up for what the SSPs blur too much, exactly.)
+    rest_aa : (float, float), optional
+        Rest wavelengths of the SSPs to use [Angstrom]; default: all.
+    cosmology : Cosmology
+
+    Raises
+    ------
+    UserError
+        If the parts do not fit together.
+
+    Notes
+    -----
+    The simulator and the likelihood share everything: flux = M t (1 + sum_k c_k P_k), with
+    c_k ~ N(0, continuum.sigma^2), and noise of variance sigma^2 + (f M t)^2, f the model error.
+
+    Not modelled: gas (mask its lines), the IGM (light below 1216 Angstrom), other than Gaussian
+    distributions of velocities, noise that is correlated between pixels.
+    """
+
+    ssp: SSPGrid | Mapping[float, SSPGrid]
+    spectrograph: Spectrograph
+    prior: Prior
+    sfh: StarFormationHistory = field(default_factory=Dirichlet)
+    dust: DustLaw | None = None
+    continuum: Continuum = field(default_factory=Continuum)
+    model_error: float | str = FREE
+    sharper: str = "refuse"
+    rest_aa: tuple[float, float] | None = None
+    cosmology: Cosmology = field(default_factory=Cosmology.from_astropy)
+
+    def __post_init__(self):
+        self._check_grids()
+        if self.dust is not None and birth_age(self.dust) is not None:
+            raise UserError("this dust law has two screens: give a spectrum model one with a single screen")
+        if self.sharper not in ("refuse", "mask"):
+            raise UserError(f"sharper is {self.sharper!r}: give 'refuse' or 'mask'")
+        if self.model_error != FREE and not (np.isreal(self.model_error) and 0.0 <= self.model_error < 1.0):
+            raise UserError(
+                f"model_error is {self.model_error!r}: give a share of the flux from 0 to 1, or 'free'"
+            )
+        alpha = ("alpha_fe",) if len(self._grids) > 1 else ()
+        dust = () if self.dust is None else ("av", *free_names(self.dust))
+        error = ("log_model_error",) if self.model_error == FREE else ()
+        expected = (*self.sfh.names, "metallicity", *alpha, *dust, "sigma_v", *error, "log_mass_formed")
+        if self.prior.names != expected:
+            given = ", ".join(self.prior.names)
+            raise UserError(f"prior of {given}; this model needs one of {', '.join(expected)}")
+        low, high = self._sigma_v
+        if not 0.0 <= low < high <= 2000.0:
+            raise UserError(f"prior of sigma_v from {low:g} to {high:g} km/s: give 0 <= low < high <= 2000")
+
+    @classmethod
+    def for_spectrum(cls, ssp, spectrum: Spectrum, prior=None, *, lsf=None, **options) -> "SpectrumModel":
+        """A model with the pixels and the LSF of an observed spectrum.
+
+        Parameters
+        ----------
+        ssp : SSPGrid or mapping of float to SSPGrid
+        spectrum : Spectrum
+        prior : Prior, optional
+            Default: :func:`dsps_sbi.spectrum_prior` for the SFH and the grids.
+        lsf : LSF, optional
+            Instead of the spectrum's own.
+        **options
+            Others of this class.
+
+        Raises
+        ------
+        UserError
+            If the LSF is not known, or the parts do not fit together.
+        """
+        if prior is None:
+            alphas = sorted(ssp) if isinstance(ssp, Mapping) else [0.0]
+            prior = spectrum_prior(
+                options.get("sfh"),
+                alpha_fe=(alphas[0], alphas[-1]) if len(alphas) > 1 else None,
+                av=None if options.get("dust") is None else (0.0, 4.0),
+                log_model_error=(-3.0, -1.0) if options.get("model_error", FREE) == FREE else None,
+            )
+        return cls(ssp, spectrum.spectrograph(lsf), prior, **options)
+
+    @cached_property
+    def _grids(self) -> dict[float, SSPGrid]:
+        return dict(self.ssp) if isinstance(self.ssp, Mapping) else {0.0: self.ssp}
+
+    def _check_grids(self):
+        first = next(iter(self._grids.values()))
+        for alpha, grid in self._grids.items():
+            if grid.fwhm_aa is None:
+                raise UserError(
+                    f"SSP grid {grid.name} does not say its resolution: set it with "
+                    "dataclasses.replace(grid, fwhm_aa=...)"
+                )
+            for axis in ("wave_aa", "age_gyr", "metallicity"):
+                if not np.array_equal(getattr(grid, axis), getattr(first, axis)):
+                    raise UserError(
+                        f"the SSP grids have other {axis} at [alpha/Fe] {alpha:+g}: give grids that differ "
+                        "in nothing else"
+                    )
+        if list(self._grids) != sorted(self._grids):
+            raise UserError("the SSP grids are not in the order of [alpha/Fe]: sort them")
+
+    @property
+    def _first(self) -> SSPGrid:
+        return next(iter(self._grids.values()))
+
+    @property
+    def _sigma_v(self) -> tuple[float, float]:
+        marginal = self.prior.marginals["sigma_v"]
+        return float(marginal.low), float(marginal.high)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Parameter names, the order of theta's last axis."""
+        return self.prior.names
+
+    @cached_property
+    def edges_gyr(self) -> np.ndarray:
+        """Edges (Age + 1,) of the SSPs' age bins [Gyr]."""
+        return age_edges(self._first.age_gyr)
+
+    @cached_property
+    def _log_grids(self) -> list[LogGrid]:
+        # convolution must not carry one end of the spectrum to the other
+        pad = 5.0 * self._sigma_v[1]
+        return [on_log_grid(grid, pad, self.rest_aa) for grid in self._grids.values()]
+
+    @cached_property
+    def _light(self) -> jax.Array:
+        """(Alpha * Met, Age, Grid): lambda L_lambda [Lsun per Msun formed]."""
+        with jax.ensure_compile_time_eval():
+            return jnp.concatenate([jnp.asarray(grid.light) for grid in self._log_grids])
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """Where the pixels fall on the grid of the SSPs."""
+        return Geometry(
+            self.spectrograph,
+            self._log_grids[0],
+            float(self._first.fwhm_aa),
+            self._sigma_v,
+            self.continuum,
+            self.cosmology,
+        )
+
+    def column(self, theta, name):
+        """One parameter (...) of theta (..., Param)."""
+        return theta[..., self.names.index(name)]
+
+    def error_share(self, theta):
+        """Error of the model as a share of its flux (...)."""
+        if self.model_error == FREE:
+            return 10.0 ** self.column(theta, "log_model_error")
+        return jnp.full(theta.shape[:-1], self.model_error, theta.dtype)
+
+    def view(self, z, distance_mpc=None) -> SpectrumView:
+        """All that depends on the redshift alone, made once for many galaxies.
+
+        Parameters
+        ----------
+        z : float
+        distance_mpc : float, optional
+            Luminosity distance [Mpc]; by default that of the cosmology, and 10 pc at z <= 0. Only
+            the mass depends on it.
+
+        Raises
+        ------
+        UserError
+            If the redshift is missing, pixels and SSPs do not overlap, no pixel is left by the
+            masks, or pixels are sharper than the SSPs.
+        """
+        return self.geometry.checked_view(z, distance_mpc, self.sharper)
+
+    def unit_flux(self, theta, view: SpectrumView):
+        """As :meth:`predict_fast` for one solar mass formed; log_mass_formed has no effect."""
+        theta = jnp.asarray(theta)
+        params = theta[..., : len(self.sfh.names)]
+        universe = view.universe_gyr
+        ages = mass_weights(self.sfh, params[..., None, :], self.edges_gyr, universe)
+        columns = metallicity_weights(
+            self.column(theta, "metallicity"), jnp.asarray(self._first.metallicity, jnp.float32)
+        )
+        if len(self._grids) > 1:
+            nodes = jnp.asarray(list(self._grids), jnp.float32)
+            columns = outer(metallicity_weights(self.column(theta, "alpha_fe"), nodes), columns)
+        light = self._screened(composite(ages, columns, self._light), theta)
+        steps = self.column(theta, "sigma_v") / self.geometry.grid.step_km_s
+        variance = jnp.maximum(steps**2 - view.borrowed, 0.0)
+        flux = to_pixels(broaden(light, variance, as_cells=True), view.start, view.weights)
+        return jnp.where(view.covered, flux * view.scale, 0.0)
+
+    def predict_fast(self, theta, view: SpectrumView):
+        """Spectra of many galaxies at the redshift of a view, without the polynomial.
+
+        Parameters
+        ----------
+        theta : array (..., Param)
+            In the order of :attr:`names`.
+        view : SpectrumView
+
+        Returns
+        -------
+        array (..., Pixel)
+            Flux density [1e-17 erg/s/cm2/Angstrom], 0 in pixels that the SSPs do not cover.
+        """
+        mass = 10.0 ** self.column(jnp.asarray(theta), "log_mass_formed")
+        return self.unit_flux(theta, view) * mass[..., None]
+
+    def _screened(self, light, theta):
+        if self.dust is None:
+            return light
+        wave = jnp.asarray(self.geometry.grid.wave_aa, jnp.float32)
+        i, n = self.names.index("av"), len(free_names(self.dust))
+        curve = self.dust(wave, theta[..., i + 1 : i + 1 + n]) if n else self.dust(wave)
+        return light * 10.0 ** (-0.4 * theta[..., i, None] * curve)
+
+    def predict(self, theta, z, distance_mpc=None):
+        """Spectrum of a galaxy at any redshift, differentiable in both; see :meth:`predict_fast`.
+
+        Parameters
+        ----------
+        theta : array (..., Param)
+        z : scalar
+        distance_mpc : scalar, optional
+
+        Returns
+        -------
+        array (..., Pixel)
+            Flux density [1e-17 erg/s/cm2/Angstrom].
+        """
+        return self.predict_fast(theta, self.geometry.view(z, distance_mpc))
+
+    def simulate(self, key, theta, view: SpectrumView, sigma):
+        """Mock observations: polynomial and noise drawn as the likelihood has them.
+
+        Parameters
+        ----------
+        key : jax PRNG key
+        theta : array (..., Param)
+        view : SpectrumView
+        sigma : array (Pixel,) or (..., Pixel)
+            Reported errors [1e-17 erg/s/cm2/Angstrom].
+
+        Returns
+        -------
+        array (..., Pixel)
+            [1e-17 erg/s/cm2/Angstrom]
+        """
+        template = self.predict_fast(theta, view)
+        continuum_key, noise_key = jax.random.split(key)
+        terms = self.continuum.sigma * jax.random.normal(
+            continuum_key, (*template.shape[:-1], view.basis.shape[-1])
+        )
+        error = self.error_share(jnp.asarray(theta))[..., None] * template
+        noise = jnp.sqrt(sigma**2 + error**2) * jax.random.normal(noise_key, template.shape)
+        return template * (1.0 + terms @ view.basis.T) + noise
+
+    def log_likelihood(self, theta, flux, sigma, valid, view: SpectrumView):
+        """Exact log likelihood of spectra, the polynomial integrated out under its prior.
+
+        Parameters
+        ----------
+        theta : array (..., Param)
+        flux, sigma : array (..., Pixel)
+            Observed flux density and its reported error, any value where ``valid`` is False
+            [1e-17 erg/s/cm2/Angstrom].
+        valid : bool array (..., Pixel)
+        view : SpectrumView
+
+        Returns
+        -------
+        log_likelihood : array (...)
+            Normalisation kept; pixels that are not valid in the view do not count.
+        coefficients : array (..., Term)
+            Best coefficients of the polynomial.
+        """
+        template = self.predict_fast(theta, view)
+        return self.log_likelihood_of(
+            template, self.error_share(jnp.asarray(theta)), flux, sigma, valid, view
+        )
+
+    def log_likelihood_of(self, template, error_share, flux, sigma, valid, view: SpectrumView):
+        """As :meth:`log_likelihood`, of predictions (..., Pixel) and errors of the model (...)."""
+        valid = valid & view.valid
+        # in units of the errors: squares of fluxes in other units would leave float32's range
+        unit = jnp.where(valid, sigma, 1.0)
+        template = template / unit
+        residual = jnp.where(valid, flux, 0.0) / unit - template
+        variance = 1.0 + (error_share[..., None] * template) ** 2
+        prior_sigma = jnp.full(view.basis.shape[-1], self.continuum.sigma, template.dtype)
+        value, best = log_evidence(residual, variance, valid, template, view.basis, prior_sigma)
+        return value - jnp.sum(jnp.where(valid, jnp.log(unit), 0.0), axis=-1), best
+
+    def formation_times(self, theta, z, fractions=DECILES):
+        """Cosmic times [Gyr since the Big Bang] by which shares of the mass had formed.
+
+        They come from the history itself: in order, and none later than the Universe's age at z.
+
+        Parameters
+        ----------
+        theta : array (..., Param)
+        z : scalar
+        fractions : sequence of float
+            Default: t10, t20 ... t90.
+
+        Returns
+        -------
+        array (..., len(fractions))
+        """
+        params = jnp.asarray(theta)[..., None, : len(self.sfh.names)]
+        return self.sfh.formation_time(params, jnp.asarray(fractions, jnp.float32), self.cosmology.age(z))

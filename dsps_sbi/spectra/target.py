@@ -1,0 +1,152 @@
+"""An observed spectrum and the model of it: exact densities to optimise, sample or weigh with."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import UserError
+from ..io.spectrum import Spectrum
+from .model import SpectrumModel
+from .view import SpectrumView
+
+# Gauss-Hermite nodes of the integral over mass: exact for a Gaussian times a polynomial of degree 17
+_NODES, _WEIGHTS = np.polynomial.hermite.hermgauss(9)
+_N_NEWTON = 5
+
+
+@dataclass(frozen=True, eq=False)
+class SpectrumTarget:
+    """The likelihood of one spectrum as a function of theta.
+
+    Parameters
+    ----------
+    model : SpectrumModel
+    view : SpectrumView
+        Of the model's spectrograph at the galaxy's redshift.
+    flux, sigma : ndarray (Pixel,)
+        In the units of the spectrum.
+    valid : bool ndarray (Pixel,)
+    """
+
+    model: SpectrumModel
+    view: SpectrumView
+    flux: np.ndarray
+    sigma: np.ndarray
+    valid: np.ndarray
+
+    @classmethod
+    def of(cls, model: SpectrumModel, spectrum: Spectrum, distance_mpc: float | None = None):
+        """Point a model at a spectrum.
+
+        Raises
+        ------
+        UserError
+            If the spectrum has other pixels than the model's spectrograph, no redshift, or no pixel
+            that can be used.
+        """
+        wave = model.spectrograph.wave_aa
+        if spectrum.wave_aa.shape != wave.shape or not np.allclose(
+            spectrum.wave_aa, wave, rtol=1e-7, atol=0.0
+        ):
+            raise UserError(
+                f"{spectrum.label} has {spectrum.wave_aa.size} pixels ({spectrum.wave_aa[0]:.1f}-"
+                f"{spectrum.wave_aa[-1]:.1f} Angstrom), the model's spectrograph {wave.size} ({wave[0]:.1f}-"
+                f"{wave[-1]:.1f}): make the model with SpectrumModel.for_spectrum"
+            )
+        if spectrum.redshift is None:
+            raise UserError(f"{spectrum.label} has no redshift: read it with redshift=")
+        view = model.view(spectrum.redshift, distance_mpc)
+        if not (spectrum.valid & np.asarray(view.valid)).any():
+            raise UserError(
+                f"{spectrum.label}: no pixel is left by its masks and those of the model: mend them"
+            )
+        return cls(model, view, spectrum.flux, spectrum.sigma, spectrum.valid)
+
+    @property
+    def used(self) -> np.ndarray:
+        """Pixels (Pixel,) that count."""
+        return self.valid & np.asarray(self.view.valid)
+
+    def log_likelihood(self, theta):
+        """Exact log likelihood (...) of theta (..., Param), the polynomial integrated out."""
+        return self.model.log_likelihood(theta, self.flux, self.sigma, self.valid, self.view)[0]
+
+    def best_fit(self, theta):
+        """Flux (..., Pixel) of theta (..., Param) with the best polynomial."""
+        _, terms = self.model.log_likelihood(theta, self.flux, self.sigma, self.valid, self.view)
+        return self.model.predict_fast(theta, self.view) * (1.0 + terms @ self.view.basis.T)
+
+    def log_marginal(self, theta):
+        """As :meth:`log_likelihood`, with the mass integrated out too.
+
+        The last column of theta, log_mass_formed, has no effect: the integral is over a prior that
+        is flat in it and as wide as the model's (edges do not cut, they only normalise). Mass is
+        linear, and spectra that can be fitted at all fix it to some per cent: its posterior is close
+        to a Gaussian, and Gauss-Hermite nodes about its peak integrate it.
+
+        Parameters
+        ----------
+        theta : array (..., Param)
+
+        Returns
+        -------
+        log_evidence : array (...)
+        log_mass, log_mass_sigma : array (...)
+            Mean and width of the posterior of log10 of the formed mass.
+        """
+        theta = jnp.asarray(theta)
+        template = self.model.unit_flux(theta, self.view)
+        error_share = self.model.error_share(theta)
+        data = self.flux, self.sigma, self.valid, self.view
+
+        def at(log_mass):
+            flux = template * 10.0 ** log_mass[..., None]
+            return self.model.log_likelihood_of(flux, error_share, *data)[0]
+
+        def slopes(log_mass):
+            along = lambda f: lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1]  # noqa: E731
+            return along(at)(log_mass), along(along(at))(log_mass)
+
+        def newton(_, log_mass):
+            slope, bend = slopes(log_mass)
+            # far from the peak the curvature may have the wrong sign; steps of 0.1 dex get there
+            step = jnp.where(bend < 0.0, -slope / jnp.minimum(bend, -1e-6), jnp.sign(slope))
+            return log_mass + jnp.clip(step, -0.1, 0.1)
+
+        peak = jax.lax.fori_loop(0, _N_NEWTON, newton, self._first_mass(template))
+        # nodes are where they are: the integral, not their places, carries the gradient
+        peak = jax.lax.stop_gradient(peak)
+        width = jax.lax.stop_gradient(jnp.maximum(-slopes(peak)[1], 1e-6) ** -0.5)
+        x, w = (jnp.asarray(a, jnp.float32).reshape(-1, *[1] * peak.ndim) for a in (_NODES, _WEIGHTS))
+        offset = np.sqrt(2.0) * width * x
+        terms = jax.lax.map(at, peak + offset) + x * x + jnp.log(w)
+        marginal = self.model.prior.marginals["log_mass_formed"]
+        share = jax.nn.softmax(terms, axis=0)
+        mean = jnp.sum(share * offset, axis=0)
+        spread = jnp.sqrt(jnp.sum(share * (offset - mean) ** 2, axis=0))
+        log_evidence = jax.nn.logsumexp(terms, axis=0) + jnp.log(np.sqrt(2.0) * width)
+        return log_evidence - np.log(marginal.high - marginal.low), peak + mean, spread
+
+    def _first_mass(self, unit_flux):
+        """Least-squares log10 mass (...), the polynomial and the model's error left out."""
+        use = jnp.asarray(self.used)
+        unit = jnp.where(use, self.sigma, 1.0)
+        largest = jnp.max(jnp.where(use, unit_flux / unit, 0.0), axis=-1, keepdims=True)
+        t = jnp.where(use, unit_flux / unit / largest, 0.0)
+        d = jnp.where(use, self.flux, 0.0) / unit
+        ratio = jnp.sum(d * t, axis=-1) / jnp.sum(t * t, axis=-1)
+        return jnp.log10(jnp.maximum(ratio, 1e-3)) - jnp.log10(largest[..., 0])
+
+    def log_density(self, u):
+        """Log posterior density (...) in the prior's normal coordinates u (..., Param), up to a constant.
+
+        Unbounded and smooth: for optimisers and Hamiltonian samplers.
+        """
+        theta = self.theta(u)
+        return self.log_likelihood(theta) - 0.5 * jnp.sum(jnp.asarray(u) ** 2, axis=-1)
+
+    def theta(self, u):
+        """Parameters theta (..., Param) of normal coordinates u (..., Param)."""
+        return self.model.prior.from_normal(jnp.asarray(u), self.view.universe_gyr)
