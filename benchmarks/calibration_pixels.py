@@ -13,7 +13,7 @@ def main():
     parser.add_argument("--bundle", default="jades-pixels")
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--n", type=int, help="mocks per slice")
-    parser.add_argument("--n-refined", type=int, help="mocks per slice whose draws are weighed")
+    parser.add_argument("--n-refined", type=int, help="mocks per slice whose answers are refined")
     args = parser.parse_args()
     post = ds.load_bundle(args.bundle)
     n, n_refined = (500, 100) if args.quick else (10_000, 2000)
@@ -31,7 +31,7 @@ def main():
             bundle=result.bundle,
             failures=list(result.failures),
             noise="snr_*: masks and depths as in training; bands_*: that many random bands, S/N > 5",
-            suffix="_refined: weighed by the exact likelihood, mass integrated out; none: raw flow",
+            suffix="_refined: answers of ds.refine; none: raw flow",
             **result.terms,
         ),
         result.metrics,
