@@ -102,7 +102,8 @@ def through_their_sums(model):
         edges = pixel_edges(grid.wave_aa)
         pixel = np.clip(np.searchsorted(edges, grid.nebular.line_wave_aa) - 1, 0, len(grid.wave_aa) - 1)
         np.add.at(light, (slice(None), slice(None), pixel), lines / np.diff(edges)[pixel])
-    counts = grid.wave_aa / sample_step_aa(grid.wave_aa)
+    # in thousands: as bright as stars, else the grid is refused
+    counts = 1e-3 * grid.wave_aa / sample_step_aa(grid.wave_aa)
     words = {name: getattr(grid, name) for name in ("age_gyr", "metallicity", "imf", "tracks", "library")}
     words["wave_aa"] = grid.wave_aa
     weighed = SSPGrid(f"{grid.name}, by samples", flux=(light * counts).astype(np.float32), **words)
@@ -113,7 +114,7 @@ def through_their_sums(model):
             fine = np.linspace(wave[0], wave[-1], 4001)
             curve = np.interp(fine, wave, trans)
             rest = fine / (1.0 + z)
-            sums = np.trapezoid(curve / sample_step_aa(rest), fine) / (1.0 + z)
+            sums = 1e-3 * np.trapezoid(curve / sample_step_aa(rest), fine) / (1.0 + z)
             values.append(sums / np.trapezoid(curve / fine, fine))
         return np.array(values)
 
