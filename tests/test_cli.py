@@ -21,7 +21,7 @@ def names(folder):
 
 def test_infer_writes_maps(infer, make_cutout, tmp_path):
     status, output, error = infer(make_cutout(), "--seed", 5)
-    assert (status, error) == (0, "") and "42 of 42 pixels fitted; flags: 42 UNCHECKED" in output
+    assert (status, error) == (0, "") and "42 of 42 pixels fitted, 0 trusted; flags: 42 UNCHECKED" in output
     assert names(tmp_path / "out") == FILES
     maps = Maps.read(tmp_path / "out" / "maps.fits")
     assert maps.meta["seed"] == 5 and maps.meta["n_draws"] == 20 and np.isfinite(maps.median("av")).all()
@@ -68,6 +68,7 @@ def test_simulate(run, toy, tmp_path, monkeypatch):
             "flux_ujy": (50, 19),
             "sky_ujy": (50, 19),
             "valid": (50, 19),
+            "upper": (50, 19),
             "z": (50,),
         }
         assert file.attrs["ssp"] == "toy-0" and file.attrs["parameters"][0] == "log_tau"

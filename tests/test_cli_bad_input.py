@@ -13,7 +13,7 @@ def test_unusable_values_are_counted_in_the_flags(infer, make_cutout, mock_pixel
     flux, sigma = (a.copy() for a in mock_pixels)
     flux[:3, 4], sigma[3:5, 0] = np.nan, -1.0
     status, output, _ = infer(make_cutout(flux=flux, sigma=sigma))
-    assert status == 0 and "42 of 42 pixels fitted; flags: 5 BAND_MISSING, 42 UNCHECKED" in output
+    assert status == 0 and "42 of 42 pixels fitted, 0 trusted; flags: 5 BAND_MISSING, 42 UNCHECKED" in output
     assert np.sum((Maps.read(tmp_path / "out" / "maps.fits").flags & 4) != 0) == 5
 
 

@@ -50,7 +50,7 @@ def spectrum_prior(
     else:
         marginals = dict(sfh.marginals())
     if isinstance(sfh, Dirichlet):
-        marginals["log_ssfr"] = Uniform(-60.0, -10.0)
+        marginals["log_ssfr_now"] = Uniform(-60.0, -10.0)
     ranges = {"metallicity": metallicity, "alpha_fe": alpha_fe, "av": av}
     marginals |= {name: Uniform(*pair) for name, pair in ranges.items() if pair is not None}
     marginals |= {} if dust is None else dict(dust)

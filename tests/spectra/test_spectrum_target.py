@@ -83,7 +83,7 @@ def test_a_model_made_for_the_spectrum(line_grid, spectrum, burst_model):
         "stick_1",
         "stick_2",
         "stick_3",
-        "log_ssfr",
+        "log_ssfr_now",
     )
     with pytest.raises(ds.UserError, match="mock does not tell its LSF: pass lsf="):
         ds.SpectrumModel.for_spectrum(line_grid, dataclasses.replace(spectrum, lsf=None))
