@@ -1,14 +1,12 @@
 """Answers: draws, where they come from, and whether they can be trusted."""
 
 from dataclasses import dataclass, fields
-from functools import cached_property
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .errors import UserError
-from .refine import Refiner
 from .trust import Method, enough, mixed, verdict
 from .weigh import Weigher, weigher
 
@@ -89,13 +87,12 @@ class Answerer:
                 "refine needs the stellar populations of the bundle: run dsps-sbi fetch, or give their model"
             )
 
-    @cached_property
-    def _refiner(self):
-        return Refiner(self.weigher)
+    def table(self, z, *, trim=True):
+        """Band table of a redshift; None where nothing is weighed.
 
-    def table(self, z):
-        """Band table of a redshift; None where nothing is weighed."""
-        return None if self.weigher is None else self.weigher.model.band_table(z)
+        Untrimmed ones have one shape: what is compiled for one redshift serves all.
+        """
+        return None if self.weigher is None else self.weigher.model.band_table(z, trim=trim)
 
     def start(self, data, table, ids, key, n_draws):
         """Begin with a batch; returns before it is done. Arguments as :meth:`Weigher.answer`'s."""
@@ -136,7 +133,9 @@ class Answerer:
         if not len(todo):
             return
         some = _some(arguments, todo)
-        u, weighed, ppc_p = self._refiner.by_weights(*some, _rows(weighed, np.resize(todo, len(some[2]))))
+        u, weighed, ppc_p = self.weigher.refiner.by_weights(
+            *some, _rows(weighed, np.resize(todo, len(some[2])))
+        )
         own["u"][todo] = np.asarray(u)[: len(todo)]
         first = slice(len(todo))
         _put(own, todo, _rows(weighed, first), ppc_p[first])
@@ -146,7 +145,7 @@ class Answerer:
             return
         # the chains start from the adapted draws
         some = _some(arguments, todo)
-        out = self._refiner.by_chains(*some, _rows(weighed, np.resize(left, len(some[2]))))
+        out = self.weigher.refiner.by_chains(*some, _rows(weighed, np.resize(left, len(some[2]))))
         u, r_hat, ess, ppc_p = (np.asarray(a)[: len(todo)] for a in out)
         good = mixed(ess, r_hat)
         own["method"][todo] = np.where(good, Method.HMC, Method.FAILED)
@@ -219,9 +218,10 @@ def weigh(
     ids = np.arange(len(data[0])) if ids is None else np.asarray(ids)
     parts, order = [], []
     largest = max(1, BATCH_DRAWS // n_draws)
-    for one in np.unique(data[-1]):
+    redshifts = np.unique(data[-1])
+    for one in redshifts:
         post.check_redshift(float(one))
-        table = answerer.table(one)
+        table = answerer.table(one, trim=len(redshifts) == 1)
         members = np.flatnonzero(data[-1] == one)
         for first in range(0, len(members), largest):
             rows = members[first : first + largest]

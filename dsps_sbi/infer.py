@@ -148,7 +148,6 @@ def _chunks(answerer, data, chosen, n_draws, seed, names) -> Iterator[tuple[np.n
     """Pixel numbers, answers and quantities (Quantity, Object, Draw), chunk by chunk."""
     size = max(1, min(_CHUNK_DRAWS // n_draws, len(chosen)))
     table, key = answerer.table(data[-1][0]), jax.random.key(seed)
-    table = table if table is None else table.trimmed()
 
     def finished(rows, started):
         answers = answerer.finish(started, len(rows))

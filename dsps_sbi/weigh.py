@@ -84,6 +84,13 @@ class Weigher:
     post: object
     model: GalaxyModel
 
+    @cached_property
+    def refiner(self):
+        """The :class:`~dsps_sbi.refine.Refiner` of this weigher, compiled once for all who refine."""
+        from .refine import Refiner
+
+        return Refiner(self)
+
     @property
     def n_shape(self) -> int:
         """Number of parameters besides the mass."""
