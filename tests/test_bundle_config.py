@@ -95,7 +95,8 @@ def test_trained_saved_and_made_again(make, toy, tmp_path, monkeypatch, name):
     model, simulator = make(name)
     module = importlib.import_module("dsps_sbi.train")
     monkeypatch.setattr(module, "validate", lambda *args, **options: {})
-    trained = train(model, simulator=simulator, arch=ARCH, config=TRAINING, progress=False)
+    options = {"arch": ARCH, "config": TRAINING, "emulator_steps": 0, "progress": False}
+    trained = train(model, simulator=simulator, **options)
     assert np.isfinite(trained.meta["loss"]) and trained.meta["skipped_updates"] == 0
     post = load_bundle(save_bundle(trained, tmp_path / "b"))
     again = model_of(post, toy)
