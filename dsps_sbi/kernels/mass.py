@@ -90,12 +90,17 @@ def _bulk(bands, low, high, reference):
     """
     top, bottom, seen = bands.least_squares(jnp.zeros_like(bands.norm), all_limits=True)
     mass, precision = top / jnp.maximum(bottom, 1e-30), bottom
-    for _ in range(6):
+
+    def solve(_, state):
+        mass, precision, _ = state
         top, bottom, seen = bands.least_squares(jnp.maximum(mass, 0.0))
         # no limit is exceeded and nothing else is there: where the last one was is the end
         some = bottom > 0.0
         mass = jnp.where(some, top / jnp.maximum(bottom, 1e-30), mass)
-        precision = jnp.where(some, bottom, precision)
+        return mass, jnp.where(some, bottom, precision), seen
+
+    # a loop, not six copies of it to compile
+    mass, precision, seen = jax.lax.fori_loop(0, 6, solve, (mass, precision, seen))
     width = jnp.maximum(precision, 1e-30) ** -0.5
     least = mass - _REACH * jnp.maximum(seen, 1e-30) ** -0.5
     last = jnp.log10(jnp.maximum(mass, 0.0) + _REACH * width) + reference
