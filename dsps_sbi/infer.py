@@ -52,7 +52,7 @@ def infer_cube(
         the cache; without, or with None, the draws are the network's own and every pixel is
         ``unchecked``. With weights, draws are resampled so that each counts the same.
     refine : bool
-        Repair what weighing leaves untrusted, see :mod:`dsps_sbi.refine`.
+        Repair what weighing leaves untrusted, see :mod:`dsps_sbi.refiner`.
     n_draws : int
         Draws per pixel. With weights, fewer than about 300 leave most pixels below the 100 effective
         draws that trust asks for.

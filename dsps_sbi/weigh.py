@@ -86,8 +86,8 @@ class Weigher:
 
     @cached_property
     def refiner(self):
-        """The :class:`~dsps_sbi.refine.Refiner` of this weigher, compiled once for all who refine."""
-        from .refine import Refiner
+        """The :class:`~dsps_sbi.refiner.Refiner` of this weigher, compiled once for all who refine."""
+        from .refiner import Refiner
 
         return Refiner(self)
 
