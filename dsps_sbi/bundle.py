@@ -136,5 +136,5 @@ def load_bundle(name) -> AmortizedPosterior:
         meta,
         parts.dust,
         parts.log_u,
-        Typicality.from_arrays(typical) if typical else None,
+        Typicality.from_arrays(typical) if typical and parts.arch.emulator_width else None,
     )

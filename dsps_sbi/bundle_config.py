@@ -13,9 +13,10 @@ from .plain import from_plain, to_plain
 from .prior import MARGINALS, Prior
 from .sfh import FAMILIES, StarFormationHistory
 
-# Format 1 knew delayed-tau histories, Calzetti's dust and uniform priors only, and named none of them
-FORMAT = 2
-_READS = (1, FORMAT)
+# Format 1 knew delayed-tau histories, Calzetti's dust and uniform priors only, and named none of them;
+# networks before format 3 had no emulator
+FORMAT = 3
+_READS = (1, 2, FORMAT)
 _SFH, _DUST, _MARGINAL = "star formation history", "dust law", "prior"
 
 
@@ -91,7 +92,7 @@ def from_config(config: dict, source: str) -> Parts:
         depth = np.array(noise.pop("depth_ujy"))
         noise["offset_dex"] = tuple(noise["offset_dex"])
         return Parts(
-            Architecture(**config["network"]),
+            Architecture(**({} if config["format"] == FORMAT else {"emulator_width": 0}) | config["network"]),
             tuple(config["filters"]),
             Prior(marginals, tuple(config["z"])),
             from_plain(config["sfh"], FAMILIES, _SFH),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from .cosmology import Cosmology
+from .encoders.gauss_newton import GaussNewton
 from .encoders.photometry import PhotometryEncoder, features
 from .flows import MassGuide, PixelFlow
 from .prior import Prior
@@ -27,6 +28,8 @@ class Architecture:
         Of the encoder: residual blocks of two layers each, and the context that it hands over.
     flow_width, n_layers, n_bins : int
         Of the flow: hidden units of each conditioner, coupling layers, spline bins.
+    emulator_width, n_waves : int
+        Of :class:`~dsps_sbi.encoders.gauss_newton.GaussNewton`; without width there is none.
     """
 
     width: int = 256
@@ -35,6 +38,8 @@ class Architecture:
     flow_width: int = 128
     n_layers: int = 8
     n_bins: int = 8
+    emulator_width: int = 256
+    n_waves: int = 32
 
     def as_dict(self) -> dict[str, int]:
         """Plain dictionary, for the bundle's configuration."""
@@ -43,8 +48,16 @@ class Architecture:
 
 class _Layers(nnx.Module):
     def __init__(self, arch: Architecture, n_band: int, n_shape: int, *, rngs: nnx.Rngs):
-        self.encoder = PhotometryEncoder(5 * n_band + 6, arch.width, arch.n_blocks, arch.n_context, rngs=rngs)
-        n_features = 2 * n_shape + len(_LOOKBACKS_GYR) + 2
+        n_inputs, n_features = 5 * n_band + 6, 2 * n_shape + len(_LOOKBACKS_GYR) + 2
+        n_more = 0
+        if arch.emulator_width:
+            self.newton = GaussNewton(
+                n_band, n_shape, n_inputs, n_features, arch.emulator_width, arch.n_waves, rngs=rngs
+            )
+            n_more = GaussNewton.n_out(n_band, n_shape)
+        self.encoder = PhotometryEncoder(
+            n_inputs + n_more, arch.width, arch.n_blocks, arch.n_context, rngs=rngs
+        )
         self.flow = PixelFlow(
             n_shape, arch.n_context, arch.flow_width, arch.n_layers, arch.n_bins, n_features, rngs=rngs
         )
@@ -91,6 +104,28 @@ class PixelNetwork:
         centred = 2.0 * jax.scipy.special.ndtr(u) - 1.0
         return jnp.concatenate([u, centred, jnp.stack(columns, axis=-1)], axis=-1)
 
+    def log_scale(self, z):
+        """log10 of distance^2 [Mpc^2] / (1+z), by which :meth:`emulate` differs from fluxes."""
+        return 2.0 * jnp.log10(self.cosmology.distance_mpc(z)) - jnp.log10(1.0 + z)
+
+    def emulate(self, weights, u, z):
+        """Emulated log10 fluxes (..., Band) [uJy] of one solar mass formed, brighter by :meth:`log_scale`.
+
+        Parameters
+        ----------
+        weights : pytree
+        u : array (..., n_shape)
+        z : array (...)
+        """
+        age = self.cosmology.age(z)
+        return self._merge(weights).newton.emulate(self.shape_features(age, u), z, age)
+
+    def guess(self, weights, flux, sky, valid, upper, z):
+        """First guess u (Object, n_shape) that Gauss-Newton steps start from."""
+        distance, age = jnp.log10(self.cosmology.distance_mpc(z)), self.cosmology.age(z)
+        inputs, _ = features(flux, sky, valid, upper, z, distance, age)
+        return self._merge(weights).newton.guess(inputs)
+
     def condition(self, weights, flux, sky, valid, upper, z):
         """Everything that depends on the data alone, computed once per object.
 
@@ -107,10 +142,14 @@ class PixelNetwork:
         condition : pytree of (Object, ...) arrays
             For :meth:`log_prob` and :meth:`draw`.
         """
-        layers = self._merge(weights)
+        layers, data = self._merge(weights), (flux, sky, valid, upper, z)
         universe = self.cosmology.age(z)
         distance = jnp.log10(self.cosmology.distance_mpc(z))
-        inputs, log_lum = features(flux, sky, valid, upper, z, distance, universe)
+        inputs, log_lum = features(*data, distance, universe)
+        if self.arch.emulator_width:
+            scale = self.log_scale(z)
+            more = layers.newton(inputs, data, scale, self.shape_features, universe)
+            inputs = jnp.concatenate([inputs, more], axis=-1)
         return layers.flow.hoist(layers.encoder(inputs)), log_lum, universe
 
     def _flow(self, weights, condition):

@@ -1,12 +1,14 @@
 """Train a posterior from a model and pack it with its provenance."""
 
 from importlib.metadata import version
+from pathlib import Path
 
 import jax
 import numpy as np
 
 from .checks.recovery import recovery
 from .derived import MassTable, derive
+from .fit_emulator import fit_emulator
 from .fit_typicality import fit_typicality
 from .instruments.coverage import redshift_ranges
 from .match import reference_fluxes
@@ -14,7 +16,7 @@ from .model import GalaxyModel
 from .network import Architecture, PixelNetwork
 from .posterior import AmortizedPosterior
 from .simulate import Simulator
-from .training import TrainConfig, Trainer
+from .training import TrainConfig, Trainer, warm
 
 _PACKAGES = ("dsps_sbi", "jax", "flax", "optax", "distrax", "numpy", "astropy", "astro-sedpy")
 
@@ -28,7 +30,7 @@ def train(
     name: str = "unnamed",
     checkpoint=None,
     start: AmortizedPosterior | None = None,
-    emulator_steps: int = 2000,
+    emulator_steps: int = 6000,
     progress: bool = True,
     command: str = "",
 ) -> AmortizedPosterior:
@@ -48,7 +50,7 @@ def train(
     start : AmortizedPosterior or None
         Begin with its weights: of a network as wide and at most as deep.
     emulator_steps : int
-        For :func:`~dsps_sbi.fit_typicality.fit_typicality`, the last step; 0 leaves it out.
+        Of the emulator, which is trained first unless ``start`` has one.
     progress : bool
     command : str
         The command line, for the record.
@@ -65,6 +67,14 @@ def train(
         arch or Architecture(), len(model.filters.names), model.prior, model.sfh, model.cosmology
     )
     weights = None if start is None else start.weights
+    fitted = weights is not None and "newton" in weights
+    resumed = checkpoint is not None and Path(checkpoint).exists()
+    if network.arch.emulator_width and not (fitted or resumed):
+        fresh = network.init(config.seed)
+        fresh = fresh if weights is None else warm(fresh, weights)
+        weights = fit_emulator(
+            network, simulator, fresh, seed=config.seed + 30, steps=emulator_steps, progress=progress
+        )
     trained = Trainer(network, simulator, config, checkpoint, start=weights).run(progress=progress)
     meta = {
         "name": name,
@@ -105,9 +115,9 @@ def train(
         model.log_u,
     )
     meta["validation"] = validate(post, simulator, seed=config.seed + 10)
-    if emulator_steps == 0:
+    if not network.arch.emulator_width:
         return post
-    return fit_typicality(post, simulator, seed=config.seed + 20, steps=emulator_steps)
+    return fit_typicality(post, simulator, seed=config.seed + 20)
 
 
 def validate(post: AmortizedPosterior, simulator: Simulator, *, seed: int, n_draws: int = 200) -> dict:

@@ -91,11 +91,15 @@ def _restore(tree, arrays: dict[str, np.ndarray], path: Path):
     return jax.tree_util.tree_map_with_path(lambda p, _: jnp.asarray(arrays[jax.tree_util.keystr(p)]), tree)
 
 
+# The encoder's first layer: one row for each feature
+_INPUTS = "['encoder']['first']['kernel'].value"
+
+
 def warm(fresh, given):
     """Fresh weights with those of a smaller network of the same kind filled in.
 
     Layers and blocks that the smaller one lacks stay as they are made: they begin as the identity,
-    so that the larger network begins as the smaller one's equal.
+    so that the larger network begins as the smaller one's equal. So do features of Gauss-Newton steps.
 
     Raises
     ------
@@ -103,19 +107,28 @@ def warm(fresh, given):
         If a given weight has no place: the networks differ in more than depth.
     """
     left = _flatten(given)
-
-    def take(path, leaf):
-        stored = left.pop(jax.tree_util.keystr(path), None)
-        return leaf if stored is None or stored.shape != leaf.shape else jnp.asarray(stored)
-
     sizes = {jax.tree_util.keystr(p): leaf.shape for p, leaf in jax.tree_util.tree_leaves_with_path(fresh)}
+    for name, stored in left.items():
+        missing = sizes.get(name, (0,))[0] - len(stored)
+        if name == _INPUTS and missing > 0:
+            # features that the smaller one lacks come after those that it has, and count nothing yet
+            left[name] = np.pad(stored, ((0, missing), (0, 0)))
     odd = [name for name, stored in left.items() if sizes.get(name) != stored.shape]
     if odd:
         raise UserError(
             f"training cannot start from a network that differs in {odd[0]}: "
             "give it the same widths and bands, and at most as many layers"
         )
-    return jax.tree_util.tree_map_with_path(take, fresh)
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: jnp.asarray(left.get(jax.tree_util.keystr(path), leaf)), fresh
+    )
+
+
+def _parts(weights):
+    """Which part of the network each weight belongs to."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: "newton" if "newton" in jax.tree_util.keystr(path) else "flow", weights
+    )
 
 
 @dataclass(frozen=True)
@@ -177,7 +190,9 @@ class Trainer:
         muon = optax.contrib.muon(
             schedule, adam_b2=0.99, adam_learning_rate=lambda step: 0.2 * schedule(step)
         )
-        self._optimizer = optax.chain(optax.clip_by_global_norm(config.clip), muon)
+        # the emulator is trained before, by itself
+        rest = optax.partition({"flow": muon, "newton": optax.set_to_zero()}, _parts)
+        self._optimizer = optax.chain(optax.clip_by_global_norm(config.clip), rest)
         self._step = jax.jit(self._update, donate_argnums=0)
 
     def _init(self):

@@ -1,9 +1,9 @@
 """How usual are the data under training? A p-value that needs no SSPs.
 
-A bundle may hold a small emulator of the forward model: shape coordinates and redshift to fluxes per unit
-of mass. The statistic is the least chi2 of the data over draws of the flow, each with its best mass; how
-it is distributed for data like those of training, per number of bands and per S/N, is measured on mocks.
-The emulator's errors and the flow's are in that distribution, so that the p-value is honest about both.
+The network has an emulator of the forward model. The statistic is the least chi2 of the data over draws of
+the flow, each with its best mass; how it is distributed for data like those of training, per number of bands
+and per S/N, is measured on mocks. The emulator's errors and the flow's are in that distribution, so that the
+p-value is honest about both.
 """
 
 from dataclasses import dataclass
@@ -20,86 +20,45 @@ N_DRAWS = 64
 BAND_EDGES, SNR_EDGES = (6, 10, 15), (10.0, 30.0, 100.0)
 # Tail probabilities at which it is tabulated, from the largest
 LEVELS = (1.0, 0.99, *np.arange(0.95, 0.05, -0.05).tolist(), 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
-# Fluxes below this share of the brightest band are not told apart
-FAINTEST = 1e-4
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["layers", "scatter_dex", "quantiles"],
-    meta_fields=[],
-)
+@partial(jax.tree_util.register_dataclass, data_fields=["quantiles"], meta_fields=[])
 @dataclass(frozen=True)
 class Typicality:
-    """Emulator, and distribution of the statistic.
+    """Distribution of the statistic.
 
     Parameters
     ----------
-    layers : tuple of (weights, bias)
-    scatter_dex : array (Band,)
-        Typical error of the emulator, exceeded by a third of the fluxes.
     quantiles : array (4, 4, Level)
         Of the statistic, by number of bands and S/N, at the tail probabilities LEVELS.
     """
 
-    layers: tuple
-    scatter_dex: jax.Array
     quantiles: jax.Array
 
     def p_value(self, post, u, data):
         """p-value (Object,) of data, from draws u (Object, Draw, Param) of the flow."""
         n = len(post.names) - 1
         named = jnp.asarray(post.snr_bands)
-        return _p_value(self, post.network, post.noise.floor, named, u[:, :N_DRAWS, :n], data)
+        return _p_value(self, post.network, post.weights, named, u[:, :N_DRAWS, :n], data)
 
     def as_arrays(self) -> dict[str, np.ndarray]:
         """Plain arrays by name, for a bundle."""
-        named = {
-            f"{part}{i}": a for i, pair in enumerate(self.layers) for part, a in zip("wb", pair, strict=True)
-        }
-        named |= {"scatter_dex": self.scatter_dex, "quantiles": self.quantiles}
-        return {name: np.asarray(array) for name, array in named.items()}
+        return {"quantiles": np.asarray(self.quantiles)}
 
     @classmethod
     def from_arrays(cls, arrays) -> "Typicality":
         """The inverse of :meth:`as_arrays`."""
-        n = sum(name.startswith("w") for name in arrays)
-        arrays = {name: jnp.asarray(array) for name, array in arrays.items()}
-        layers = tuple((arrays[f"w{i}"], arrays[f"b{i}"]) for i in range(n))
-        return cls(layers, arrays["scatter_dex"], arrays["quantiles"])
+        return cls(jnp.asarray(arrays["quantiles"]))
 
 
-def emulate(layers, network, u, z):
-    """log10 (..., Band) of flux [uJy] times distance^2 [Mpc^2] / (1+z) per solar mass formed.
-
-    Parameters
-    ----------
-    layers : tuple
-    network : PixelNetwork
-    u : array (..., Param - 1)
-    z : array (...)
-    """
-    features = network.shape_features(network.cosmology.age(z), u)
-    more = jnp.stack([jnp.log1p(z), 0.25 * z, 0.2 * network.cosmology.age(z)], axis=-1)
-    x = jnp.clip(jnp.concatenate([features, more], axis=-1), -6.0, 6.0)
-    for weights, bias in layers[:-1]:
-        x = jax.nn.silu(x @ weights + bias)
-    return x @ layers[-1][0] + layers[-1][1]
-
-
-def scale(network, z):
-    """log10 of distance^2 / (1+z)."""
-    return 2.0 * jnp.log10(network.cosmology.distance_mpc(z)) - jnp.log10(1.0 + z)
-
-
-def _statistic(typical, network, floor, u, data):
+def _statistic(network, weights, u, data):
     """Least chi2 (Object,) over draws of shapes u (Object, Draw, n), as a standard normal deviate."""
     flux, sky, valid, upper, z = data
-    log_unit = emulate(typical.layers, network, u, jnp.broadcast_to(z[:, None], u.shape[:2]))
+    log_unit = network.emulate(weights, u, jnp.broadcast_to(z[:, None], u.shape[:2]))
     # a galaxy of 10^8 solar masses: its fluxes and their squares are within float32
-    unit = 10.0 ** (log_unit + 8.0 - scale(network, z)[:, None, None])
+    unit = 10.0 ** (log_unit + 8.0 - network.log_scale(z)[:, None, None])
     d, g = (flux / sky)[:, None], unit / sky[:, None]
-    error2 = floor**2 + (jnp.log(10.0) * typical.scatter_dex) ** 2
+    error2 = weights["newton"]["relative2"].value
     measured = (valid & ~upper)[:, None]
 
     def best(mass, _):
@@ -127,12 +86,12 @@ def cell(data, named):
     return rows, jnp.searchsorted(jnp.asarray(SNR_EDGES), snr, side="right")
 
 
-statistic = partial(jax.jit, static_argnames=("network", "floor"))(_statistic)
+statistic = partial(jax.jit, static_argnames="network")(_statistic)
 
 
-@partial(jax.jit, static_argnames=("network", "floor"))
-def _p_value(typical, network, floor, named, u, data):
-    deviate = _statistic(typical, network, floor, u, data)
+@partial(jax.jit, static_argnames="network")
+def _p_value(typical, network, weights, named, u, data):
+    deviate = _statistic(network, weights, u, data)
     quantiles = typical.quantiles[cell(data, named)]
     log_p = jnp.log(jnp.asarray(LEVELS))
     return jnp.exp(jax.vmap(lambda x, table: jnp.interp(x, table, log_p))(deviate, quantiles))

@@ -1,0 +1,76 @@
+"""Gauss-Newton steps to the peak of a posterior, and the normal distribution about it."""
+
+import jax
+import jax.numpy as jnp
+
+_LN10 = 2.302585092994046
+# Largest step, in units of the prior's standard deviation, and largest coordinate
+_STEP, _REACH = 1.0, 4.0
+# Rounds of the best mass: its variances depend on it
+_N_MASS = 6
+# Weak precision of ln mass: no band may be left
+_LEAST = 1e-2
+
+
+def _best_mass(data, light, counted, relative2):
+    """Mass (), of data and light (Band,) in units of the sky, with the variances of the model."""
+
+    def solve(mass, _):
+        weight = jnp.where(counted, 1.0 / (1.0 + relative2 * (mass * light) ** 2), 0.0)
+        top, bottom = jnp.sum(weight * data * light), jnp.sum(weight * light**2)
+        return jnp.maximum(top, 0.0) / jnp.maximum(bottom, 1e-30), None
+
+    return jax.lax.scan(solve, jnp.float32(0.0), length=_N_MASS)[0]
+
+
+def laplace(log_light, start, data, counted, relative2, n_steps):
+    """Peak of the posterior of one object's shape, a unit normal its prior, the mass at its best.
+
+    Parameters
+    ----------
+    log_light : callable
+        u (n,) to log10 fluxes (Band,) of some mass, in units of the sky.
+    start : array (n,)
+    data : array (Band,)
+        Fluxes in units of the sky.
+    counted : bool array (Band,)
+    relative2 : array (Band,)
+        Relative variance of the model's fluxes.
+    n_steps : int
+        Steps before the last evaluation; each at most one prior standard deviation long.
+
+    Returns
+    -------
+    peak : array (n,)
+    step : array (n,)
+        The next step: small where it has converged.
+    covariance : array (n, n)
+        Inverse of prior precision and Gauss-Newton Hessian, the mass marginalised.
+    residual : array (Band,)
+        (data - model) / sigma at the peak, 0 where not counted.
+    """
+    n = len(start)
+    slopes = jax.jacfwd(lambda u: (log_light(u),) * 2, has_aux=True)
+    prior = jnp.diag(jnp.full(n + 1, 1.0).at[n].set(_LEAST))
+
+    def at(u):
+        slope, log_flux = slopes(u)
+        light = 10.0 ** jnp.clip(log_flux, -30.0, 30.0)
+        model = _best_mass(data, light, counted, relative2) * light
+        weight = jax.lax.rsqrt(1.0 + relative2 * model**2)
+        residual = jnp.where(counted, (data - model) * weight, 0.0)
+        # d model / d (u, ln mass) in units of sigma
+        slope = jnp.concatenate([_LN10 * slope, jnp.ones_like(slope[:, :1])], axis=1)
+        slope = jnp.where(counted[:, None], slope * (model * weight)[:, None], 0.0)
+        covariance = jnp.linalg.inv(slope.T @ slope + prior)
+        # one wild band must not rule the step
+        pull = slope.T @ jnp.clip(residual, -20.0, 20.0) - jnp.append(u, 0.0)
+        return (covariance @ pull)[:n], covariance[:n, :n], residual
+
+    def go(u, _):
+        step = at(u)[0]
+        length = jnp.linalg.norm(step)
+        return jnp.clip(u + step * jnp.minimum(1.0, _STEP / jnp.maximum(length, 1e-6)), -_REACH, _REACH), None
+
+    peak = jax.lax.scan(go, start, length=n_steps)[0]
+    return peak, *at(peak)
