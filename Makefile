@@ -14,7 +14,7 @@ test: $(VENV)/.installed-test
 	@$(BIN)/dsps-sbi fetch bc03-miles || \
 	  echo "NOTICE: no SSP grid (offline?): tests on real stellar populations are skipped, the toy grid serves the rest"
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 $(BIN)/python:
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))" || \

@@ -81,7 +81,7 @@ def fit_emulator(
     part = jax.tree.map(jnp.copy, weights["newton"])
     last = part["emulator"]["layers"][3]
     # from the mean of the targets on
-    last["bias"].value = jax.jit(batch)(key, pool)[1].mean(axis=0)
+    last["bias"].set_value(jax.jit(batch)(key, pool)[1].mean(axis=0))
     carry = part, optimiser.init(part)
     for i in tqdm(range(steps), desc="emulator", disable=not progress, unit="step"):
         carry = step(carry, jax.random.fold_in(key, i))
@@ -89,8 +89,8 @@ def fit_emulator(
     errors = jax.jit(lambda part, key: jnp.abs(miss(replaced(weights, part), *batch(key, fresh))))
     tested = np.concatenate([errors(part, jax.random.fold_in(test_key, i)) for i in range(6)])
     scatter = jnp.quantile(jnp.asarray(tested), 0.683, axis=0)
-    part["scatter_dex"].value = scatter
-    part["relative2"].value = simulator.noise.floor**2 + (jnp.log(10.0) * scatter) ** 2
+    part["scatter_dex"].set_value(scatter)
+    part["relative2"].set_value(simulator.noise.floor**2 + (jnp.log(10.0) * scatter) ** 2)
     return replaced(weights, part)
 
 

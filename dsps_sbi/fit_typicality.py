@@ -60,7 +60,7 @@ def fit_typicality(post, simulator, *, seed=0, n_mocks=12_000):
         keep = np.asarray(simulator.snr(mocks)) > 5.0
         found.append(np.stack([deviate, *cell(mocks.data, named)])[:, keep])
     typical = Typicality(jnp.asarray(tabulate(*np.concatenate(found, axis=1)), jnp.float32))
-    scatter = post.weights["newton"]["scatter_dex"].value
+    scatter = post.weights["newton"]["scatter_dex"][...]
     record = {"seed": seed, "mocks": sum(part.shape[1] for part in found)}
     record["emulator_scatter_dex"] = [round(float(x), 5) for x in scatter]
     return replace(post, typicality=typical, meta=dict(post.meta) | {"typicality": record})

@@ -58,7 +58,7 @@ def _statistic(network, weights, u, data):
     # a galaxy of 10^8 solar masses: its fluxes and their squares are within float32
     unit = 10.0 ** (log_unit + 8.0 - network.log_scale(z)[:, None, None])
     d, g = (flux / sky)[:, None], unit / sky[:, None]
-    error2 = weights["newton"]["relative2"].value
+    error2 = weights["newton"]["relative2"][...]
     measured = (valid & ~upper)[:, None]
 
     def best(mass, _):

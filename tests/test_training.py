@@ -17,7 +17,7 @@ from dsps_sbi.simulate import Simulator
 from dsps_sbi.training import TrainConfig, Trainer, warm
 
 BANDS = ("acs_wfc_f606w", "jwst_f200w", "jwst_f444w")
-ARCH = Architecture(width=8, n_blocks=1, n_context=8, flow_width=8, n_layers=2, n_bins=3)
+ARCH = Architecture(width=8, n_blocks=1, n_context=8, flow_width=8, n_layers=2, n_bins=3, emulator_width=0)
 CONFIG = TrainConfig(
     steps=300, batch=32, n_z=2, n_per_z=24, pool=2, refresh=150, learning_rate=5e-3, ema=0.98
 )
@@ -210,6 +210,10 @@ def test_a_deeper_network_starts_as_the_equal_of_a_shallower_one(network, simula
 
     np.testing.assert_allclose(
         log_q(deeper, warm(deeper.init(5), given)), log_q(network, given), rtol=1e-4, atol=1e-4
+    )
+    seeing = replace(network, arch=replace(ARCH, emulator_width=6, n_waves=2))
+    np.testing.assert_allclose(
+        log_q(seeing, warm(seeing.init(5), given)), log_q(network, given), rtol=1e-4, atol=1e-4
     )
     wider = replace(network, arch=replace(ARCH, width=12))
     with pytest.raises(UserError, match="differs in .*: give it the same widths and bands"):

@@ -56,7 +56,7 @@ class GaussNewton(nnx.Module):
         self.emulator = Perceptron(n_features + 3 + 2 * n_waves, width, n_band, rngs=rngs)
         self.guess = Perceptron(n_inputs, width, n_shape, rngs=rngs)
         self.scatter_dex = nnx.Param(jnp.zeros(n_band))
-        self.relative2 = nnx.Param(jnp.full(n_band, 0.05**2))
+        self.relative2 = nnx.Param(jnp.full(n_band, 0.05**2, jnp.float32))
 
     @staticmethod
     def n_out(n_band: int, n_shape: int) -> int:
