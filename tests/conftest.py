@@ -11,12 +11,14 @@ from dsps_sbi import bundle as bundle_module
 from dsps_sbi import cli
 from dsps_sbi.bundle import load_bundle, save_bundle
 from dsps_sbi.derived import MassTable
+from dsps_sbi.instruments.filters import FilterSet
 from dsps_sbi.instruments.jades import JADES_BANDS, JADES_DEPTH_UJY
 from dsps_sbi.io import PixelCube
 from dsps_sbi.model import GalaxyModel
 from dsps_sbi.network import Architecture, PixelNetwork
-from dsps_sbi.noise import DepthNoise
+from dsps_sbi.noise import BandMasks, DepthNoise
 from dsps_sbi.posterior import AmortizedPosterior
+from dsps_sbi.prior import Prior
 from dsps_sbi.simulate import Simulator
 from dsps_sbi.ssp import available, bc03_miles, load, toy_grid
 
@@ -34,6 +36,14 @@ def toy_model(toy):
 @pytest.fixture(scope="session")
 def toy_simulator(toy_model):
     return Simulator.jades_pixels(toy_model)
+
+
+@pytest.fixture(scope="session")
+def three_bands(toy):
+    """Simulator of three bands: where compilation is most of the work."""
+    bands = ("acs_wfc_f606w", "jwst_f200w", "jwst_f444w")
+    model = GalaxyModel(toy, FilterSet.from_names(bands), Prior.jades_pixels(), n_sub=2)
+    return Simulator(model, DepthNoise(np.full(3, 1e-4)), BandMasks(np.ones((1, 3), bool), fewest=2))
 
 
 @pytest.fixture(scope="session")

@@ -3,43 +3,30 @@ import numpy as np
 import pytest
 
 from dsps_sbi.fit_emulator import fit_emulator
-from dsps_sbi.instruments.filters import FilterSet
-from dsps_sbi.model import GalaxyModel
 from dsps_sbi.network import Architecture, PixelNetwork
-from dsps_sbi.noise import BandMasks, DepthNoise
-from dsps_sbi.prior import Prior
-from dsps_sbi.simulate import Simulator
-
-BANDS = ("acs_wfc_f606w", "jwst_f200w", "jwst_f444w")
 
 
 @pytest.fixture(scope="module")
-def simulator(toy):
-    model = GalaxyModel(toy, FilterSet.from_names(BANDS), Prior.jades_pixels(), n_sub=2)
-    return Simulator(model, DepthNoise(np.full(3, 1e-4)), BandMasks(np.ones((1, 3), bool), fewest=2))
-
-
-@pytest.fixture(scope="module")
-def network(simulator):
+def network(three_bands):
     arch = Architecture(8, 1, 8, 8, 2, 3, emulator_width=32, n_waves=4)
-    model = simulator.model
-    return PixelNetwork(arch, len(BANDS), model.prior, model.sfh, model.cosmology)
+    model = three_bands.model
+    return PixelNetwork(arch, 3, model.prior, model.sfh, model.cosmology)
 
 
 @pytest.fixture(scope="module")
-def fitted(network, simulator):
-    return fit_emulator(network, simulator, network.init(0), seed=4, steps=300, n_pool=24)
+def fitted(network, three_bands):
+    return fit_emulator(network, three_bands, network.init(0), seed=4, steps=300, n_pool=24)
 
 
 @pytest.fixture(scope="module")
-def mocks(simulator):
-    pool = simulator.table_pool(jax.random.key(31), 6)
-    return jax.jit(lambda: simulator.draw(jax.random.key(32), pool, 6, 60))()
+def mocks(three_bands):
+    pool = three_bands.table_pool(jax.random.key(31), 6)
+    return jax.jit(lambda: three_bands.draw(jax.random.key(32), pool, 6, 60))()
 
 
-def test_emulated_fluxes_are_those_of_the_model(network, simulator, fitted, mocks):
+def test_emulated_fluxes_are_those_of_the_model(network, three_bands, fitted, mocks):
     got = network.emulate(fitted, mocks.u[:, :-1], mocks.z) - network.log_scale(mocks.z)[:, None]
-    flux = np.asarray(jax.jit(jax.vmap(simulator.model.predict))(mocks.theta, mocks.z))
+    flux = np.asarray(jax.jit(jax.vmap(three_bands.model.predict))(mocks.theta, mocks.z))
     bright = flux > 0.01 * flux.max(axis=1, keepdims=True)
     error = np.abs(np.asarray(got + mocks.theta[:, -1:]) - np.log10(np.maximum(flux, 1e-30)))
     stated = np.asarray(fitted["newton"]["scatter_dex"][...])

@@ -8,15 +8,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from dsps_sbi.errors import UserError
-from dsps_sbi.instruments.filters import FilterSet
-from dsps_sbi.model import GalaxyModel
 from dsps_sbi.network import Architecture, PixelNetwork
-from dsps_sbi.noise import BandMasks, DepthNoise
-from dsps_sbi.prior import Prior
 from dsps_sbi.simulate import Simulator
 from dsps_sbi.training import TrainConfig, Trainer, warm
 
-BANDS = ("acs_wfc_f606w", "jwst_f200w", "jwst_f444w")
 ARCH = Architecture(width=8, n_blocks=1, n_context=8, flow_width=8, n_layers=2, n_bins=3, emulator_width=0)
 CONFIG = TrainConfig(
     steps=300, batch=32, n_z=2, n_per_z=24, pool=2, refresh=150, learning_rate=5e-3, ema=0.98
@@ -24,23 +19,17 @@ CONFIG = TrainConfig(
 
 
 @pytest.fixture(scope="module")
-def simulator(toy):
-    model = GalaxyModel(toy, FilterSet.from_names(BANDS), Prior.jades_pixels(), n_sub=2)
-    return Simulator(model, DepthNoise(np.full(3, 1e-4)), BandMasks(np.ones((1, 3), bool), fewest=2))
+def network(three_bands):
+    model = three_bands.model
+    return PixelNetwork(ARCH, 3, model.prior, model.sfh, model.cosmology)
 
 
 @pytest.fixture(scope="module")
-def network(simulator):
-    model = simulator.model
-    return PixelNetwork(ARCH, len(BANDS), model.prior, model.sfh, model.cosmology)
-
-
-@pytest.fixture(scope="module")
-def train(network, simulator):
+def train(network, three_bands):
     """Make trainers that share one compiled step."""
-    step = Trainer(network, simulator, CONFIG)._step
+    step = Trainer(network, three_bands, CONFIG)._step
 
-    def make(checkpoint=None, kind=Trainer, source=simulator, config=CONFIG, **options):
+    def make(checkpoint=None, kind=Trainer, source=three_bands, config=CONFIG, **options):
         trainer = kind(network, source, config, checkpoint, **options)
         # neither `refresh` nor where the tables come from enters the step
         assert replace(config, refresh=CONFIG.refresh) == CONFIG
@@ -80,12 +69,12 @@ def same(one, other):
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
-def test_loss_falls(network, simulator, runs):
+def test_loss_falls(network, three_bands, runs):
     whole = runs[0]
     assert [entry["step"] for entry in whole.history] == [250, 300] and whole.skipped == 0
-    trainer = Trainer(network, simulator, CONFIG)
-    pool = simulator.table_pool(jax.random.key(99), 4)
-    mocks = simulator.draw(jax.random.key(98), pool, 4, 50)
+    trainer = Trainer(network, three_bands, CONFIG)
+    pool = three_bands.table_pool(jax.random.key(99), 4)
+    mocks = three_bands.draw(jax.random.key(98), pool, 4, 50)
     loss = jax.jit(trainer.loss)
     before, after = float(loss(network.init(CONFIG.seed), mocks)), float(loss(whole.weights, mocks))
     # the prior itself costs 5 * 1.419 = 7.1 nat
@@ -110,41 +99,41 @@ def test_a_finished_run_is_not_repeated(train, runs):
 
 
 @pytest.mark.parametrize("options", [{"steps": 301}, {"seed": 1}, {"learning_rate": 4e-3}])
-def test_changed_options_are_refused(network, simulator, runs, options):
-    trainer = Trainer(network, simulator, replace(CONFIG, **options), runs[4])
+def test_changed_options_are_refused(network, three_bands, runs, options):
+    trainer = Trainer(network, three_bands, replace(CONFIG, **options), runs[4])
     with pytest.raises(UserError, match="written with other options"):
         trainer.run(progress=False)
 
 
-def test_another_model_is_refused(network, simulator, runs):
-    other = replace(simulator, noise=replace(simulator.noise, floor=0.1))
+def test_another_model_is_refused(network, three_bands, runs):
+    other = replace(three_bands, noise=replace(three_bands.noise, floor=0.1))
     with pytest.raises(UserError, match="other options or another model"):
         Trainer(network, other, CONFIG, runs[4]).run(progress=False)
 
 
-def test_another_network_is_refused(network, simulator, runs):
+def test_another_network_is_refused(network, three_bands, runs):
     other = replace(network, arch=replace(ARCH, width=9))
     with pytest.raises(UserError, match="belongs to another network"):
-        Trainer(other, simulator, CONFIG, runs[4]).run(progress=False)
+        Trainer(other, three_bands, CONFIG, runs[4]).run(progress=False)
 
 
 @pytest.mark.parametrize("length", [0, 5, 100, 0.5, -1])
-def test_a_truncated_checkpoint_is_refused(network, simulator, runs, tmp_path, length):
+def test_a_truncated_checkpoint_is_refused(network, three_bands, runs, tmp_path, length):
     path, whole = tmp_path / "cut.safetensors", runs[3]
     path.write_bytes(whole[: int(length * len(whole)) if length == 0.5 else length])
     with pytest.raises(UserError, match="cannot be read"):
-        Trainer(network, simulator, CONFIG, path).run(progress=False)
+        Trainer(network, three_bands, CONFIG, path).run(progress=False)
 
 
 @pytest.mark.parametrize("record", [None, b"not json", b"[1]", b"{}"])
-def test_a_file_of_something_else_is_refused(network, simulator, tmp_path, record):
+def test_a_file_of_something_else_is_refused(network, three_bands, tmp_path, record):
     path = tmp_path / "other.safetensors"
     arrays = {"a": np.zeros(3, np.float32)}
     if record is not None:
         arrays["record"] = np.frombuffer(record, np.uint8)
     save_file(arrays, path)
     with pytest.raises(UserError, match="is not a checkpoint"):
-        Trainer(network, simulator, CONFIG, path).run(progress=False)
+        Trainer(network, three_bands, CONFIG, path).run(progress=False)
 
 
 class Spoilt(Simulator):
@@ -158,22 +147,22 @@ class Spoilt(Simulator):
         return replace(pool, layers=jax.tree.map(lambda leaf: leaf * factor, pool.layers))
 
 
-def spoil(simulator, every):
-    made = Spoilt(simulator.model, simulator.noise, simulator.masks)
+def spoil(three_bands, every):
+    made = Spoilt(three_bands.model, three_bands.noise, three_bands.masks)
     object.__setattr__(made, "spoilt", every)
     return made
 
 
-def test_updates_that_are_not_finite_are_skipped_and_counted(train, simulator):
+def test_updates_that_are_not_finite_are_skipped_and_counted(train, three_bands):
     config = replace(CONFIG, refresh=3)
-    trained = train(source=spoil(simulator, 60), config=config).run(progress=False)
+    trained = train(source=spoil(three_bands, 60), config=config).run(progress=False)
     assert trained.skipped == 3 and np.isfinite(trained.history[-1]["loss"])
     assert all(np.all(np.isfinite(w)) for w in jax.tree.leaves(trained.weights))
 
 
-def test_a_skipped_update_changes_nothing(train, simulator):
+def test_a_skipped_update_changes_nothing(train, three_bands):
     trainer = train()
-    pool = simulator.table_pool(jax.random.key(0), CONFIG.pool)
+    pool = three_bands.table_pool(jax.random.key(0), CONFIG.pool)
     state, _ = trainer._step(trainer._init(), pool)
     before = jax.tree.map(np.asarray, state)
     after, loss = trainer._step(state, jax.tree.map(lambda leaf: leaf * jnp.nan, pool))
@@ -184,9 +173,9 @@ def test_a_skipped_update_changes_nothing(train, simulator):
     assert not same(moved["weights"], before["weights"])
 
 
-def test_too_many_updates_that_are_not_finite_are_an_error(train, simulator):
+def test_too_many_updates_that_are_not_finite_are_an_error(train, three_bands):
     with pytest.raises(UserError, match="100 of 300 updates were not finite"):
-        train(source=spoil(simulator, 3), config=replace(CONFIG, refresh=50)).run(progress=False)
+        train(source=spoil(three_bands, 3), config=replace(CONFIG, refresh=50)).run(progress=False)
 
 
 @pytest.mark.parametrize(
@@ -198,11 +187,11 @@ def test_unusable_options(options, match):
         replace(CONFIG, **options)
 
 
-def test_a_deeper_network_starts_as_the_equal_of_a_shallower_one(network, simulator):
+def test_a_deeper_network_starts_as_the_equal_of_a_shallower_one(network, three_bands):
     deeper = replace(network, arch=replace(ARCH, n_blocks=2, n_layers=4))
     rng = np.random.default_rng(3)
     given = jax.tree.map(lambda w: w + 0.1 * rng.normal(size=w.shape).astype(np.float32), network.init(0))
-    mocks = simulator.draw(jax.random.key(0), simulator.table_pool(jax.random.key(1), 2), 2, 10)
+    mocks = three_bands.draw(jax.random.key(0), three_bands.table_pool(jax.random.key(1), 2), 2, 10)
 
     @partial(jax.jit, static_argnums=0)
     def log_q(net, weights):
