@@ -116,6 +116,9 @@ def load_bundle(name) -> AmortizedPosterior:
         raise UserError(f"bundle {folder} is not complete (cosmology, mass table or depths): train it again")
     cosmology = Cosmology(config["cosmology"], arrays["cosmology.ln_ratio"], arrays["cosmology.age_gyr"])
     network = PixelNetwork(parts.arch, len(parts.filters), parts.prior, parts.sfh, cosmology)
+    wild = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if wild:
+        raise UserError(f"bundle {folder} has values that are not finite, in {wild[0]}: train it again")
     template = jax.eval_shape(lambda: network.init(0))
 
     def stored(path, leaf):
@@ -137,4 +140,5 @@ def load_bundle(name) -> AmortizedPosterior:
         parts.dust,
         parts.log_u,
         Typicality.from_arrays(typical) if typical and parts.arch.emulator_width else None,
+        parts.limits,
     )

@@ -1,20 +1,20 @@
 """A bundle's configuration: what was trained, as TOML that a reader can check."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from .dust import LAWS, DustLaw
 from .errors import UserError
 from .network import Architecture
-from .noise import DepthNoise
+from .noise import DepthNoise, UpperLimits
 from .plain import from_plain, to_plain
 from .prior import MARGINALS, Prior
 from .sfh import FAMILIES, StarFormationHistory
 
 # Format 1 knew delayed-tau histories, Calzetti's dust and uniform priors only, and named none of them;
-# networks before format 3 had no emulator
+# networks before format 3 had no emulator, and all the same upper limits
 FORMAT = 3
 _READS = (1, 2, FORMAT)
 _SFH, _DUST, _MARGINAL = "star formation history", "dust law", "prior"
@@ -31,6 +31,7 @@ class Parts:
     dust: DustLaw
     log_u: float | str | None
     noise: DepthNoise
+    limits: UpperLimits
 
 
 def _lines(values: dict) -> list[str]:
@@ -68,6 +69,9 @@ def to_toml(post) -> str:
     lines += ["\n# sky in uJy; sigma^2 = sky^2 + (floor * flux)^2", "[noise]"]
     lines += _lines({"depth_ujy": [float(d) for d in noise.depth_ujy], "offset_dex": list(noise.offset_dex)})
     lines += _lines({"jitter_dex": noise.jitter_dex, "floor": noise.floor})
+    lines += ["\n# shares of objects with upper limits of k sigma: one k for all bands, or each its own"]
+    lines += ["[limits]"]
+    lines += _lines(asdict(post.limits))
     lines += ["\n[network]", *_lines(network.arch.as_dict())]
     return "\n".join(lines) + "\n"
 
@@ -87,18 +91,22 @@ def from_config(config: dict, source: str) -> Parts:
     try:
         if config["format"] == 1:
             config = _of_format_1(config)
+        if config["format"] < FORMAT:
+            network = {"emulator_width": 0} | config["network"]
+            config = config | {"network": network, "limits": asdict(UpperLimits())}
         marginals = {n: from_plain(entry, MARGINALS, _MARGINAL) for n, entry in config["prior"].items()}
         noise = dict(config["noise"])
         depth = np.array(noise.pop("depth_ujy"))
         noise["offset_dex"] = tuple(noise["offset_dex"])
         return Parts(
-            Architecture(**({} if config["format"] == FORMAT else {"emulator_width": 0}) | config["network"]),
+            Architecture(**config["network"]),
             tuple(config["filters"]),
             Prior(marginals, tuple(config["z"])),
             from_plain(config["sfh"], FAMILIES, _SFH),
             from_plain(config["dust"], LAWS, _DUST),
             None if config["log_u"] == "none" else config["log_u"],
             DepthNoise(depth, **noise),
+            UpperLimits(**config["limits"] | {"k": tuple(config["limits"]["k"])}),
         )
     except UserError as error:
         raise UserError(f"bundle {source}: {error}") from error

@@ -80,7 +80,7 @@ def check(
             raise UserError(f"{draws} draws per mock: the tests need more than {2 * N_PILOT}, better 200")
     start = time.perf_counter()
     own = _weigher(post, model)
-    simulator = Simulator(own.model, post.noise, BandMasks.jades(post.filters))
+    simulator = Simulator(own.model, post.noise, BandMasks.jades(post.filters), post.limits)
     slices = default_slices(simulator)
     mock_key, flow_key, refined_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), _KEY), 3)
     with tqdm(total=n * len(slices), desc="mocks", unit="mock", disable=not progress) as bar:

@@ -116,7 +116,7 @@ def typicality(
     from .simulate import Simulator
 
     post = load_bundle(bundle)
-    simulator = Simulator(model_of(post), post.noise, BandMasks.jades(post.filters))
+    simulator = Simulator(model_of(post), post.noise, BandMasks.jades(post.filters), post.limits)
     post = fit_typicality(post, simulator, seed=seed)
     save_bundle(post, output)
     print(f"{output}: measured on {post.meta['typicality']['mocks']} mocks")

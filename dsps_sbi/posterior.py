@@ -41,6 +41,8 @@ class AmortizedPosterior:
         Those of the model, as :class:`~dsps_sbi.model.GalaxyModel` has them; inference does not need them.
     typicality : Typicality or None
         What tells how usual data are without SSPs.
+    limits : UpperLimits
+        Those that it was trained for.
     """
 
     network: PixelNetwork
@@ -52,6 +54,7 @@ class AmortizedPosterior:
     dust: DustLaw = field(default_factory=Calzetti)
     log_u: float | str | None = -2.0
     typicality: Typicality | None = None
+    limits: UpperLimits = UpperLimits()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -173,7 +176,7 @@ class AmortizedPosterior:
     def odd_limits(self, data) -> np.ndarray:
         """Upper limits (Object, Band) of more or fewer sigmas than in training."""
         flux, sky, _, upper, _ = (np.asarray(a) for a in data)
-        return upper & ~UpperLimits().covers(flux, sky)
+        return upper & ~self.limits.covers(flux, sky)
 
     @cached_property
     def own_weigher(self):

@@ -113,6 +113,7 @@ def train(
         meta,
         model.dust,
         model.log_u,
+        limits=simulator.limits,
     )
     meta["validation"] = validate(post, simulator, seed=config.seed + 10)
     if not network.arch.emulator_width:

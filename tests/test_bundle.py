@@ -2,12 +2,15 @@ import hashlib
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from dsps_sbi.bundle import CONFIG, META, WEIGHTS, load_bundle, save_bundle, shipped
 from dsps_sbi.errors import UserError
+from dsps_sbi.noise import UpperLimits
 
 
 @pytest.fixture
@@ -33,6 +36,15 @@ def test_round_trip(tiny_posterior, tiny_bundle, mock_pixels):
     np.testing.assert_array_equal(post.noise.depth_ujy, tiny_posterior.noise.depth_ujy)
     one, two = (p.quantity_draws(*mock_pixels, 2.0, n_draws=20) for p in (post, tiny_posterior))
     np.testing.assert_array_equal(one, two)
+
+
+def test_limits_of_the_training_decide_what_is_in_range(tiny_posterior, tmp_path):
+    given = replace(tiny_posterior, limits=UpperLimits(0.2, 0.1, (2.0, 3.0)))
+    post = load_bundle(save_bundle(given, tmp_path / "limited"))
+    assert post.limits == given.limits
+    flux = np.tile(np.float32([[1.5], [2.5], [4.0]]), 19)
+    data = post.prepared(flux, np.ones_like(flux), 2.0, upper=np.ones(flux.shape, bool))
+    assert post.odd_limits(data)[:, 0].tolist() == [True, False, True]
 
 
 def test_the_files_are_plain(tiny_bundle):
@@ -98,6 +110,16 @@ def test_a_changed_configuration_with_a_fitting_hash(copy, pattern, replacement,
     with pytest.raises(UserError, match=message) as caught:
         load_bundle(copy)
     assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_not_finite(copy):
+    arrays = load_file(copy / WEIGHTS)
+    name = next(name for name in arrays if "encoder" in name)
+    arrays[name].flat[3] = np.nan
+    save_file(arrays, copy / WEIGHTS)
+    resign(copy)
+    with pytest.raises(UserError, match="values that are not finite, in weights.*: train it again"):
+        load_bundle(copy)
 
 
 def test_weights_that_are_not_safetensors(copy):
