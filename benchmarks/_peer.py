@@ -3,7 +3,7 @@
 SBIPIX (arXiv:2506.04336) trains sbi's masked autoregressive flow, 5 transforms of 128 hidden units,
 on 100,000 stored simulations; the mass is one of its parameters. Here the same flow is trained by the
 same recipe on galaxies of *our* simulator, in our normal coordinates u, on the inputs that our own
-encoder sees: flow and training are compared, not feature engineering. Mocks are picked as in our
+encoder starts from (without our Gauss-Newton steps). Mocks are picked as in our
 training (all above S/N 1, a tenth of the others). In u the prior has no edges, so that the peer's
 density leaks nowhere and its draws need no rejection.
 """

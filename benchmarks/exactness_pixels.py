@@ -10,8 +10,7 @@ w = p(x | shape) p(shape) / q(shape | x). Per mock at observed S/N > 5:
   whole flow with its own mass (``kl_gap_with_mass_mean_nats``, ``ess_with_mass_median``).
 
 Beside it the peer's recipe (``peer_``, see :mod:`_peer`), whose flow has the mass among its
-parameters: compare with ``_with_mass``. Its gap uses the same evidence. ``peer_survey_`` is a network
-of the peer's that was trained for all bands at JADES depth alone, as SBIPIX's is.
+parameters: compare with ``_with_mass``. Its gap uses the same evidence.
 
 Then what share of answers can be trusted, before and after refining, and what that costs
 (:mod:`_trust`), with random masks, depths and limits.
@@ -139,17 +138,16 @@ def main():
     n_z_trust, n_per_z_trust = (2, 16) if args.quick else (40, 25)
     n_simulations, n_pool, max_epochs = (5_000, 12, 4) if args.quick else (100_000, 384, 2000)
 
-    def peer_of(simulator):
-        return Peer(*simulations(simulator, n_simulations, n_pool, args.seed + 3), max_epochs)
-
-    general = {} if args.no_peer else {"peer_": peer_of(varied)}
-    special = {} if args.no_peer else {"peer_survey_": peer_of(survey)}
+    peers = {}
+    if not args.no_peer:
+        stored = simulations(varied, n_simulations, n_pool, args.seed + 3)
+        peers["peer_"] = Peer(*stored, max_epochs)
     metrics, counts = {}, {}
-    for suffix, simulator, peers in (("", varied, general), ("_all_bands", survey, general | special)):
+    for suffix, simulator in (("", varied), ("_all_bands", survey)):
         columns = measure(weigher, simulator, n_z, n_draws, args.seed, peers)
         counts[suffix or "_varied"] = len(columns["ess"])
         metrics |= summary(columns, suffix)
-    for name, peer in (general | special).items():
+    for name, peer in peers.items():
         metrics |= {
             f"{name}train_seconds": peer.record["cpu_seconds"],
             f"{name}epochs": peer.record["epochs"],
@@ -173,7 +171,7 @@ def main():
                 "flow": "sbi's MAF, 5 transforms of 128 hidden units, no embedding",
                 "simulations": n_simulations,
                 "train_seconds": "CPU seconds of one thread, simulations not included",
-                "weights": {name: peer.record["parameters"] for name, peer in (general | special).items()},
+                "weights": {name: peer.record["parameters"] for name, peer in peers.items()},
             },
         ),
         {name: float(value) for name, value in metrics.items()},

@@ -90,7 +90,7 @@ def main():
     args = parser.parse_args()
     post = ds.load_bundle(args.bundle)
     weigher = weigher_of(parser, post)
-    n_z, n_keep, n_galaxies = (3, 16, 2) if args.quick else (40, 16, 6)
+    n_z, n_keep, n_galaxies = (3, 16, 2) if args.quick else (20, 16, 6)
     rows = measure(weigher, n_z, n_keep, n_galaxies, args.seed)
     scored = {
         kind: (normal_score(best, n_band, len(post.names)), np.digitize(n_band, GROUPS), flagged)
