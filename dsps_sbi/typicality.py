@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .kernels.laplace import best_mass
 from .kernels.likelihood import mean_snr
 
 N_DRAWS = 64
@@ -61,12 +62,7 @@ def _statistic(network, weights, u, data):
     error2 = weights["newton"]["relative2"][...]
     measured = (valid & ~upper)[:, None]
 
-    def best(mass, _):
-        weight = jnp.where(measured, 1.0 / (1.0 + error2 * (mass[..., None] * g) ** 2), 0.0)
-        top, bottom = jnp.sum(weight * d * g, axis=-1), jnp.sum(weight * g**2, axis=-1)
-        return jnp.maximum(top, 0.0) / jnp.maximum(bottom, 1e-30), None
-
-    mass, _ = jax.lax.scan(best, jnp.zeros(u.shape[:2]), length=8)
+    mass = best_mass(d, g, measured, error2, n_rounds=8)
     model = mass[..., None] * g
     residual = (d - model) * (1.0 + error2 * model**2) ** -0.5
     residual = jnp.where(upper[:, None], jnp.minimum(residual, 0.0), residual)

@@ -12,15 +12,25 @@ _N_MASS = 6
 _LEAST = 1e-2
 
 
-def _best_mass(data, light, counted, relative2):
-    """Mass (), of data and light (Band,) in units of the sky, with the variances of the model."""
+def best_mass(data, light, counted, relative2, n_rounds=_N_MASS):
+    """Mass (...) of least squares, never negative, with variances that follow the model.
+
+    Parameters
+    ----------
+    data, light : array (..., Band)
+        Fluxes, and those of one unit of mass, in units of the sky.
+    counted : bool array (..., Band)
+    relative2 : array (Band,)
+        Relative variance of the model's fluxes.
+    n_rounds : int
+    """
 
     def solve(mass, _):
-        weight = jnp.where(counted, 1.0 / (1.0 + relative2 * (mass * light) ** 2), 0.0)
-        top, bottom = jnp.sum(weight * data * light), jnp.sum(weight * light**2)
+        weight = jnp.where(counted, 1.0 / (1.0 + relative2 * (mass[..., None] * light) ** 2), 0.0)
+        top, bottom = jnp.sum(weight * data * light, axis=-1), jnp.sum(weight * light**2, axis=-1)
         return jnp.maximum(top, 0.0) / jnp.maximum(bottom, 1e-30), None
 
-    return jax.lax.scan(solve, jnp.float32(0.0), length=_N_MASS)[0]
+    return jax.lax.scan(solve, jnp.zeros(light.shape[:-1], light.dtype), length=n_rounds)[0]
 
 
 def laplace(log_light, start, data, counted, relative2, n_steps):
@@ -56,7 +66,7 @@ def laplace(log_light, start, data, counted, relative2, n_steps):
     def at(u):
         slope, log_flux = slopes(u)
         light = 10.0 ** jnp.clip(log_flux, -30.0, 30.0)
-        model = _best_mass(data, light, counted, relative2) * light
+        model = best_mass(data, light, counted, relative2) * light
         weight = jax.lax.rsqrt(1.0 + relative2 * model**2)
         residual = jnp.where(counted, (data - model) * weight, 0.0)
         # d model / d (u, ln mass) in units of sigma
