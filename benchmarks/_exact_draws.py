@@ -9,6 +9,8 @@ from _exact import log_prior
 from blackjax.diagnostics import effective_sample_size, potential_scale_reduction
 
 N_CHAINS = 4
+# Of a trajectory: in coordinates that are close to whitened 15 steps are a long way
+MOST_DOUBLINGS = 4
 # Weighted draws are made so many at a time
 CHUNK = 1000
 
@@ -69,7 +71,7 @@ class ExactDraws:
             density,
             is_mass_matrix_diagonal=False,
             adaptation_info_fn=lambda *_: None,
-            max_num_doublings=6,
+            max_num_doublings=MOST_DOUBLINGS,
         )
         (state, parameters), _ = warm.run(warm_key, start, n_warm)
         step = blackjax.nuts(density, **parameters).step
@@ -96,7 +98,7 @@ class ExactDraws:
         halves = chains.reshape(n, 2 * N_CHAINS, n_keep // 2, -1)
         ess = effective_sample_size(chains, chain_axis=1, sample_axis=2).min(axis=-1)
         rhat = potential_scale_reduction(halves, chain_axis=1, sample_axis=2).max(axis=-1)
-        return u, np.asarray(ess), np.asarray(rhat), float(divergent.mean())
+        return u, np.asarray(ess), np.asarray(rhat), np.asarray(divergent.mean(axis=1))
 
     def _in_chunks(self, key, objects, n_draws, of_prior):
         def one(here):

@@ -27,6 +27,7 @@ from _contract import data_folder, options, report, terms
 from _exact import effective_share, log_mean_exp, weigher_of
 from _exact_draws import N_CHAINS, ExactDraws
 from field_gsz14 import REDSHIFT, isolate
+from tqdm.auto import tqdm
 
 import dsps_sbi as ds
 from dsps_sbi.instruments.filter_names import JADES_BANDS
@@ -35,6 +36,8 @@ from dsps_sbi.trust import Method
 
 SNR_MIN = 5.0
 N_DRAWS = 1000
+# Objects whose chains run side by side
+GROUP = 5
 LEVELS = np.array([0.16, 0.5, 0.84])
 
 
@@ -130,40 +133,65 @@ def scores(left, is_parameter, prefix):
     return metrics
 
 
-def examine(exact, data, z, tables, prefix, sizes, seed):
-    """Metrics of one set of objects."""
+def in_groups(exact, data, z, tables, sizes, seed):
+    """Everything known of each object, computed for a few at a time: a dict of arrays (Object, ...)."""
+    n = len(z)
+    size = min(GROUP, n)
+    parts = []
+    for first in tqdm(range(0, n - size + 1, size), desc="objects", unit="group"):
+        some = [jax.tree.map(lambda a, i=first: a[i : i + size], part) for part in (data, z, tables)]
+        parts.append(study(exact, *some, sizes, np.arange(first, first + size), seed))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def study(exact, data, z, tables, sizes, ids, seed):
+    """Chains, weighted draws of flow and prior, and the answers under test, of a few objects."""
     post = exact.post
     # what depends on the data alone, once
     objects = (data, jax.jit(post.network.condition)(post.weights, *data, z), tables)
-    keys = jax.random.split(jax.random.key(seed), 3)
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), int(ids[0])), 3)
     u, ess, rhat, divergent = exact.reference(keys[0], objects, sizes["warm"], sizes["keep"])
-    chains = quantities(post, u, z), equal_weights(u), ess
+    found = {"chains": quantities(post, u, z), "ess": ess, "rhat": rhat, "divergent": divergent}
     u, log_w = exact.weighted(keys[1], objects, sizes["dense"])
-    dense_ess = np.asarray(effective_share(log_w)) * log_w.shape[1]
-    dense = quantities(post, u, z), np.asarray(jax.nn.softmax(log_w, axis=1)), dense_ess
-    log_w_prior = exact.weighted(keys[2], objects, sizes["prior"], of_prior=True)[1]
-    prior_ess = np.asarray(effective_share(log_w_prior)) * log_w_prior.shape[1]
-    missing = np.asarray(log_mean_exp(log_w_prior) - log_mean_exp(log_w))
-    missing_sigma = missing / np.hypot(prior_ess**-0.5, dense_ess**-0.5)
+    found |= {
+        "dense": quantities(post, u, z),
+        "dense_weights": np.asarray(jax.nn.softmax(log_w, axis=1)),
+        "dense_ess": np.asarray(effective_share(log_w)) * log_w.shape[1],
+    }
+    of_prior = exact.weighted(keys[2], objects, sizes["prior"], of_prior=True)[1]
+    found["prior_ess"] = np.asarray(effective_share(of_prior)) * of_prior.shape[1]
+    found["missing"] = np.asarray(log_mean_exp(of_prior) - log_mean_exp(log_w))
     flux, sky, valid, upper = data
-    options = {"valid": valid, "upper": upper, "n_draws": N_DRAWS, "seed": seed}
+    options = {"valid": valid, "upper": upper, "n_draws": N_DRAWS, "seed": seed, "ids": ids}
     answers = ds.refine(post, exact.weigher, flux, sky, z, **options)
-    # resampling makes no draw worth more than itself
-    answer_ess = np.minimum(answers.ess, N_DRAWS)
-    tested = quantities(post, answers.u, z), equal_weights(answers.u), answer_ess
+    return found | {
+        "answers": quantities(post, answers.u, z),
+        # resampling makes no draw worth more than itself
+        "answer_ess": np.minimum(answers.ess, N_DRAWS),
+        "trusted": answers.trusted,
+        "method": answers.method,
+    }
+
+
+def metrics_of(post, found, prefix):
+    """Metrics of what was found out about one set of objects."""
+    chains = found["chains"], equal_weights(found["chains"]), found["ess"]
+    tested = found["answers"], equal_weights(found["answers"]), found["answer_ess"]
+    dense = found["dense"], found["dense_weights"], found["dense_ess"]
+    missing_sigma = found["missing"] / np.hypot(found["prior_ess"] ** -0.5, found["dense_ess"] ** -0.5)
     is_parameter = np.isin(post.quantities, post.names)
     return {
         **scores(compare(tested, chains), is_parameter, prefix),
-        f"{prefix}answer_ess_min": answer_ess.min(),
-        f"{prefix}answer_trusted_fraction": answers.trusted.mean(),
-        **{f"{prefix}answer_{m.name.lower()}": np.mean(answers.method == m) for m in Method if m > 0},
-        f"{prefix}reference_ess_min": ess.min(),
-        f"{prefix}reference_ess_median": np.median(ess),
-        f"{prefix}reference_rhat_max": rhat.max(),
-        f"{prefix}reference_divergent": divergent,
+        f"{prefix}answer_ess_min": found["answer_ess"].min(),
+        f"{prefix}answer_trusted_fraction": found["trusted"].mean(),
+        **{f"{prefix}answer_{m.name.lower()}": np.mean(found["method"] == m) for m in Method if m > 0},
+        f"{prefix}reference_ess_min": found["ess"].min(),
+        f"{prefix}reference_ess_median": np.median(found["ess"]),
+        f"{prefix}reference_rhat_max": found["rhat"].max(),
+        f"{prefix}reference_divergent": found["divergent"].mean(),
         **scores(compare(dense, chains), is_parameter, f"{prefix}is_"),
-        f"{prefix}is_ess_min": dense_ess.min(),
-        f"{prefix}prior_ess_min": prior_ess.min(),
+        f"{prefix}is_ess_min": found["dense_ess"].min(),
+        f"{prefix}prior_ess_min": found["prior_ess"].min(),
         f"{prefix}prior_log_evidence_max_sigma": missing_sigma.max(),
         f"{prefix}prior_log_evidence_mean_sigma": missing_sigma.mean(),
     }
@@ -180,7 +208,7 @@ def main():
     weigher = weigher_of(parser, post)
     model = weigher.model
     n = 2 if args.quick else 20
-    sizes = {"warm": 500, "keep": 1500, "dense": 200_000, "prior": 400_000}
+    sizes = {"warm": 400, "keep": 1200, "dense": 100_000, "prior": 300_000}
     if args.quick:
         sizes = {"warm": 100, "keep": 200, "dense": 5_000, "prior": 20_000}
     metrics, exact = {}, ExactDraws(weigher)
@@ -189,7 +217,7 @@ def main():
         ("mocks.", mocks(simulator, n, args.seed)),
         ("pixels.", pixels(folder, post, model, n, args.seed)),
     ):
-        metrics |= examine(exact, *objects, prefix, sizes, args.seed)
+        metrics |= metrics_of(post, in_groups(exact, *objects, sizes, args.seed), prefix)
     report(
         args.json,
         terms(

@@ -12,6 +12,8 @@ from .weigh import Weigher, weigher
 
 # Draws per batch: intermediate arrays then stay in the processor's cache
 BATCH_DRAWS = 12_800
+# Turns of adapted sampling: a narrow or split posterior is found by degrees
+_TURNS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,22 +132,23 @@ class Answerer:
     def _repair(self, own, arguments, weighed):
         """Refine the objects whose weights are not good enough, in place."""
         todo = np.flatnonzero(~enough(own["ess"], own["pareto_k"]))
-        if not len(todo):
-            return
-        some = _some(arguments, todo)
-        u, weighed, ppc_p = self.weigher.refiner.by_weights(
-            *some, _rows(weighed, np.resize(todo, len(some[2])))
-        )
-        own["u"][todo] = np.asarray(u)[: len(todo)]
-        first = slice(len(todo))
-        _put(own, todo, _rows(weighed, first), ppc_p[first])
-        left = np.flatnonzero(~enough(own["ess"][todo], own["pareto_k"][todo]))
-        todo = todo[left]
+        weighed = _rows(weighed, todo)
+        for turn in range(_TURNS):
+            if not len(todo):
+                return
+            some = _some(arguments, todo)
+            # each turn starts from the draws of the one before
+            u, weighed, ppc_p = self.weigher.refiner.by_weights(*some, _filled(weighed, len(some[2])), turn)
+            u, weighed, ppc_p = _rows((u, weighed, ppc_p), slice(len(todo)))
+            own["u"][todo] = u
+            _put(own, todo, weighed, ppc_p)
+            left = np.flatnonzero(~enough(own["ess"][todo], own["pareto_k"][todo]))
+            todo, weighed = todo[left], _rows(weighed, left)
         if not len(todo):
             return
         # the chains start from the adapted draws
         some = _some(arguments, todo)
-        out = self.weigher.refiner.by_chains(*some, _rows(weighed, np.resize(left, len(some[2]))))
+        out = self.weigher.refiner.by_chains(*some, _filled(weighed, len(some[2])))
         u, r_hat, ess, ppc_p = (np.asarray(a)[: len(todo)] for a in out)
         good = mixed(ess, r_hat)
         own["method"][todo] = np.where(good, Method.HMC, Method.FAILED)
@@ -157,6 +160,11 @@ class Answerer:
 def _rows(tree, rows):
     # in numpy: jax would compile a small program for every shape
     return jax.tree.map(lambda a: np.asarray(a)[rows], tree)
+
+
+def _filled(tree, n):
+    """Repeated to n rows."""
+    return jax.tree.map(lambda a: a[np.resize(np.arange(len(a)), n)], tree)
 
 
 def _some(arguments, todo):
@@ -238,7 +246,7 @@ def weigh(
 def refine(post, model, flux_ujy, sky_ujy, z, **options) -> Answers:
     """As :func:`weigh`, and repair what weighing leaves untrusted.
 
-    Objects with fewer than 100 effective draws or a Pareto k above 0.7 get rounds of adapted
+    Objects with fewer than 100 effective draws or a Pareto k above 0.7 get up to three turns of adapted
     importance sampling (:mod:`dsps_sbi.adapt`), then Hamiltonian chains (:mod:`dsps_sbi.hmc`);
     ``method`` says what an answer comes from, ``failed`` where neither was enough.
     """

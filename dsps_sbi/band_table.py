@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +17,31 @@ from .sfh import mass_weights
 _AGES_STEP = 16
 
 
+class Layer(Protocol):
+    """One kind of light through the bands; ``of_log_u`` if it is what each log U adds."""
+
+    of_log_u: bool
+
+    def light(self, ages, columns, shape, first):
+        """Light (Sub, Band, Object) of some age bins.
+
+        Parameters
+        ----------
+        ages : array (Age', Object)
+            Masses in the bins ``first``, ``first + 1``...; those without such light are left out. For
+            one galaxy, here and below, without the axis ``Object``.
+        columns : array (Met', Object)
+            Weights of metallicity, or of log U and metallicity.
+        shape : tuple
+            (Sub, Band, Object).
+        first : int
+        """
+
+
 @partial(jax.tree_util.register_dataclass, data_fields=["flux"], meta_fields=["of_log_u"])
 @dataclass(frozen=True)
-class Layer:
-    """One kind of light through the bands.
+class WholeLayer:
+    """Light of every SSP.
 
     Parameters
     ----------
@@ -33,6 +55,18 @@ class Layer:
 
     flux: jax.Array
     of_log_u: bool = False
+
+    def light(self, ages, columns, shape, first):
+        """See :class:`Layer`."""
+        flux = self.flux[:, first : first + len(ages)]
+        if flux.shape[1] == 0:
+            return 0.0
+        per_met = (flux @ ages[: flux.shape[1]]).reshape(-1, *shape)
+        # term by term, so that it is compiled into one loop with what follows
+        total = 0.0
+        for weight, light in zip(columns, per_met, strict=True):
+            total = total + weight * light
+        return total
 
 
 @partial(
@@ -106,7 +140,7 @@ def table_builder(
     oldest_gyr : float
         Age of the Universe at the lowest redshift: what is older is left out.
     """
-    plain, birth = is_plain(dust), birth_age(dust)
+    plain = is_plain(dust)
     n_age = int(np.searchsorted(edges_gyr[:-1], oldest_gyr))
 
     def build(light, gas, z):
@@ -118,9 +152,9 @@ def table_builder(
         x = (coordinate - middle[:, None]) / half[:, None]
         nodes = middle + half * jnp.asarray(kernel.nodes(n_sub), jnp.float32)[:, None]
         pieces = (kernel.lagrange(x, n_sub) * band).reshape(-1, len(rest_aa))
-        layers = [Layer(_through(pieces, light[:, :n_age]))]
+        layers = [WholeLayer(_through(pieces, light[:, :n_age]))]
         if gas is not None:
-            layers.append(Layer(_through(pieces, gas), True))
+            layers.append(WholeLayer(_through(pieces, gas), True))
         return BandTable(
             z=z,
             universe_gyr=age(z),
@@ -129,11 +163,17 @@ def table_builder(
             edges_gyr=jnp.asarray(edges_gyr[: n_age + 1], jnp.float32),
             metallicity=jnp.asarray(metallicity, jnp.float32),
             n_sub=n_sub,
-            dust=None if plain else dust,
-            n_young=0 if birth is None else int(np.searchsorted(edges_gyr, birth)),
+            **of_law(dust, edges_gyr),
         )
 
     return partial(jax.jit(build), light, gas)
+
+
+def of_law(dust: DustLaw, edges_gyr) -> dict:
+    """What a :class:`BandTable` has to know of a dust law: ``dust`` and ``n_young``."""
+    birth = birth_age(dust)
+    n_young = 0 if birth is None else int(np.searchsorted(np.asarray(edges_gyr), birth))
+    return {"dust": None if is_plain(dust) else dust, "n_young": n_young}
 
 
 def _through(pieces, light):
@@ -143,7 +183,7 @@ def _through(pieces, light):
 
 
 def fast_fluxes(table: BandTable, sfh, sfh_params, metallicity, av, log_u=None):
-    """Fluxes of many galaxies at the table's redshift, per solar mass formed.
+    """Fluxes of many galaxies at the table's redshift, or of one, per solar mass formed.
 
     Parameters
     ----------
@@ -151,6 +191,7 @@ def fast_fluxes(table: BandTable, sfh, sfh_params, metallicity, av, log_u=None):
         One redshift.
     sfh : StarFormationHistory
     sfh_params : array (Object, n)
+        Without the axis ``Object`` where it is one galaxy, as all others.
     metallicity : array (Object,)
     av : array (Object,)
         Or (Object, 1 + n) with the n free parameters of the dust law.
@@ -167,17 +208,19 @@ def fast_fluxes(table: BandTable, sfh, sfh_params, metallicity, av, log_u=None):
     # neighbours in memory
     def weights(edges_gyr):
         of_one = partial(mass_weights, sfh, edges_gyr=edges_gyr, universe_gyr=table.universe_gyr)
-        return jax.vmap(of_one, out_axes=1)(sfh_params)
+        return jax.vmap(of_one, out_axes=1)(sfh_params) if some else of_one(sfh_params)
+
+    some = jnp.shape(metallicity)
 
     mets = metallicity_weights(metallicity, table.metallicity).T
     log_u = None if log_u is None else log_u.T
-    shape = (*table.screen.shape, len(metallicity))
+    shape = (*table.screen.shape, *some)
     mix = partial(_mix, table.layers, mets, log_u, shape)
     ages = weights(table.edges_gyr)
     if table.dust is None:
-        return _attenuated(mix(ages), table.screen[..., None] * av).T
+        return _attenuated(mix(ages), table.screen.reshape(*table.screen.shape, *(1 for _ in some)) * av).T
     law = table.dust
-    av, own = (av[:, :1], av[:, 1:]) if free_names(law) else (av[:, None], None)
+    av, own = (av[..., :1], av[..., 1:]) if free_names(law) else (av[..., None], None)
     rest_aa = table.screen.ravel()
     over = (av * law(rest_aa, own)).T.reshape(shape)
     n = table.n_young
@@ -192,17 +235,8 @@ def fast_fluxes(table: BandTable, sfh, sfh_params, metallicity, av, log_u=None):
 
 def _mix(layers, mets, log_u, shape, ages, first=0):
     """Light (Sub, Band, Object) of the age bins ``first``, ``first + 1``... with masses (Age', Object)."""
-    total = 0.0
-    for layer in layers:
-        flux = layer.flux[:, first : first + len(ages)]
-        if flux.shape[1] == 0:
-            continue
-        per_met = (flux @ ages[: flux.shape[1]]).reshape(-1, *shape)
-        columns = mets if not layer.of_log_u else (log_u[:, None] * mets).reshape(-1, shape[-1])
-        # term by term, so that it is compiled into one loop with what follows
-        for weight, light in zip(columns, per_met, strict=True):
-            total = total + weight * light
-    return total
+    both = None if log_u is None else (log_u[:, None] * mets).reshape(-1, *shape[2:])
+    return sum(layer.light(ages, both if layer.of_log_u else mets, shape, first) for layer in layers)
 
 
 def _attenuated(light, magnitudes):
@@ -212,3 +246,21 @@ def _attenuated(light, magnitudes):
     for piece in pieces[1:]:
         total = total + piece
     return total
+
+
+def shape_fluxes(table: BandTable, sfh, theta, log_u=None):
+    """As :func:`fast_fluxes`, from all parameters of a model but the mass, in their order.
+
+    Parameters
+    ----------
+    table : BandTable
+    sfh : StarFormationHistory
+    theta : array (Object, Param - 1) or (Param - 1,)
+    log_u : array (LogU,) or None
+        Nodes of the free ionisation parameter.
+    """
+    n = len(sfh.names)
+    n_dust = 0 if table.dust is None else len(free_names(table.dust))
+    av = theta[..., n + 1 : n + 2 + n_dust] if n_dust else theta[..., n + 1]
+    gas = None if log_u is None else metallicity_weights(theta[..., -1], log_u)
+    return fast_fluxes(table, sfh, theta[..., :n], theta[..., n], av, gas)

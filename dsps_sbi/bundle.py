@@ -19,6 +19,7 @@ from .errors import UserError
 from .io.atomic import atomic_path
 from .network import PixelNetwork
 from .posterior import AmortizedPosterior
+from .table_grid import TableGrid
 from .typicality import Typicality
 
 WEIGHTS, CONFIG, META = "params.safetensors", "config.toml", "meta.json"
@@ -62,6 +63,8 @@ def save_bundle(post: AmortizedPosterior, folder) -> Path:
         arrays[f"mass_table.{name}"] = np.asarray(getattr(post.mass_table, name))
     if post.typicality is not None:
         arrays |= {f"typicality.{name}": array for name, array in post.typicality.as_arrays().items()}
+    if post.network.tables is not None:
+        arrays |= {f"tables.{name}": array for name, array in post.network.tables.as_arrays().items()}
     arrays["cosmology.ln_ratio"] = np.asarray(post.network.cosmology.ln_ratio, np.float64)
     arrays["cosmology.age_gyr"] = np.asarray(post.network.cosmology.age_gyr, np.float64)
     # safetensors writes the raw buffer: a reversed or transposed view would come back scrambled
@@ -115,7 +118,10 @@ def load_bundle(name) -> AmortizedPosterior:
     if not complete or len(parts.noise.depth_ujy) != len(parts.filters):
         raise UserError(f"bundle {folder} is not complete (cosmology, mass table or depths): train it again")
     cosmology = Cosmology(config["cosmology"], arrays["cosmology.ln_ratio"], arrays["cosmology.age_gyr"])
-    network = PixelNetwork(parts.arch, len(parts.filters), parts.prior, parts.sfh, cosmology)
+    tables = None
+    if parts.arch.guess_width:
+        tables = _tables(_of(arrays, "tables."), parts.dust, str(folder))
+    network = PixelNetwork(parts.arch, len(parts.filters), parts.prior, parts.sfh, cosmology, tables)
     wild = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     if wild:
         raise UserError(f"bundle {folder} has values that are not finite, in {wild[0]}: train it again")
@@ -129,7 +135,7 @@ def load_bundle(name) -> AmortizedPosterior:
 
     weights = jax.tree_util.tree_map_with_path(stored, template)
     table = {name: jnp.asarray(arrays[f"mass_table.{name}"]) for name in table_names}
-    typical = {n.removeprefix("typicality."): a for n, a in arrays.items() if n.startswith("typicality.")}
+    typical = _of(arrays, "typicality.")
     return AmortizedPosterior(
         network,
         weights,
@@ -139,6 +145,20 @@ def load_bundle(name) -> AmortizedPosterior:
         meta,
         parts.dust,
         parts.log_u,
-        Typicality.from_arrays(typical) if typical and parts.arch.emulator_width else None,
+        Typicality.from_arrays(typical) if typical and tables is not None else None,
         parts.limits,
     )
+
+
+def _of(arrays, prefix):
+    """Arrays whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+
+
+def _tables(arrays, dust, folder) -> TableGrid:
+    try:
+        return TableGrid.from_arrays(arrays, dust)
+    except KeyError as error:
+        raise UserError(
+            f"bundle {folder} is not complete (table {error} of its forward model): train it again"
+        ) from error

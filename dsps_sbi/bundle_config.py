@@ -14,8 +14,8 @@ from .prior import MARGINALS, Prior
 from .sfh import FAMILIES, StarFormationHistory
 
 # Format 1 knew delayed-tau histories, Calzetti's dust and uniform priors only, and named none of them;
-# networks before format 3 had no emulator, and all the same upper limits
-FORMAT = 3
+# networks of these had no forward model of their own, and all the same upper limits
+FORMAT = 4
 _READS = (1, 2, FORMAT)
 _SFH, _DUST, _MARGINAL = "star formation history", "dust law", "prior"
 
@@ -92,7 +92,7 @@ def from_config(config: dict, source: str) -> Parts:
         if config["format"] == 1:
             config = _of_format_1(config)
         if config["format"] < FORMAT:
-            network = {"emulator_width": 0} | config["network"]
+            network = {"guess_width": 0} | config["network"]
             config = config | {"network": network, "limits": asdict(UpperLimits())}
         marginals = {n: from_plain(entry, MARGINALS, _MARGINAL) for n, entry in config["prior"].items()}
         noise = dict(config["noise"])

@@ -43,12 +43,12 @@ def fit_typicality(post, simulator, *, seed=0, n_mocks=12_000):
     Raises
     ------
     UserError
-        If its network has no emulator.
+        If its network has no forward model of its own.
     """
-    if not post.network.arch.emulator_width:
-        raise UserError("the bundle's network has no emulator to tell typicality by: train it again")
+    if post.network.tables is None:
+        raise UserError("the bundle has no forward model to tell typicality by: train it again")
     pool_key, mock_key = jax.random.split(jax.random.key(seed))
-    # redshifts between those that the emulator saw: its errors there belong to the distribution
+    # redshifts between those of the compressed model's grid: its errors belong to the distribution
     pool = simulator.table_pool(pool_key, 32)
     draw = jax.jit(lambda key: simulator.draw_detected(key, pool, 64, 32, 400, 5.0, 0.0))
     named, found = jnp.asarray(post.snr_bands), []
@@ -60,7 +60,6 @@ def fit_typicality(post, simulator, *, seed=0, n_mocks=12_000):
         keep = np.asarray(simulator.snr(mocks)) > 5.0
         found.append(np.stack([deviate, *cell(mocks.data, named)])[:, keep])
     typical = Typicality(jnp.asarray(tabulate(*np.concatenate(found, axis=1)), jnp.float32))
-    scatter = post.weights["newton"]["scatter_dex"][...]
     record = {"seed": seed, "mocks": sum(part.shape[1] for part in found)}
-    record["emulator_scatter_dex"] = [round(float(x), 5) for x in scatter]
+    record["tables_scatter_dex"] = [round(float(x), 6) for x in post.network.tables.scatter_dex]
     return replace(post, typicality=typical, meta=dict(post.meta) | {"typicality": record})

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .band_table import BandTable, fast_fluxes, table_builder
+from .band_table import BandTable, shape_fluxes, table_builder
+from .by_metallicity import FEWEST, fluxes_in_blocks
 from .cosmology import Cosmology
 from .dust import LAWS, Calzetti, DustLaw, birth_age, free_names, is_plain
 from .errors import UserError
@@ -220,11 +221,10 @@ class GalaxyModel:
         av = theta[..., n + 1 : n + 2 + n_dust] if n_dust else theta[..., n + 1]
         return theta[..., :n], theta[..., n], av, theta[..., -1]
 
-    def gas_weights(self, theta):
-        """Interpolation weights (..., LogU) in the log U of theta (..., Param); None where it is fixed."""
-        if self.log_u != FREE:
-            return None
-        return metallicity_weights(theta[..., -2], jnp.asarray(self.ssp.nebular.log_u, jnp.float32))
+    @property
+    def log_u_nodes(self) -> jax.Array | None:
+        """Ionisation parameters (LogU,) between which that of a galaxy lies; None where it is fixed."""
+        return jnp.asarray(self.ssp.nebular.log_u, jnp.float32) if self.log_u == FREE else None
 
     def predict_fast(self, theta, table: BandTable):
         """Band fluxes of many galaxies at the redshift of a band table.
@@ -239,9 +239,12 @@ class GalaxyModel:
         array (Object, Band)
             f_nu [uJy]; NaN for bands that are missing, see :meth:`coverage`.
         """
-        params, metallicity, av, log_mass = self.split(theta)
-        flux = fast_fluxes(table, self.sfh, params, metallicity, av, self.gas_weights(theta))
-        flux = flux * 10.0 ** log_mass[:, None]
+        arguments = table, self.sfh, theta[:, :-1]
+        if len(theta) < FEWEST:
+            flux = shape_fluxes(*arguments, self.log_u_nodes)
+        else:
+            flux = fluxes_in_blocks(*arguments, self.split(theta)[1], self.log_u_nodes)
+        flux = flux * 10.0 ** theta[:, -1:]
         return flux if self.sees_all else self._without_missing(flux, table.z)
 
     def _rest_light(self, theta, z):
@@ -251,7 +254,8 @@ class GalaxyModel:
         ages = mass_weights(self.sfh, params[..., None, :], self.edges_gyr, universe[..., None])
         mets = metallicity_weights(metallicity, jnp.asarray(self.ssp.metallicity, jnp.float32))
         rest_aa = jnp.asarray(self._rest_aa)
-        log_u = self.gas_weights(theta)
+        nodes = self.log_u_nodes
+        log_u = None if nodes is None else metallicity_weights(theta[..., -2], nodes)
 
         def mix(ages):
             light = composite(ages, mets, self._light)

@@ -7,12 +7,14 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from .band_table import shape_fluxes
 from .cosmology import Cosmology
 from .encoders.gauss_newton import GaussNewton
 from .encoders.photometry import PhotometryEncoder, features
 from .flows import MassGuide, PixelFlow
 from .prior import Prior
 from .sfh import StarFormationHistory
+from .table_grid import FAINTEST, TableGrid, log_scale
 
 # Lookback times [Gyr] of the star formation that sets mass-to-light ratios
 _LOOKBACKS_GYR = (0.01, 0.1, 1.0)
@@ -28,8 +30,11 @@ class Architecture:
         Of the encoder: residual blocks of two layers each, and the context that it hands over.
     flow_width, n_layers, n_bins : int
         Of the flow: hidden units of each conditioner, coupling layers, spline bins.
-    emulator_width, n_waves : int
-        Of :class:`~dsps_sbi.encoders.gauss_newton.GaussNewton`; without width there is none.
+    guess_width : int
+        Of the first guess that Gauss-Newton steps start from; without width there are none, and no
+        compressed forward model.
+    rank, n_redshifts : int
+        Of that model, see :func:`dsps_sbi.compress.compress`.
     """
 
     width: int = 256
@@ -38,8 +43,9 @@ class Architecture:
     flow_width: int = 128
     n_layers: int = 8
     n_bins: int = 8
-    emulator_width: int = 256
-    n_waves: int = 32
+    guess_width: int = 256
+    rank: int = 32
+    n_redshifts: int = 257
 
     def as_dict(self) -> dict[str, int]:
         """Plain dictionary, for the bundle's configuration."""
@@ -50,10 +56,8 @@ class _Layers(nnx.Module):
     def __init__(self, arch: Architecture, n_band: int, n_shape: int, *, rngs: nnx.Rngs):
         n_inputs, n_features = 5 * n_band + 6, 2 * n_shape + len(_LOOKBACKS_GYR) + 2
         n_more = 0
-        if arch.emulator_width:
-            self.newton = GaussNewton(
-                n_band, n_shape, n_inputs, n_features, arch.emulator_width, arch.n_waves, rngs=rngs
-            )
+        if arch.guess_width:
+            self.newton = GaussNewton(n_band, n_shape, n_inputs, arch.guess_width, rngs=rngs)
             n_more = GaussNewton.n_out(n_band, n_shape)
         self.encoder = PhotometryEncoder(
             n_inputs + n_more, arch.width, arch.n_blocks, arch.n_context, rngs=rngs
@@ -75,6 +79,8 @@ class PixelNetwork:
         The last parameter must be ``log_mass_formed``.
     sfh : StarFormationHistory
     cosmology : Cosmology
+    tables : TableGrid or None
+        The compressed forward model, needed where ``arch`` has a first guess.
     """
 
     arch: Architecture
@@ -82,6 +88,7 @@ class PixelNetwork:
     prior: Prior
     sfh: StarFormationHistory
     cosmology: Cosmology
+    tables: TableGrid | None = None
 
     def init(self, seed: int):
         """Fresh weights: an nnx state."""
@@ -104,21 +111,25 @@ class PixelNetwork:
         centred = 2.0 * jax.scipy.special.ndtr(u) - 1.0
         return jnp.concatenate([u, centred, jnp.stack(columns, axis=-1)], axis=-1)
 
-    def log_scale(self, z):
-        """log10 of distance^2 [Mpc^2] / (1+z), by which :meth:`emulate` differs from fluxes."""
-        return 2.0 * jnp.log10(self.cosmology.distance_mpc(z)) - jnp.log10(1.0 + z)
+    def table(self, z):
+        """Compressed table of redshift z ()."""
+        return self.tables.at(z, self.cosmology.age(z))
 
-    def emulate(self, weights, u, z):
-        """Emulated log10 fluxes (..., Band) [uJy] of one solar mass formed, brighter by :meth:`log_scale`.
+    def log_light(self, u, table):
+        """log10 fluxes (Band,) of a shape u (n_shape,) by a table, or (Draw, Band) of (Draw, n_shape).
 
-        Parameters
-        ----------
-        weights : pytree
-        u : array (..., n_shape)
-        z : array (...)
+        Of 10^8 Msun at distance^2 / (1+z) of 1 Mpc^2, see :func:`~dsps_sbi.table_grid.log_scale`; fluxes
+        below 1e-7 of the brightest band are set to that.
         """
-        age = self.cosmology.age(z)
-        return self._merge(weights).newton.emulate(self.shape_features(age, u), z, age)
+        theta = self.prior.from_normal(u, table.universe_gyr)
+        # else the compiler would do all of it again for every age of every history
+        theta = jax.lax.optimization_barrier(theta)
+        flux = shape_fluxes(table, self.sfh, theta, self.tables.log_u)
+        return jnp.log10(jnp.maximum(flux, FAINTEST * jnp.max(flux, axis=-1, keepdims=True)))
+
+    def emulate(self, u, z):
+        """As :meth:`log_light`, (Object, Draw, Band) for shapes u (Object, Draw, n_shape) at z (Object,)."""
+        return jax.vmap(lambda u, z: self.log_light(u, self.table(z)))(u, z)
 
     def guess(self, weights, flux, sky, valid, upper, z):
         """First guess u (Object, n_shape) that Gauss-Newton steps start from."""
@@ -146,9 +157,9 @@ class PixelNetwork:
         universe = self.cosmology.age(z)
         distance = jnp.log10(self.cosmology.distance_mpc(z))
         inputs, log_lum = features(*data, distance, universe)
-        if self.arch.emulator_width:
-            scale = self.log_scale(z)
-            more = layers.newton(inputs, data, scale, self.shape_features, universe)
+        if self.arch.guess_width:
+            scale = log_scale(self.cosmology, z)
+            more = layers.newton(inputs, data, scale, self.table, self.log_light)
             inputs = jnp.concatenate([inputs, more], axis=-1)
         return layers.flow.hoist(layers.encoder(inputs)), log_lum, universe
 

@@ -26,14 +26,18 @@ class Refiner:
 
     weigher: Weigher
 
-    def by_weights(self, data, table, ids, key, n_draws, weighed):
-        """Adapted sampling; as :meth:`~dsps_sbi.weigh.Weigher.answer`, from weighed draws to start with."""
-        return self._by_weights(self.weigher.post.weights, data, table, ids, key, n_draws, weighed)
+    def by_weights(self, data, table, ids, key, n_draws, weighed, turn=0):
+        """Adapted sampling; as :meth:`~dsps_sbi.weigh.Weigher.answer`, from weighed draws to start with.
+
+        Each ``turn`` has random numbers of its own.
+        """
+        turn = jnp.asarray(turn, jnp.uint32)
+        return self._by_weights(self.weigher.post.weights, data, table, ids, key, n_draws, weighed, turn)
 
     @cached_property
     def _by_weights(self):
-        def run(weights, data, table, ids, key, n_draws, weighed):
-            keys = branch(object_keys(key, ids), _ADAPT)
+        def run(weights, data, table, ids, key, n_draws, weighed, turn):
+            keys = branch(branch(object_keys(key, ids), _ADAPT), turn)
             weighed = adapt(self.weigher, weights, data, table, keys, weighed.u[..., :-1], weighed.log_weight)
             u = self.weigher.resample(weighed, ids, key, n_draws)
             return u, weighed, self.weigher.ppc_p(u, data, table, ids, key)

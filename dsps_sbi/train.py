@@ -7,8 +7,9 @@ import jax
 import numpy as np
 
 from .checks.recovery import recovery
+from .compress import compress
 from .derived import MassTable, derive
-from .fit_emulator import fit_emulator
+from .fit_guess import fit_guess
 from .fit_typicality import fit_typicality
 from .instruments.coverage import redshift_ranges
 from .match import reference_fluxes
@@ -30,7 +31,7 @@ def train(
     name: str = "unnamed",
     checkpoint=None,
     start: AmortizedPosterior | None = None,
-    emulator_steps: int = 6000,
+    guess_steps: int = 4000,
     progress: bool = True,
     command: str = "",
 ) -> AmortizedPosterior:
@@ -49,8 +50,8 @@ def train(
         Training resumes from it if it exists.
     start : AmortizedPosterior or None
         Begin with its weights: of a network as wide and at most as deep.
-    emulator_steps : int
-        Of the emulator, which is trained first unless ``start`` has one.
+    guess_steps : int
+        Of the first guess, which is trained before the rest unless ``start`` has one.
     progress : bool
     command : str
         The command line, for the record.
@@ -63,17 +64,19 @@ def train(
     """
     simulator = Simulator.jades_pixels(model) if simulator is None else simulator
     config = TrainConfig() if config is None else config
-    network = PixelNetwork(
-        arch or Architecture(), len(model.filters.names), model.prior, model.sfh, model.cosmology
-    )
+    arch = arch or Architecture()
+    tables = None
+    if arch.guess_width:
+        tables = compress(model, rank=arch.rank, n_z=arch.n_redshifts, progress=progress)
+    network = PixelNetwork(arch, len(model.filters.names), model.prior, model.sfh, model.cosmology, tables)
     weights = None if start is None else start.weights
     fitted = weights is not None and "newton" in weights
     resumed = checkpoint is not None and Path(checkpoint).exists()
-    if network.arch.emulator_width and not (fitted or resumed):
+    if arch.guess_width and not (fitted or resumed):
         fresh = network.init(config.seed)
         fresh = fresh if weights is None else warm(fresh, weights)
-        weights = fit_emulator(
-            network, simulator, fresh, seed=config.seed + 30, steps=emulator_steps, progress=progress
+        weights = fit_guess(
+            network, simulator, fresh, seed=config.seed + 30, steps=guess_steps, progress=progress
         )
     trained = Trainer(network, simulator, config, checkpoint, start=weights).run(progress=progress)
     meta = {
@@ -103,20 +106,19 @@ def train(
         meta["start"] = {
             key: start.meta.get(key) for key in ("name", "command", "simulations", "sha256", "start")
         }
-    table = MassTable.from_grid(model.ssp)
     post = AmortizedPosterior(
         network,
         trained.weights,
         model.filters.names,
         simulator.noise,
-        table,
+        MassTable.from_grid(model.ssp),
         meta,
         model.dust,
         model.log_u,
         limits=simulator.limits,
     )
     meta["validation"] = validate(post, simulator, seed=config.seed + 10)
-    if not network.arch.emulator_width:
+    if tables is None:
         return post
     return fit_typicality(post, simulator, seed=config.seed + 20)
 

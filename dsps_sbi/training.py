@@ -190,7 +190,7 @@ class Trainer:
         muon = optax.contrib.muon(
             schedule, adam_b2=0.99, adam_learning_rate=lambda step: 0.2 * schedule(step)
         )
-        # the emulator is trained before, by itself
+        # the first guess is trained before, by itself
         rest = optax.partition({"flow": muon, "newton": optax.set_to_zero()}, _parts)
         self._optimizer = optax.chain(optax.clip_by_global_norm(config.clip), rest)
         self._step = jax.jit(self._update, donate_argnums=0)

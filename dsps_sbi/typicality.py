@@ -1,9 +1,9 @@
 """How usual are the data under training? A p-value that needs no SSPs.
 
-The network has an emulator of the forward model. The statistic is the least chi2 of the data over draws of
+The network has a compressed forward model. The statistic is the least chi2 of the data over draws of
 the flow, each with its best mass; how it is distributed for data like those of training, per number of bands
-and per S/N, is measured on mocks. The emulator's errors and the flow's are in that distribution, so that the
-p-value is honest about both.
+and per S/N, is measured on mocks. The errors of that model and of the flow are in that distribution, so that
+the p-value is honest about both.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import numpy as np
 
 from .kernels.laplace import best_mass
 from .kernels.likelihood import mean_snr
+from .table_grid import log_scale
 
 N_DRAWS = 64
 # Edges of the cells in which the statistic's distribution is tabulated
@@ -55,9 +56,8 @@ class Typicality:
 def _statistic(network, weights, u, data):
     """Least chi2 (Object,) over draws of shapes u (Object, Draw, n), as a standard normal deviate."""
     flux, sky, valid, upper, z = data
-    log_unit = network.emulate(weights, u, jnp.broadcast_to(z[:, None], u.shape[:2]))
-    # a galaxy of 10^8 solar masses: its fluxes and their squares are within float32
-    unit = 10.0 ** (log_unit + 8.0 - network.log_scale(z)[:, None, None])
+    # of a galaxy of 10^8 solar masses: its fluxes and their squares are within float32
+    unit = 10.0 ** (network.emulate(u, z) - log_scale(network.cosmology, z)[:, None, None])
     d, g = (flux / sky)[:, None], unit / sky[:, None]
     error2 = weights["newton"]["relative2"][...]
     measured = (valid & ~upper)[:, None]

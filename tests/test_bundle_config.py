@@ -25,7 +25,7 @@ from dsps_sbi.simulate import Simulator
 from dsps_sbi.train import train
 from dsps_sbi.training import TrainConfig
 
-ARCH = Architecture(width=16, n_blocks=1, n_context=8, flow_width=8, n_layers=4, n_bins=4, emulator_width=0)
+ARCH = Architecture(width=16, n_blocks=1, n_context=8, flow_width=8, n_layers=4, n_bins=4, guess_width=0)
 TRAINING = TrainConfig(steps=3, batch=64, n_z=4, n_per_z=32, pool=4, refresh=100, warmup=1)
 # one of each history and of each dust law, free parameters and fixed ones, log U fixed, free and off
 BANDS = (3, 6, 8, 17)
@@ -107,6 +107,7 @@ def test_trained_saved_and_made_again(make, toy, tmp_path, monkeypatch, name):
 
 
 def test_format_1_is_still_read():
+    later = ("guess_width", "rank", "n_redshifts")
     config = {
         "format": 1,
         "filters": ["a", "b"],
@@ -114,10 +115,10 @@ def test_format_1_is_still_read():
         "z": [0.1, 2.0],
         "prior": {"log_tau": {"low": -2.0, "high": 2.0, "of_age": False}},
         "noise": {"depth_ujy": [1.0, 2.0], "offset_dex": [0.0, 1.0], "jitter_dex": 0.1, "floor": 0.0},
-        "network": {k: v for k, v in ARCH.as_dict().items() if k not in ("emulator_width", "n_waves")},
+        "network": {k: v for k, v in ARCH.as_dict().items() if k not in later},
     }
     parts = bundle_config.from_config(config, "old")
-    assert parts.arch.emulator_width == 0
+    assert parts.arch.guess_width == 0
     assert (parts.sfh, parts.dust, parts.log_u) == (FAMILIES["delayed_tau"](), LAWS["calzetti"](), -2.0)
     assert parts.prior.marginals["log_tau"] == MARGINALS["uniform"](-2.0, 2.0)
     # what format 1 did not know is not read as if it had

@@ -8,7 +8,7 @@ from dsps_sbi.network import Architecture, PixelNetwork
 from dsps_sbi.prior import Prior
 from dsps_sbi.sfh import DelayedTau
 
-ARCH = Architecture(width=16, n_blocks=1, n_context=12, flow_width=12, n_layers=4, n_bins=4, emulator_width=0)
+ARCH = Architecture(width=16, n_blocks=1, n_context=12, flow_width=12, n_layers=4, n_bins=4, guess_width=0)
 N, DRAWS, BAND = 9, 6, 5
 NETWORK = PixelNetwork(ARCH, BAND, Prior.jades_pixels(), DelayedTau(), Cosmology.from_astropy())
 

@@ -12,7 +12,8 @@ from dsps_sbi.network import Architecture
 from dsps_sbi.train import train
 from dsps_sbi.training import TrainConfig
 
-ARCH = Architecture(width=16, n_blocks=1, n_context=8, flow_width=8, n_layers=4, n_bins=4, emulator_width=8)
+SMALL = {"width": 16, "n_blocks": 1, "n_context": 8, "flow_width": 8, "n_layers": 4, "n_bins": 4}
+ARCH = Architecture(**SMALL, guess_width=8, rank=8, n_redshifts=9)
 CONFIG = TrainConfig(steps=4, batch=64, n_z=4, n_per_z=32, pool=4, refresh=100, warmup=1, seed=7)
 
 
@@ -26,7 +27,7 @@ def trained(toy_model):
             arch=ARCH,
             config=CONFIG,
             name="quick",
-            emulator_steps=4,
+            guess_steps=4,
             progress=False,
             command="dsps-sbi train ...",
         )

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from dsps_sbi.compress import compress
 from dsps_sbi.errors import UserError
 from dsps_sbi.network import Architecture, PixelNetwork
 from dsps_sbi.simulate import Simulator
 from dsps_sbi.training import TrainConfig, Trainer, warm
 
-ARCH = Architecture(width=8, n_blocks=1, n_context=8, flow_width=8, n_layers=2, n_bins=3, emulator_width=0)
+ARCH = Architecture(width=8, n_blocks=1, n_context=8, flow_width=8, n_layers=2, n_bins=3, guess_width=0)
 CONFIG = TrainConfig(
     steps=300, batch=32, n_z=2, n_per_z=24, pool=2, refresh=150, learning_rate=5e-3, ema=0.98
 )
@@ -200,7 +201,8 @@ def test_a_deeper_network_starts_as_the_equal_of_a_shallower_one(network, three_
     np.testing.assert_allclose(
         log_q(deeper, warm(deeper.init(5), given)), log_q(network, given), rtol=1e-4, atol=1e-4
     )
-    seeing = replace(network, arch=replace(ARCH, emulator_width=6, n_waves=2))
+    tables = compress(three_bands.model, rank=4, n_z=5)
+    seeing = replace(network, arch=replace(ARCH, guess_width=6), tables=tables)
     np.testing.assert_allclose(
         log_q(seeing, warm(seeing.init(5), given)), log_q(network, given), rtol=1e-4, atol=1e-4
     )

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from dsps_sbi.bundle import load_bundle, save_bundle
+from dsps_sbi.compress import compress
 from dsps_sbi.errors import UserError
-from dsps_sbi.fit_emulator import fit_emulator
 from dsps_sbi.fit_typicality import fit_typicality, tabulate
 from dsps_sbi.match import reference_fluxes
 from dsps_sbi.training import warm
@@ -17,24 +17,22 @@ from dsps_sbi.typicality import LEVELS, Typicality
 
 
 @pytest.fixture(scope="module")
-def with_emulator(tiny_posterior, toy_simulator):
-    """A posterior whose emulator was trained, for a moment, and whose flow was not."""
+def with_model(tiny_posterior, toy_model):
+    """A posterior with a forward model of its own, whose network nobody trained."""
     network = tiny_posterior.network
-    network = dataclasses.replace(
-        network, arch=dataclasses.replace(network.arch, emulator_width=32, n_waves=4)
-    )
-    weights = fit_emulator(
-        network, toy_simulator, warm(network.init(0), tiny_posterior.weights), seed=1, steps=300, n_pool=16
-    )
+    arch = dataclasses.replace(network.arch, guess_width=8)
+    tables = compress(toy_model, rank=24, n_z=129)
+    network = dataclasses.replace(network, arch=arch, tables=tables)
+    weights = warm(network.init(0), tiny_posterior.weights)
     return dataclasses.replace(tiny_posterior, network=network, weights=weights)
 
 
 @pytest.fixture(scope="module")
-def fitted(with_emulator, toy_simulator):
+def fitted(with_model, toy_simulator):
     with pytest.MonkeyPatch.context() as patch:
         real = type(toy_simulator).table_pool
         patch.setattr(type(toy_simulator), "table_pool", lambda self, key, n: real(self, key, 8))
-        return fit_typicality(with_emulator, toy_simulator, seed=1, n_mocks=2000)
+        return fit_typicality(with_model, toy_simulator, seed=1, n_mocks=2000)
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +84,14 @@ def test_cells_with_few_mocks_borrow_from_others():
     assert table[0, 0, LEVELS.index(0.05)] == pytest.approx(1.645, abs=0.25)
 
 
-def test_a_network_without_emulator_cannot(tiny_posterior, toy_simulator):
-    with pytest.raises(UserError, match="has no emulator to tell typicality by: train it again"):
+def test_a_bundle_without_a_model_cannot(tiny_posterior, toy_simulator):
+    with pytest.raises(UserError, match="has no forward model to tell typicality by: train it again"):
         fit_typicality(tiny_posterior, toy_simulator)
 
 
-def test_command(run, fitted, with_emulator, toy, toy_model, tmp_path, monkeypatch):
-    meta = with_emulator.meta | {"reference": reference_fluxes(toy_model)}
-    folder = save_bundle(dataclasses.replace(with_emulator, meta=meta), tmp_path / "plain")
+def test_command(run, fitted, with_model, toy, toy_model, tmp_path, monkeypatch):
+    meta = with_model.meta | {"reference": reference_fluxes(toy_model)}
+    folder = save_bundle(dataclasses.replace(with_model, meta=meta), tmp_path / "plain")
     monkeypatch.setattr("dsps_sbi.match.load", lambda name: toy)
     seen = {}
 

@@ -1,8 +1,8 @@
-"""What an emulated forward model tells about an object before the network looks at it.
+"""What the forward model tells about an object before the network looks at it.
 
 Where data are good, a posterior is much narrower than the prior, and a network that has to find its place
 to a tenth of that by regression alone is the weakest part of an amortised posterior. Here a first guess is
-improved by Gauss-Newton steps on an emulator of the forward model; peak, covariance and residuals are then
+improved by Gauss-Newton steps on the compressed forward model; peak, covariance and residuals are then
 features like others. They may be wrong (another peak, a curved posterior): the flow learns by how much.
 """
 
@@ -13,11 +13,7 @@ from flax import nnx
 
 from ..kernels.laplace import laplace
 
-_N_STEPS = 2
-# ln(1+z) of one half wave of the longest of the emulator's waves: up to z = 7.6
-_LN_Z = 2.15
-# Fluxes are handed on for a galaxy of this many dex of solar masses: within float32
-_DEX = 8.0
+_N_STEPS = 4
 
 
 class Perceptron(nnx.Module):
@@ -38,24 +34,19 @@ class Perceptron(nnx.Module):
 
 
 class GaussNewton(nnx.Module):
-    """Emulator of the forward model, first guess, and the features that follow from both.
+    """First guess, and the features that follow from it.
 
     Parameters
     ----------
     n_band, n_shape : int
     n_inputs : int
         Features of the photometry, from which the first guess is made.
-    n_features : int
-        Of the shape, see :meth:`dsps_sbi.network.PixelNetwork.shape_features`.
-    width, n_waves : int
-        Hidden units; sine waves in ln(1+z) by which lines pass through the bands.
+    width : int
+        Hidden units.
     """
 
-    def __init__(self, n_band, n_shape, n_inputs, n_features, width, n_waves, *, rngs: nnx.Rngs):
-        self.n_waves = n_waves
-        self.emulator = Perceptron(n_features + 3 + 2 * n_waves, width, n_band, rngs=rngs)
+    def __init__(self, n_band, n_shape, n_inputs, width, *, rngs: nnx.Rngs):
         self.guess = Perceptron(n_inputs, width, n_shape, rngs=rngs)
-        self.scatter_dex = nnx.Param(jnp.zeros(n_band))
         self.relative2 = nnx.Param(jnp.full(n_band, 0.05**2, jnp.float32))
 
     @staticmethod
@@ -63,21 +54,7 @@ class GaussNewton(nnx.Module):
         """Number of features that a call makes."""
         return n_band + 5 * n_shape + n_shape * (n_shape - 1) // 2 + 1
 
-    def emulate(self, features, z, universe_gyr):
-        """log10 (..., Band) of flux [uJy] times distance^2 [Mpc^2] / (1+z) per solar mass formed.
-
-        Parameters
-        ----------
-        features : array (..., n_features)
-        z, universe_gyr : array (...)
-        """
-        log_z = jnp.log1p(z)[..., None]
-        waves = jnp.arange(1, self.n_waves + 1) * (np.pi / _LN_Z) * log_z
-        place = jnp.concatenate([log_z, 0.25 * z[..., None], 0.2 * universe_gyr[..., None]], axis=-1)
-        x = jnp.clip(jnp.concatenate([features, place], axis=-1), -6.0, 6.0)
-        return self.emulator(jnp.concatenate([x, jnp.sin(waves), jnp.cos(waves)], axis=-1))
-
-    def __call__(self, inputs, data, log_scale, shape_features, universe_gyr):
+    def __call__(self, inputs, data, log_scale, table, log_light):
         """Features (Object, n_out) of data, without gradients.
 
         Parameters
@@ -87,23 +64,24 @@ class GaussNewton(nnx.Module):
             flux, sky [uJy], valid, upper (Object, Band) and z (Object,).
         log_scale : array (Object,)
             log10 of distance^2 / (1+z).
-        shape_features : callable
-            Age of the Universe () and u (n_shape,) to features (n_features,).
-        universe_gyr : array (Object,)
+        table : callable
+            Redshift () to what ``log_light`` needs to know of it.
+        log_light : callable
+            u (n_shape,) and a table to log10 fluxes (Band,) at unit distance^2 / (1+z).
         """
         flux, sky, valid, upper, z = data
         unit = jnp.where(valid, sky, 1.0)
         # a limit says that there is little flux: as good as a measurement of none
         seen = jnp.where(valid & ~upper, flux, 0.0) / unit
-        start = jnp.clip(self.guess(inputs), -3.0, 3.0)
+        start = jax.lax.stop_gradient(jnp.clip(self.guess(inputs), -3.0, 3.0))
 
-        def one(start, seen, unit, valid, z, log_scale, age):
-            def log_light(u):
-                return self.emulate(shape_features(age, u), z, age) + _DEX - log_scale - jnp.log10(unit)
+        def one(start, seen, unit, valid, z, log_scale):
+            own, in_units = table(z), -log_scale - jnp.log10(unit)
+            return laplace(
+                lambda u: log_light(u, own) + in_units, start, seen, valid, self.relative2[...], _N_STEPS
+            )
 
-            return laplace(log_light, start, seen, valid, self.relative2[...], _N_STEPS)
-
-        each = jax.vmap(one)(start, seen, unit, valid, z, log_scale, universe_gyr)
+        each = jax.vmap(one)(start, seen, unit, valid, z, log_scale)
         peak, step, covariance, residual = each
         sigma = jnp.sqrt(jnp.diagonal(covariance, axis1=1, axis2=2))
         row, column = np.tril_indices(start.shape[1], -1)

@@ -1,4 +1,8 @@
-"""Gauss-Newton steps to the peak of a posterior, and the normal distribution about it."""
+"""Damped Gauss-Newton steps to the peak of a posterior, and the normal distribution about it.
+
+The damping is that of Levenberg (1944, Q. Appl. Math. 2, 164) and Marquardt (1963, SIAM J. Appl. Math.
+11, 431): a step that makes things worse is not taken, and the next one is shorter.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +14,8 @@ _STEP, _REACH = 1.0, 4.0
 _N_MASS = 6
 # Weak precision of ln mass: no band may be left
 _LEAST = 1e-2
+# Damping at first, and its factors after a step that was taken and one that was not
+_DAMPING, _LESS, _MORE = 0.03, 0.1, 10.0
 
 
 def best_mass(data, light, counted, relative2, n_rounds=_N_MASS):
@@ -47,7 +53,7 @@ def laplace(log_light, start, data, counted, relative2, n_steps):
     relative2 : array (Band,)
         Relative variance of the model's fluxes.
     n_steps : int
-        Steps before the last evaluation; each at most one prior standard deviation long.
+        Steps; each at most one prior standard deviation long.
 
     Returns
     -------
@@ -60,11 +66,12 @@ def laplace(log_light, start, data, counted, relative2, n_steps):
         (data - model) / sigma at the peak, 0 where not counted.
     """
     n = len(start)
-    slopes = jax.jacfwd(lambda u: (log_light(u),) * 2, has_aux=True)
     prior = jnp.diag(jnp.full(n + 1, 1.0).at[n].set(_LEAST))
 
     def at(u):
-        slope, log_flux = slopes(u)
+        log_flux, push = jax.linearize(log_light, u)
+        # tangents along the first axis: along the last one loops over bands would be short ones
+        slope = jax.vmap(push)(jnp.eye(n, dtype=u.dtype)).T
         light = 10.0 ** jnp.clip(log_flux, -30.0, 30.0)
         model = best_mass(data, light, counted, relative2) * light
         weight = jax.lax.rsqrt(1.0 + relative2 * model**2)
@@ -72,15 +79,24 @@ def laplace(log_light, start, data, counted, relative2, n_steps):
         # d model / d (u, ln mass) in units of sigma
         slope = jnp.concatenate([_LN10 * slope, jnp.ones_like(slope[:, :1])], axis=1)
         slope = jnp.where(counted[:, None], slope * (model * weight)[:, None], 0.0)
-        covariance = jnp.linalg.inv(slope.T @ slope + prior)
         # one wild band must not rule the step
         pull = slope.T @ jnp.clip(residual, -20.0, 20.0) - jnp.append(u, 0.0)
-        return (covariance @ pull)[:n], covariance[:n, :n], residual
+        return slope.T @ slope + prior, pull, residual
 
-    def go(u, _):
-        step = at(u)[0]
+    def badness(u, residual):
+        return jnp.sum(residual**2) + jnp.sum(u**2)
+
+    def go(carry, _):
+        u, (hessian, pull, residual), damping = carry
+        step = jnp.linalg.solve(hessian + damping * jnp.diag(jnp.diag(hessian)), pull)[:n]
         length = jnp.linalg.norm(step)
-        return jnp.clip(u + step * jnp.minimum(1.0, _STEP / jnp.maximum(length, 1e-6)), -_REACH, _REACH), None
+        new = jnp.clip(u + step * jnp.minimum(1.0, _STEP / jnp.maximum(length, 1e-6)), -_REACH, _REACH)
+        there = at(new)
+        better = badness(new, there[2]) < badness(u, residual)
+        u, here = jax.tree.map(lambda a, b: jnp.where(better, a, b), (new, there), (u, carry[1]))
+        return (u, here, damping * jnp.where(better, _LESS, _MORE)), None
 
-    peak = jax.lax.scan(go, start, length=n_steps)[0]
-    return peak, *at(peak)
+    first = start, at(start), jnp.full((), _DAMPING, start.dtype)
+    (peak, (hessian, pull, residual), _), _ = jax.lax.scan(go, first, length=n_steps)
+    covariance = jnp.linalg.inv(hessian)
+    return peak, (covariance @ pull)[:n], covariance[:n, :n], residual

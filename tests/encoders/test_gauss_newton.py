@@ -15,21 +15,28 @@ VALID[:, :3] = True
 UPPER = np.zeros((N, BAND), bool)
 Z = np.linspace(0.2, 6.0, N, dtype=np.float32)
 X = RNG.normal(size=(N, INPUTS)).astype(np.float32)
-AGE = np.linspace(12.0, 1.0, N, dtype=np.float32)
 SCALE = np.full(N, 7.0, np.float32)
 
 
-def shape_features(age, u):
-    return jnp.concatenate([u, jnp.sin(u), age[..., None] / 10.0], axis=-1)
+SLOPES = RNG.normal(size=(BAND, SHAPE)).astype(np.float32) * 0.3
 
 
-GRAPH, WEIGHTS = nnx.split(GaussNewton(BAND, SHAPE, INPUTS, 2 * SHAPE + 1, 16, 4, rngs=nnx.Rngs(3)))
+def table(z):
+    """What stands for a forward model: colours that depend on redshift."""
+    return 0.2 * jnp.sin(z + jnp.arange(BAND))
+
+
+def log_light(u, own):
+    return own + SLOPES @ u - 0.03 * (SLOPES @ u) ** 2
+
+
+GRAPH, WEIGHTS = nnx.split(GaussNewton(BAND, SHAPE, INPUTS, 16, rngs=nnx.Rngs(3)))
 
 
 @jax.jit
 def get(weights, flux, sky, valid, upper):
     data = (flux, sky, valid, upper, jnp.asarray(Z))
-    return nnx.merge(GRAPH, weights)(X, data, SCALE, shape_features, jnp.asarray(AGE))
+    return nnx.merge(GRAPH, weights)(X, data, SCALE, table, log_light)
 
 
 def test_as_many_as_stated_and_no_gradient():
@@ -40,18 +47,18 @@ def test_as_many_as_stated_and_no_gradient():
     assert all(np.all(np.asarray(g) == 0.0) for g in jax.tree.leaves(gradient))
 
 
-def test_steps_reach_the_galaxy_that_the_emulator_made():
-    """Noise-free fluxes of the emulator's own: nothing is left of them."""
-    module = nnx.merge(GRAPH, WEIGHTS)
+def test_steps_reach_the_galaxy_that_the_model_made():
+    """Noise-free fluxes of the model's own: nothing is left of them."""
     u = (0.3 * RNG.normal(size=(N, SHAPE))).astype(np.float32)
-    log_flux = module.emulate(shape_features(jnp.asarray(AGE), u), jnp.asarray(Z), jnp.asarray(AGE))
-    flux = np.asarray(10.0 ** (log_flux + 8.0 - SCALE[:, None]))
-    start = get(WEIGHTS, FLUX, SKY, np.ones_like(VALID), UPPER)[:, BAND : BAND + SHAPE]
+    log_flux = np.stack([log_light(one, table(z)) for one, z in zip(u, Z, strict=True)])
+    flux = (10.0 ** (log_flux - SCALE[:, None])).astype(np.float32)
     sky = (0.02 * flux).astype(np.float32)
-    out = get(WEIGHTS, flux, sky, np.ones_like(VALID), UPPER)
-    np.testing.assert_array_equal(start, out[:, BAND : BAND + SHAPE])
-    residual = np.sinh(2.0 * np.asarray(out[:, :BAND]))
-    assert np.median(np.abs(residual)) < 0.5 < np.abs(flux / sky).min()
+    out = np.asarray(get(WEIGHTS, flux, sky, np.ones_like(VALID), UPPER))
+    residual = np.sinh(2.0 * out[:, :BAND])
+    peak = out[:, BAND + SHAPE : BAND + 2 * SHAPE]
+    assert np.median(np.abs(residual)) < 0.3
+    # five bands and a free mass for three colours: the prior pulls a little
+    assert np.median(np.abs(peak - u)) < 0.15 < np.median(np.abs(u))
 
 
 @pytest.mark.parametrize("junk", [np.nan, np.inf, 1e38, -1.0, 0.0])

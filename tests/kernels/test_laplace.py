@@ -81,8 +81,26 @@ def test_bands_that_do_not_count_do_not_matter():
 def test_without_data_it_is_the_prior():
     start = np.array([0.5, -0.2, 0.1], np.float32)
     peak, step, covariance, _ = run(
-        start, np.zeros(N_BAND, np.float32), ~ALL, np.zeros(N_BAND, np.float32), n_steps=2
+        start, np.zeros(N_BAND, np.float32), ~ALL, np.zeros(N_BAND, np.float32), n_steps=4
     )
     np.testing.assert_allclose(peak, 0.0, atol=1e-6)
     np.testing.assert_allclose(covariance, np.eye(N), atol=1e-6)
     assert jnp.abs(step).max() < 1e-6
+
+
+def test_steps_that_make_things_worse_are_not_taken():
+    """Light that saturates: whole Gauss-Newton steps overshoot and swing."""
+
+    def saturating(u):
+        return LEVEL + jnp.tanh(2.0 * SLOPES @ u)
+
+    truth = np.array([0.9, -0.8, 0.7], np.float32)
+    data = (10.0 ** np.asarray(saturating(truth)) * 40.0).astype(np.float32)
+    relative2, start = np.full(N_BAND, 1e-4, np.float32), np.array([-0.8, 0.8, -0.8], np.float32)
+    fit = jax.jit(partial(laplace, saturating), static_argnames="n_steps")
+    badness = []
+    for n_steps in range(0, 13, 2):
+        peak, _, _, residual = fit(start, data, ALL, relative2, n_steps=n_steps)
+        badness.append(float(np.sum(np.square(residual)) + np.sum(np.square(peak))))
+    assert np.all(np.diff(badness) <= 1e-3 * badness[0]), badness
+    assert badness[-1] < 0.05 * badness[0], badness

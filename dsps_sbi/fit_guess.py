@@ -1,0 +1,73 @@
+"""Train the first guess that Gauss-Newton steps start from, before the flow."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import optax
+import optax.contrib
+from tqdm.auto import tqdm
+
+_N_Z, _PER_Z = 64, 24
+
+
+def fit_guess(
+    network, simulator, weights, *, seed=0, steps=4000, n_pool=384, learning_rate=1e-2, progress=False
+):
+    """Train what :class:`~dsps_sbi.encoders.gauss_newton.GaussNewton` has of its own.
+
+    Parameters
+    ----------
+    network : PixelNetwork
+    simulator : Simulator
+    weights : pytree
+        All other weights stay as they are.
+    seed, steps : int
+        Batches of 1536 mocks, half of them below any S/N cut.
+    n_pool : int
+        Redshifts of the mocks.
+    learning_rate : float
+        Peak rate of Muon.
+    progress : bool
+
+    Returns
+    -------
+    pytree
+        Weights, with the relative variance of the model's fluxes among them.
+    """
+    pool_key, key = jax.random.split(jax.random.key(seed))
+    pool = simulator.table_pool(pool_key, n_pool)
+
+    def loss(weights, key):
+        mocks = simulator.draw(key, pool, _N_Z, _PER_Z)
+        return jnp.mean((network.guess(weights, *mocks.data) - mocks.u[:, :-1]) ** 2)
+
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, learning_rate, steps // 20 + 1, steps, 1e-3 * learning_rate
+    )
+    muon = optax.contrib.muon(schedule, adam_b2=0.99, adam_learning_rate=lambda step: 0.2 * schedule(step))
+    optimiser = optax.chain(optax.clip_by_global_norm(1.0), muon)
+
+    @partial(jax.jit, donate_argnums=0)
+    def step(carry, key):
+        part, state = carry
+        gradient = jax.grad(lambda part: loss(replaced(weights, part), key))(part)
+        updates, state = optimiser.update(gradient, state, part)
+        return optax.apply_updates(part, updates), state
+
+    part = jax.tree.map(jnp.copy, weights["newton"])
+    carry = part, optimiser.init(part)
+    for i in tqdm(range(steps), desc="first guess", disable=not progress, unit="step"):
+        carry = step(carry, jax.random.fold_in(key, i))
+    part = carry[0]
+    error2 = (jnp.log(10.0) * network.tables.scatter_dex) ** 2
+    part["relative2"].set_value(simulator.noise.floor**2 + error2)
+    return replaced(weights, part)
+
+
+def replaced(weights, newton):
+    """Weights with another first guess."""
+    # mapping makes the copy that is changed
+    weights = jax.tree.map(lambda leaf: leaf, weights)
+    weights["newton"] = newton
+    return weights
