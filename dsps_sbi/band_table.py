@@ -248,6 +248,16 @@ def _attenuated(light, magnitudes):
     return total
 
 
+def split_shape(theta, sfh, dust):
+    """SFH parameters (..., n), [M/H] (...), and A_V (...) out of a model's parameters (..., Param).
+
+    For a dust law with n free parameters A_V comes with these, as (..., 1 + n).
+    """
+    n, n_dust = len(sfh.names), len(free_names(dust))
+    av = theta[..., n + 1 : n + 2 + n_dust] if n_dust else theta[..., n + 1]
+    return theta[..., :n], theta[..., n], av
+
+
 def shape_fluxes(table: BandTable, sfh, theta, log_u=None):
     """As :func:`fast_fluxes`, from all parameters of a model but the mass, in their order.
 
@@ -259,8 +269,5 @@ def shape_fluxes(table: BandTable, sfh, theta, log_u=None):
     log_u : array (LogU,) or None
         Nodes of the free ionisation parameter.
     """
-    n = len(sfh.names)
-    n_dust = 0 if table.dust is None else len(free_names(table.dust))
-    av = theta[..., n + 1 : n + 2 + n_dust] if n_dust else theta[..., n + 1]
     gas = None if log_u is None else metallicity_weights(theta[..., -1], log_u)
-    return fast_fluxes(table, sfh, theta[..., :n], theta[..., n], av, gas)
+    return fast_fluxes(table, sfh, *split_shape(theta, sfh, table.dust), gas)

@@ -5,8 +5,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import optax
-import optax.contrib
 from tqdm.auto import tqdm
+
+from .muon import muon
 
 _N_Z, _PER_Z = 64, 24
 
@@ -42,11 +43,7 @@ def fit_guess(
         mocks = simulator.draw(key, pool, _N_Z, _PER_Z)
         return jnp.mean((network.guess(weights, *mocks.data) - mocks.u[:, :-1]) ** 2)
 
-    schedule = optax.warmup_cosine_decay_schedule(
-        0.0, learning_rate, steps // 20 + 1, steps, 1e-3 * learning_rate
-    )
-    muon = optax.contrib.muon(schedule, adam_b2=0.99, adam_learning_rate=lambda step: 0.2 * schedule(step))
-    optimiser = optax.chain(optax.clip_by_global_norm(1.0), muon)
+    optimiser = optax.chain(optax.clip_by_global_norm(1.0), muon(learning_rate, steps // 20 + 1, steps))
 
     @partial(jax.jit, donate_argnums=0)
     def step(carry, key):

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .band_table import BandTable, shape_fluxes, table_builder
-from .by_metallicity import FEWEST, fluxes_in_blocks
+from .band_table import BandTable, shape_fluxes, split_shape, table_builder
 from .cosmology import Cosmology
 from .dust import LAWS, Calzetti, DustLaw, birth_age, free_names, is_plain
 from .errors import UserError
@@ -217,9 +216,7 @@ class GalaxyModel:
 
         For a dust law with n free parameters A_V comes with these, as (..., 1 + n).
         """
-        n, n_dust = len(self.sfh.names), len(free_names(self.dust))
-        av = theta[..., n + 1 : n + 2 + n_dust] if n_dust else theta[..., n + 1]
-        return theta[..., :n], theta[..., n], av, theta[..., -1]
+        return *split_shape(theta, self.sfh, self.dust), theta[..., -1]
 
     @property
     def log_u_nodes(self) -> jax.Array | None:
@@ -239,12 +236,7 @@ class GalaxyModel:
         array (Object, Band)
             f_nu [uJy]; NaN for bands that are missing, see :meth:`coverage`.
         """
-        arguments = table, self.sfh, theta[:, :-1]
-        if len(theta) < FEWEST:
-            flux = shape_fluxes(*arguments, self.log_u_nodes)
-        else:
-            flux = fluxes_in_blocks(*arguments, self.split(theta)[1], self.log_u_nodes)
-        flux = flux * 10.0 ** theta[:, -1:]
+        flux = shape_fluxes(table, self.sfh, theta[:, :-1], self.log_u_nodes) * 10.0 ** theta[:, -1:]
         return flux if self.sees_all else self._without_missing(flux, table.z)
 
     def _rest_light(self, theta, z):

@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import optax.contrib
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from tqdm.auto import tqdm
 
 from .errors import UserError
 from .io.atomic import atomic_path
+from .muon import muon
 from .network import PixelNetwork
 from .simulate import Simulator
 
@@ -179,19 +179,9 @@ class Trainer:
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.every_s = every_s
         self.start = start
-        schedule = optax.warmup_cosine_decay_schedule(
-            0.0,
-            config.learning_rate,
-            min(config.warmup, config.steps // 10 + 1),
-            config.steps,
-            1e-3 * config.learning_rate,
-        )
-        # Muon (Jordan et al. 2024): at equal numbers of mocks its loss ends well below that of Adam
-        muon = optax.contrib.muon(
-            schedule, adam_b2=0.99, adam_learning_rate=lambda step: 0.2 * schedule(step)
-        )
+        flow = muon(config.learning_rate, min(config.warmup, config.steps // 10 + 1), config.steps)
         # the first guess is trained before, by itself
-        rest = optax.partition({"flow": muon, "newton": optax.set_to_zero()}, _parts)
+        rest = optax.partition({"flow": flow, "newton": optax.set_to_zero()}, _parts)
         self._optimizer = optax.chain(optax.clip_by_global_norm(config.clip), rest)
         self._step = jax.jit(self._update, donate_argnums=0)
 
