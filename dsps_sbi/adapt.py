@@ -13,7 +13,7 @@ from jax.scipy.special import gammaln, logsumexp
 from jax.scipy.stats import norm
 
 from .kernels.psis import systematic_resample
-from .weigh import Weighed, Weigher, branch
+from .weighing import BaseWeigher, Weighed, branch
 
 N_ROUNDS = 3
 N_KERNEL, N_FLOW = 900, 100
@@ -66,12 +66,13 @@ def _student(distance2, n):
     return log_norm - half * jnp.log1p(distance2 / _NU)
 
 
-def _whiten(factor, u):
+def whiten(factor, u):
     """Coordinates (Object, Draw, n) in units of the Cholesky factor."""
     return jnp.swapaxes(jax.scipy.linalg.solve_triangular(factor, jnp.swapaxes(u, 1, 2), lower=True), 1, 2)
 
 
-def _pool(u, log_weight):
+@jax.jit
+def pool(u, log_weight):
     """The best N_DRAWS of some draws, or all of them and zeros of no weight."""
     n = min(N_DRAWS, log_weight.shape[1])
     log_weight, index = jax.lax.top_k(jnp.where(jnp.isnan(log_weight), -jnp.inf, log_weight), n)
@@ -82,18 +83,18 @@ def _pool(u, log_weight):
     return jnp.pad(u, (*more, (0, 0))), jnp.pad(log_weight, more, constant_values=-jnp.inf)
 
 
-def adapt(weigher: Weigher, weights, data, table, keys, u, log_weight) -> Weighed:
+def adapt(weigher: BaseWeigher, weights, data, table, keys, u, log_weight) -> Weighed:
     """Rounds of adapted importance sampling; traceable.
 
     Parameters
     ----------
-    weigher : Weigher
+    weigher : BaseWeigher
     weights, data, table
-        As for :meth:`~dsps_sbi.weigh.Weigher.propose`.
+        As for :meth:`~dsps_sbi.weighing.BaseWeigher.propose`.
     keys : array of keys (Object,)
-    u : array (Object, Draw, Param - 1)
-        Shapes that the network proposed.
-    log_weight : array (Object, Draw)
+    u : array (Object, N_DRAWS, Param - 1)
+        Shapes to start from, of :func:`pool`.
+    log_weight : array (Object, N_DRAWS)
 
     Returns
     -------
@@ -106,13 +107,13 @@ def adapt(weigher: Weigher, weights, data, table, keys, u, log_weight) -> Weighe
     per_draw = jax.tree.map(lambda a: a[:, None], condition)
     width = (4.0 / (n + 2.0) / _N_CENTRES) ** (1.0 / (n + 4.0))
 
-    def one_round(pool, i):
+    def one_round(before, i):
         keys_of = [branch(branch(keys, i), j) for j in range(6)]
-        u, log_weight = pool
+        u, log_weight = before
         soft = temper(log_weight)
         factor = width * moments(u, soft)[1]
         index = systematic_resample(jax.vmap(jax.random.uniform)(keys_of[0]), soft, _N_CENTRES)
-        centres = _whiten(factor, jnp.take_along_axis(u, index[..., None], axis=1))
+        centres = whiten(factor, jnp.take_along_axis(u, index[..., None], axis=1))
         which = jax.vmap(lambda k: jax.random.randint(k, (N_KERNEL, 1), 0, _N_CENTRES))(keys_of[1])
         step = jax.vmap(lambda k: jax.random.normal(k, (N_KERNEL, n)))(keys_of[2])
         spread = jax.vmap(lambda k: jax.random.chisquare(k, _NU, shape=(N_KERNEL, 1)))(keys_of[3])
@@ -120,7 +121,7 @@ def adapt(weigher: Weigher, weights, data, table, keys, u, log_weight) -> Weighe
         noise = jax.vmap(lambda k: jax.random.normal(k, (N_FLOW, n)))(keys_of[4])
         flow, _ = network.draw_shape(weights, condition, noise)
         u = jnp.concatenate([jnp.einsum("oij,odj->odi", factor, white), flow], axis=1)
-        white = jnp.concatenate([white, _whiten(factor, flow)], axis=1)
+        white = jnp.concatenate([white, whiten(factor, flow)], axis=1)
         distance2 = jnp.sum((white[:, :, None] - centres[:, None]) ** 2, axis=-1)
         log_det = jnp.log(jnp.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
         log_kernel = logsumexp(_student(distance2, n), axis=-1) - jnp.log(_N_CENTRES) - log_det[:, None]
@@ -135,5 +136,5 @@ def adapt(weigher: Weigher, weights, data, table, keys, u, log_weight) -> Weighe
         log_weight = jnp.where(jnp.isnan(log_weight), -jnp.inf, log_weight)
         return (u, log_weight), weigher.with_mass(u, share, grid, cdf)
 
-    (_, log_weight), u = jax.lax.scan(one_round, _pool(u, log_weight), jnp.arange(N_ROUNDS))
+    (_, log_weight), u = jax.lax.scan(one_round, (u, log_weight), jnp.arange(N_ROUNDS))
     return Weighed.of(u[-1], log_weight)

@@ -29,7 +29,7 @@ class Answers:
     ess : ndarray (Object,)
         Effective number of draws of the weights or chains; NaN where unweighted.
     pareto_k, log_evidence : ndarray (Object,)
-        Of the last weights, see :class:`~dsps_sbi.weigh.Weighed`; NaN where unweighted.
+        Of the last weights, see :class:`~dsps_sbi.weighing.Weighed`; NaN where unweighted.
     r_hat : ndarray (Object,)
         Of chains; NaN without.
     ppc_p : ndarray (Object,)
@@ -97,7 +97,10 @@ class Answerer:
         return None if self.weigher is None else self.weigher.model.band_table(z, trim=trim)
 
     def start(self, data, table, ids, key, n_draws):
-        """Begin with a batch; returns before it is done. Arguments as :meth:`Weigher.answer`'s."""
+        """Begin with a batch; returns before it is done.
+
+        Arguments as for :meth:`~dsps_sbi.weighing.BaseWeigher.answer`.
+        """
         data = tuple(jnp.asarray(a) for a in data)
         ids = jnp.asarray(ids, jnp.uint32)
         if self.weigher is None:

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .dust import DustLaw, birth_age, free_names, is_plain
-from .kernels import screen as kernel
+from .kernels import chebyshev
 from .kernels.csp import metallicity_weights
+from .kernels.screen import range_of
 from .sfh import mass_weights
 
 # Ages of a trimmed table come in multiples of this: few shapes, hence few compilations
@@ -47,7 +48,7 @@ class WholeLayer:
     ----------
     flux : array (Met' * Sub * Band, Age')
         uJy per solar mass formed, IGM included, dust not: the light times each of the Sub Lagrange
-        polynomials of :mod:`dsps_sbi.kernels.screen`. Age' are the first ages of the SSPs, as many as
+        polynomials of :mod:`dsps_sbi.kernels.chebyshev`. Age' are the first ages of the SSPs, as many as
         have such light; Met' is Met, or LogU * Met.
     of_log_u : bool
         Whether it is what each log U adds.
@@ -148,10 +149,10 @@ def table_builder(
         band = weights(z)
         # a plain law is exponential in its own A(lambda), the best coordinate that there is
         coordinate = dust(rest) if plain else jnp.log(rest)
-        middle, half = kernel.range_of(coordinate, band, n_pixel)
+        middle, half = range_of(coordinate, band, n_pixel)
         x = (coordinate - middle[:, None]) / half[:, None]
-        nodes = middle + half * jnp.asarray(kernel.nodes(n_sub), jnp.float32)[:, None]
-        pieces = (kernel.lagrange(x, n_sub) * band).reshape(-1, len(rest_aa))
+        nodes = middle + half * jnp.asarray(chebyshev.nodes(n_sub), jnp.float32)[:, None]
+        pieces = (chebyshev.lagrange(x, n_sub) * band).reshape(-1, len(rest_aa))
         layers = [WholeLayer(_through(pieces, light[:, :n_age]))]
         if gas is not None:
             layers.append(WholeLayer(_through(pieces, gas), True))

@@ -8,6 +8,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .band_table import shape_fluxes
+from .errors import UserError
 from .kernels.low_rank import low_rank
 from .table_grid import DEX, TableGrid, log_scale
 
@@ -33,7 +34,16 @@ def compress(model, *, rank=32, n_z=257, progress=False) -> TableGrid:
     -------
     TableGrid
         Its ``scatter_dex`` measured between the redshifts of its grid, on galaxies of the prior.
+
+    Raises
+    ------
+    UserError
+        For a rank below 1 or fewer than two redshifts.
     """
+    if rank < 1 or n_z < 2:
+        raise UserError(
+            f"compression to rank {rank} at {n_z} redshifts: give at least 1 and 2, better 32 and 257"
+        )
     low, high = model.prior.z
     z = np.clip(np.expm1(np.linspace(*np.log1p([low, high]), n_z)), low, high)
     tables = [

@@ -15,12 +15,12 @@ _N_Z, _PER_Z = 64, 24
 def fit_guess(
     network, simulator, weights, *, seed=0, steps=4000, n_pool=384, learning_rate=1e-2, progress=False
 ):
-    """Train what :class:`~dsps_sbi.encoders.gauss_newton.GaussNewton` has of its own.
+    """Train the part ``newton`` of a network, which maps features to a first guess.
 
     Parameters
     ----------
-    network : PixelNetwork
-    simulator : Simulator
+    network : PixelNetwork or SpectrumNetwork
+    simulator : Simulator or SpectrumSimulator
     weights : pytree
         All other weights stay as they are.
     seed, steps : int
@@ -34,7 +34,7 @@ def fit_guess(
     Returns
     -------
     pytree
-        Weights, with the relative variance of the model's fluxes among them.
+        Weights.
     """
     pool_key, key = jax.random.split(jax.random.key(seed))
     pool = simulator.table_pool(pool_key, n_pool)
@@ -56,7 +56,12 @@ def fit_guess(
     carry = part, optimiser.init(part)
     for i in tqdm(range(steps), desc="first guess", disable=not progress, unit="step"):
         carry = step(carry, jax.random.fold_in(key, i))
-    part = carry[0]
+    return replaced(weights, carry[0])
+
+
+def with_variance(network, simulator, weights):
+    """Weights with the relative variance (Band,) of noise and compressed model, which steps count with."""
+    part = jax.tree.map(lambda leaf: leaf, weights["newton"])
     error2 = (jnp.log(10.0) * network.tables.scatter_dex) ** 2
     part["relative2"].set_value(simulator.noise.floor**2 + error2)
     return replaced(weights, part)

@@ -1,7 +1,7 @@
 """Encoder and flow put together: photometry to a posterior over the model's parameters."""
 
 from dataclasses import asdict, dataclass
-from functools import partial
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +10,13 @@ from flax import nnx
 from .band_table import shape_fluxes
 from .cosmology import Cosmology
 from .encoders.gauss_newton import GaussNewton
-from .encoders.photometry import PhotometryEncoder, features
-from .flows import MassGuide, PixelFlow
+from .encoders.photometry import features
+from .encoders.residual import ResidualEncoder
+from .flow_network import FlowNetwork, n_flow_features
+from .flows import PixelFlow
 from .prior import Prior
 from .sfh import StarFormationHistory
 from .table_grid import FAINTEST, TableGrid, log_scale
-
-# Lookback times [Gyr] of the star formation that sets mass-to-light ratios
-_LOOKBACKS_GYR = (0.01, 0.1, 1.0)
 
 
 @dataclass(frozen=True)
@@ -54,21 +53,19 @@ class Architecture:
 
 class _Layers(nnx.Module):
     def __init__(self, arch: Architecture, n_band: int, n_shape: int, *, rngs: nnx.Rngs):
-        n_inputs, n_features = 5 * n_band + 6, 2 * n_shape + len(_LOOKBACKS_GYR) + 2
-        n_more = 0
+        n_inputs, n_more = 5 * n_band + 6, 0
         if arch.guess_width:
             self.newton = GaussNewton(n_band, n_shape, n_inputs, arch.guess_width, rngs=rngs)
             n_more = GaussNewton.n_out(n_band, n_shape)
-        self.encoder = PhotometryEncoder(
+        self.encoder = ResidualEncoder(
             n_inputs + n_more, arch.width, arch.n_blocks, arch.n_context, rngs=rngs
         )
-        self.flow = PixelFlow(
-            n_shape, arch.n_context, arch.flow_width, arch.n_layers, arch.n_bins, n_features, rngs=rngs
-        )
+        sizes = arch.n_context, arch.flow_width, arch.n_layers, arch.n_bins
+        self.flow = PixelFlow(n_shape, *sizes, n_flow_features(n_shape), rngs=rngs)
 
 
 @dataclass(frozen=True, eq=False)
-class PixelNetwork:
+class PixelNetwork(FlowNetwork):
     """The network's structure; its weights are a separate pytree, passed to every method.
 
     Parameters
@@ -90,26 +87,11 @@ class PixelNetwork:
     cosmology: Cosmology
     tables: TableGrid | None = None
 
-    def init(self, seed: int):
-        """Fresh weights: an nnx state."""
-        return nnx.split(self._layers(seed))[1]
+    # median over the prior, mass formed above luminosity in uJy Mpc^2
+    log_mass_to_light: ClassVar[float] = 2.3
 
     def _layers(self, seed=0):
         return _Layers(self.arch, self.n_band, len(self.prior.names) - 1, rngs=nnx.Rngs(seed))
-
-    def _merge(self, weights):
-        return nnx.merge(nnx.graphdef(nnx.eval_shape(self._layers)), weights)
-
-    def shape_features(self, universe_gyr, u):
-        """What sets mass-to-light ratios, from shape coordinates u (..., n_shape)."""
-        theta = self.prior.from_normal(u, universe_gyr)
-        params = theta[..., : len(self.sfh.names)]
-        young = [self.sfh.fraction_younger(params, jnp.float32(t), universe_gyr) for t in _LOOKBACKS_GYR]
-        age = self.sfh.mean_age(params, universe_gyr)
-        columns = [jnp.log10(jnp.maximum(f, 1e-6)) / 2.0 for f in young]
-        columns += [jnp.log10(jnp.maximum(age, 1e-4)), young[-1]]
-        centred = 2.0 * jax.scipy.special.ndtr(u) - 1.0
-        return jnp.concatenate([u, centred, jnp.stack(columns, axis=-1)], axis=-1)
 
     def table(self, z):
         """Compressed table of redshift z ()."""
@@ -162,56 +144,3 @@ class PixelNetwork:
             more = layers.newton(inputs, data, scale, self.table, self.log_light)
             inputs = jnp.concatenate([inputs, more], axis=-1)
         return layers.flow.hoist(layers.encoder(inputs)), log_lum, universe
-
-    def _flow(self, weights, condition):
-        hoisted, log_lum, universe = condition
-        mass = self.prior.marginals["log_mass_formed"]
-        # log luminosity is in uJy Mpc^2: 2.3 is the median over the prior of log formed mass above it
-        guide = MassGuide(log_lum + 2.3, partial(self.shape_features, universe), mass.low, mass.high)
-        return self._merge(weights).flow, hoisted, guide
-
-    def log_prob(self, weights, condition, u):
-        """Log density q(u | data) (Object,) of normal coordinates u (Object, Param)."""
-        flow, hoisted, guide = self._flow(weights, condition)
-        return flow.distribution(hoisted, guide).log_prob(u)
-
-    def draw(self, weights, condition, noise):
-        """Draws and their log q, from standard normal noise.
-
-        Parameters
-        ----------
-        condition : pytree
-        noise : array (Object, Draw, Param)
-
-        Returns
-        -------
-        u : array (Object, Draw, Param)
-        log_q : array (Object, Draw)
-        """
-        return self._push(weights, condition, noise, slice(None))
-
-    def draw_shape(self, weights, condition, noise):
-        """As :meth:`draw` for everything but the mass: noise and u are (Object, Draw, Param - 1).
-
-        The mass is the flow's last layer, so that log q is the exact marginal density.
-        """
-        return self._push(weights, condition, noise, slice(-1))
-
-    def log_prob_shape(self, weights, condition, u):
-        """Marginal log q (Object,) of the shape coordinates u (Object, Param - 1)."""
-        flow, hoisted, guide = self._flow(weights, condition)
-        log_q = jnp.zeros(u.shape[:-1])
-        for layer in flow.bijectors(hoisted, guide)[-2::-1]:
-            u, log_det = layer.inverse_and_log_det(u)
-            log_q = log_q + log_det
-        return log_q + jnp.sum(jax.scipy.stats.norm.logpdf(u), axis=-1)
-
-    def _push(self, weights, condition, noise, which):
-        per_draw = jax.tree.map(lambda a: a[:, None], condition)
-        flow, hoisted, guide = self._flow(weights, per_draw)
-        log_q = jnp.sum(jax.scipy.stats.norm.logpdf(noise), axis=-1)
-        u = noise
-        for layer in flow.bijectors(hoisted, guide)[which]:
-            u, log_det = layer.forward_and_log_det(u)
-            log_q = log_q - log_det
-        return u, log_q

@@ -6,10 +6,10 @@ from functools import cached_property
 import jax
 import jax.numpy as jnp
 
-from .adapt import adapt, moments
+from .adapt import adapt, moments, pool, whiten
 from .hmc import N_CHAINS, run_chains
 from .kernels.psis import systematic_resample
-from .weigh import Weighed, Weigher, branch, object_keys
+from .weighing import BaseWeigher, Weighed, branch, object_keys
 
 # Branches of an object's key, beyond those of weigh
 _ADAPT, _START, _CHAINS, _MASS = 11, 12, 13, 14
@@ -21,24 +21,26 @@ class Refiner:
 
     Parameters
     ----------
-    weigher : Weigher
+    weigher : BaseWeigher
     """
 
-    weigher: Weigher
+    weigher: BaseWeigher
 
     def by_weights(self, data, table, ids, key, n_draws, weighed, turn=0):
-        """Adapted sampling; as :meth:`~dsps_sbi.weigh.Weigher.answer`, from weighed draws to start with.
+        """As :meth:`~dsps_sbi.weighing.BaseWeigher.answer`, by adapted sampling from weighed draws.
 
         Each ``turn`` has random numbers of its own.
         """
         turn = jnp.asarray(turn, jnp.uint32)
-        return self._by_weights(self.weigher.post.weights, data, table, ids, key, n_draws, weighed, turn)
+        # of one shape, wherever the draws come from: compiled once
+        draws = pool(weighed.u[..., :-1], weighed.log_weight)
+        return self._by_weights(self.weigher.post.weights, data, table, ids, key, n_draws, draws, turn)
 
     @cached_property
     def _by_weights(self):
-        def run(weights, data, table, ids, key, n_draws, weighed, turn):
+        def run(weights, data, table, ids, key, n_draws, draws, turn):
             keys = branch(branch(object_keys(key, ids), _ADAPT), turn)
-            weighed = adapt(self.weigher, weights, data, table, keys, weighed.u[..., :-1], weighed.log_weight)
+            weighed = adapt(self.weigher, weights, data, table, keys, *draws)
             u = self.weigher.resample(weighed, ids, key, n_draws)
             return u, weighed, self.weigher.ppc_p(u, data, table, ids, key)
 
@@ -56,9 +58,7 @@ class Refiner:
             shift = jax.vmap(jax.random.uniform)(branch(keys, _START))
             index = systematic_resample(shift, log_weight, N_CHAINS)
             start = jnp.take_along_axis(u, index[..., None], axis=1) - mean[:, None]
-            start = jnp.swapaxes(
-                jax.scipy.linalg.solve_triangular(factor, jnp.swapaxes(start, 1, 2), lower=True), 1, 2
-            )
+            start = whiten(factor, start)
 
             def log_density(y, own):
                 mean, factor, data = own

@@ -156,3 +156,21 @@ class Simulator:
         keep = (self.snr(mocks) > snr_min) | (jax.random.uniform(faint_key, mocks.z.shape) < p_faint)
         order = jnp.argsort(~keep, stable=True)[:n_keep]
         return jax.tree.map(lambda a: a[order], mocks)
+
+    def training_batch(self, key, pool, config) -> Mocks:
+        """As many mocks as a training of some :class:`~dsps_sbi.training.TrainConfig` takes in a step."""
+        c = config
+        return self.draw_detected(key, pool, c.n_z, c.n_per_z, c.batch, c.snr_min, c.p_faint)
+
+    def identity(self) -> dict:
+        """What the mocks come from: a training must not go on with others."""
+        model, noise, limits = self.model, self.noise, self.limits
+        return {
+            "ssp": model.ssp.sha,
+            "filters": list(model.filters.names),
+            "parameters": list(model.names),
+            "log_u": model.log_u,
+            "cosmology": model.cosmology.name,
+            "noise": [*noise.offset_dex, noise.jitter_dex, noise.floor],
+            "limits": [limits.p_common, limits.p_each, *limits.k],
+        }

@@ -9,7 +9,7 @@ import numpy as np
 from .checks.recovery import recovery
 from .compress import compress
 from .derived import MassTable, derive
-from .fit_guess import fit_guess
+from .fit_guess import fit_guess, with_variance
 from .fit_typicality import fit_typicality
 from .instruments.coverage import redshift_ranges
 from .match import reference_fluxes
@@ -72,12 +72,15 @@ def train(
     weights = None if start is None else start.weights
     fitted = weights is not None and "newton" in weights
     resumed = checkpoint is not None and Path(checkpoint).exists()
-    if arch.guess_width and not (fitted or resumed):
-        fresh = network.init(config.seed)
-        fresh = fresh if weights is None else warm(fresh, weights)
-        weights = fit_guess(
-            network, simulator, fresh, seed=config.seed + 30, steps=guess_steps, progress=progress
-        )
+    if arch.guess_width and not resumed:
+        if not fitted:
+            fresh = network.init(config.seed)
+            fresh = fresh if weights is None else warm(fresh, weights)
+            weights = fit_guess(
+                network, simulator, fresh, seed=config.seed + 30, steps=guess_steps, progress=progress
+            )
+        # of this model, whatever the weights were trained on
+        weights = with_variance(network, simulator, weights)
     trained = Trainer(network, simulator, config, checkpoint, start=weights).run(progress=progress)
     meta = {
         "name": name,

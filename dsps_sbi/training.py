@@ -15,10 +15,9 @@ from safetensors.numpy import load_file, save
 from tqdm.auto import tqdm
 
 from .errors import UserError
+from .flow_network import FlowNetwork
 from .io.atomic import atomic_path
 from .muon import muon
-from .network import PixelNetwork
-from .simulate import Simulator
 
 
 @dataclass(frozen=True)
@@ -155,8 +154,8 @@ class Trainer:
 
     Parameters
     ----------
-    network : PixelNetwork
-    simulator : Simulator
+    network : FlowNetwork
+    simulator : Simulator or SpectrumSimulator
     config : TrainConfig
     checkpoint : path or None
         Written every ``every_s`` seconds and at the end; if it exists, training goes on from it.
@@ -166,8 +165,8 @@ class Trainer:
 
     def __init__(
         self,
-        network: PixelNetwork,
-        simulator: Simulator,
+        network: FlowNetwork,
+        simulator,
         config: TrainConfig,
         checkpoint=None,
         every_s=120.0,
@@ -205,7 +204,7 @@ class Trainer:
     def _update(self, state, pool):
         c = self.config
         key = jax.random.fold_in(jax.random.key(c.seed + 1), state["step"])
-        mocks = self.simulator.draw_detected(key, pool, c.n_z, c.n_per_z, c.batch, c.snr_min, c.p_faint)
+        mocks = self.simulator.training_batch(key, pool, c)
         loss, gradient = jax.value_and_grad(self.loss)(state["weights"], mocks)
         good = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradient))
         updates, optimizer = self._optimizer.update(gradient, state["optimizer"], state["weights"])
@@ -218,19 +217,6 @@ class Trainer:
         out = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, kept)
         out |= {"step": state["step"] + 1, "skipped": state["skipped"] + ~good}
         return out, loss
-
-    def _model(self) -> dict:
-        """What the mocks come from: a checkpoint must not go on with others."""
-        model, noise, limits = self.simulator.model, self.simulator.noise, self.simulator.limits
-        return {
-            "ssp": model.ssp.sha,
-            "filters": list(model.filters.names),
-            "parameters": list(model.names),
-            "log_u": model.log_u,
-            "cosmology": model.cosmology.name,
-            "noise": [*noise.offset_dex, noise.jitter_dex, noise.floor],
-            "limits": [limits.p_common, limits.p_each, *limits.k],
-        }
 
     def _load(self, state):
         """State and history from the checkpoint, if there is one."""
@@ -250,7 +236,7 @@ class Trainer:
             raise UserError(
                 f"{self.checkpoint} is not a checkpoint of a training: name another file"
             ) from error
-        if written != (self.config.as_dict(), self._model()):
+        if written != (self.config.as_dict(), self.simulator.identity()):
             raise UserError(
                 f"checkpoint {self.checkpoint} was written with other options or another model: "
                 "repeat them or remove it"
@@ -260,7 +246,7 @@ class Trainer:
     def _save(self, state, history):
         if self.checkpoint is None:
             return
-        record = {"config": self.config.as_dict(), "model": self._model(), "history": history}
+        record = {"config": self.config.as_dict(), "model": self.simulator.identity(), "history": history}
         arrays = _flatten(state) | {"record": np.frombuffer(json.dumps(record).encode(), np.uint8)}
         with atomic_path(self.checkpoint) as temporary:
             Path(temporary).write_bytes(save(arrays))

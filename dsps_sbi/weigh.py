@@ -1,77 +1,31 @@
-"""Draws weighed with the exact likelihood: the network proposes, the model decides.
+"""The exact likelihood of photometry, that draws are weighed with."""
 
-The flow proposes everything but the mass; the mass is integrated out and drawn exactly
-(:mod:`dsps_sbi.kernels.mass`). A draw's weight is p(x | shape) p(shape) / q(shape | x).
-"""
-
+import math
 from dataclasses import dataclass
-from functools import cached_property, partial
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import ndtr, ndtri
-from jax.scipy.stats import chi2, norm
+from jax.scipy.special import ndtri
+from jax.scipy.stats import chi2
 
 from .band_table import BandTable
 from .errors import UserError
 from .kernels.likelihood import log_normal_cdf
 from .kernels.mass import draw_mass, marginalise
-from .kernels.psis import effective_draws, pareto_smooth, systematic_resample
 from .match import check_match, model_of
 from .model import GalaxyModel
 from .ssp import available
 from .ssp.fetch import FILES
+from .weighing import BaseWeigher, branch, object_keys
 
-# Branches of an object's key: the flow's noise is the key itself
-_RESAMPLE, _PREDICT = 1, 2
-
-
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["u", "log_weight", "pareto_k", "ess", "log_evidence"],
-    meta_fields=[],
-)
-@dataclass(frozen=True)
-class Weighed:
-    """Draws and their weights.
-
-    Parameters
-    ----------
-    u : array (Object, Draw, Param)
-        Normal coordinates, mass included.
-    log_weight : array (Object, Draw)
-        Pareto-smoothed; the evidence is the mean of their exponentials.
-    pareto_k, ess, log_evidence : array (Object,)
-        Shape of the tail of the weights, effective number of draws, and log of the density of the
-        data [1/uJy per band with a flux].
-    """
-
-    u: jax.Array
-    log_weight: jax.Array
-    pareto_k: jax.Array
-    ess: jax.Array
-    log_evidence: jax.Array
-
-    @classmethod
-    def of(cls, u, log_weight) -> "Weighed":
-        """Smooth raw weights and say what they are worth."""
-        log_weight, k = pareto_smooth(log_weight)
-        log_evidence = jax.scipy.special.logsumexp(log_weight, axis=1) - jnp.log(log_weight.shape[1])
-        return cls(u, log_weight, k, effective_draws(log_weight), log_evidence)
-
-
-def object_keys(key, ids):
-    """One key for each object, whatever its place in the batch."""
-    return jax.vmap(partial(jax.random.fold_in, key))(ids)
-
-
-def branch(keys, i):
-    """Branch i of each object's key (Object,)."""
-    return jax.vmap(lambda key: jax.random.fold_in(key, i))(keys)
+# Branch of an object's key, beyond those of weighing
+_PREDICT = 2
+# Draws whose fluxes are computed at a time
+_ROWS = 1024
 
 
 @dataclass(frozen=True, eq=False)
-class Weigher:
+class Weigher(BaseWeigher):
     """A posterior and the model that it was trained on.
 
     Parameters
@@ -84,18 +38,6 @@ class Weigher:
     post: object
     model: GalaxyModel
 
-    @cached_property
-    def refiner(self):
-        """The :class:`~dsps_sbi.refiner.Refiner` of this weigher, compiled once for all who refine."""
-        from .refiner import Refiner
-
-        return Refiner(self)
-
-    @property
-    def n_shape(self) -> int:
-        """Number of parameters besides the mass."""
-        return len(self.post.names) - 1
-
     @property
     def mass_range(self) -> tuple[float, float]:
         """Prior's range of log10 formed mass."""
@@ -104,9 +46,21 @@ class Weigher:
 
     def unit_fluxes(self, u, table: BandTable):
         """Fluxes (Object, Draw, Band) [uJy] of one solar mass formed, of shapes u (Object, Draw, n_shape)."""
-        theta = self.model.prior.from_normal(u.reshape(-1, self.n_shape), table.universe_gyr)
-        theta = jnp.concatenate([theta, jnp.zeros_like(theta[:, :1])], axis=1)
-        return self.model.predict_fast(theta, table).reshape(*u.shape[:2], -1)
+
+        def of_some(u):
+            theta = self.model.prior.from_normal(u, table.universe_gyr)
+            # of one solar mass
+            return self.model.predict_fast(jnp.pad(theta, ((0, 0), (0, 1))), table)
+
+        # in turns: light of each metallicity and piece of a band then stays in the processor's cache
+        rows = u.reshape(-1, self.n_shape)
+        n_turn = math.ceil(len(rows) / _ROWS)
+        if n_turn == 1:
+            return of_some(rows).reshape(*u.shape[:2], -1)
+        size = math.ceil(len(rows) / n_turn)
+        filled = jnp.pad(rows, ((0, n_turn * size - len(rows)), (0, 0)))
+        flux = jax.lax.map(of_some, filled.reshape(n_turn, size, -1))
+        return flux.reshape(n_turn * size, -1)[: len(rows)].reshape(*u.shape[:2], -1)
 
     def shape_evidence(self, u, data, table: BandTable):
         """Evidence of shapes, and the posterior of the mass of each; traceable and differentiable.
@@ -130,35 +84,11 @@ class Weigher:
             *columns, self.unit_fluxes(u, table), self.post.noise.floor, *self.mass_range, upper[:, None]
         )
 
-    def log_target(self, u, data, table):
-        """Log of evidence times prior (Object, Draw) of shapes u (Object, Draw, Param - 1)."""
-        return self.shape_evidence(u, data, table)[0] + norm.logpdf(u).sum(axis=-1)
-
     def with_mass(self, u, share, grid, cdf):
         """Shapes and masses (Object, Draw, Param), the mass at cumulative probability ``share``."""
         low, high = self.mass_range
         v = (draw_mass(share, grid, cdf) - low) / (high - low)
         return jnp.concatenate([u, ndtri(jnp.clip(v, 1e-7, 1.0 - 1e-7))[..., None]], axis=-1)
-
-    def propose(self, weights, data, table, ids, key, n_draws) -> Weighed:
-        """Draws of the flow with some weights, and how much each counts; traceable.
-
-        The random numbers are those of :meth:`~dsps_sbi.posterior.AmortizedPosterior.sample`: the
-        same shapes are proposed as without weights.
-        """
-        network = self.post.network
-        noise = jax.vmap(lambda k: jax.random.normal(k, (n_draws, self.n_shape + 1)))(object_keys(key, ids))
-        u, log_q = network.draw_shape(weights, network.condition(weights, *data), noise[..., :-1])
-        evidence, grid, cdf = self.shape_evidence(u, data, table)
-        log_weight = evidence + norm.logpdf(u).sum(axis=-1) - log_q
-        return Weighed.of(self.with_mass(u, ndtr(noise[..., -1]), grid, cdf), log_weight)
-
-    def resample(self, weighed: Weighed, ids, key, n_draws):
-        """Equally weighted draws u (Object, n_draws, Param), by systematic resampling."""
-        keys = branch(object_keys(key, ids), _RESAMPLE)
-        shift = jax.vmap(jax.random.uniform)(keys)
-        index = systematic_resample(shift, weighed.log_weight, n_draws)
-        return jnp.take_along_axis(weighed.u, index[..., None], axis=1)
 
     def ppc_p(self, u, data, table, ids, key):
         """Predictive p-value (Object,) of the data, from equally weighted draws u (Object, Draw, Param).
@@ -182,38 +112,6 @@ class Weigher:
         hidden = jnp.where(log_v < -80.0, -jnp.sqrt(-2.0 * log_v), ndtri(jnp.exp(jnp.maximum(log_v, -80.0))))
         square = jnp.where(valid, jnp.where(upper, hidden, residual) ** 2, 0.0)
         return chi2.sf(square.sum(axis=1), jnp.maximum(valid.sum(axis=1), 1))
-
-    def answer(self, data, table, ids, key, n_draws):
-        """Draws u and what they are worth; compiled.
-
-        Parameters
-        ----------
-        data : tuple
-            Of :meth:`~dsps_sbi.posterior.AmortizedPosterior.prepared`, as jax arrays.
-        table : BandTable
-            Of the redshift of all objects.
-        ids : array of uint32 (Object,)
-        key : key
-        n_draws : int
-
-        Returns
-        -------
-        u : array (Object, Draw, Param)
-            Equally weighted.
-        weighed : Weighed
-            What they were resampled from.
-        ppc_p : array (Object,)
-        """
-        return self._answer(self.post.weights, data, table, ids, key, n_draws)
-
-    @cached_property
-    def _answer(self):
-        def answer(weights, data, table, ids, key, n_draws):
-            weighed = self.propose(weights, data, table, ids, key, n_draws)
-            u = self.resample(weighed, ids, key, n_draws)
-            return u, weighed, self.ppc_p(u, data, table, ids, key)
-
-        return jax.jit(answer, static_argnums=5)
 
 
 def weigher(post, model="auto") -> Weigher | None:

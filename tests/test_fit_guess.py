@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from dsps_sbi.compress import compress
-from dsps_sbi.fit_guess import fit_guess
+from dsps_sbi.fit_guess import fit_guess, with_variance
 from dsps_sbi.network import Architecture, PixelNetwork
 
 
@@ -28,9 +28,14 @@ def test_first_guess_is_better_than_the_prior(network, three_bands, fitted):
     assert error.mean() < 0.95 and error.min() < 0.7
 
 
-def test_variance_is_that_of_noise_and_model(network, three_bands, fitted):
+def test_variance_is_that_of_noise_and_model(network, three_bands):
     expected = three_bands.noise.floor**2 + (np.log(10.0) * np.asarray(network.tables.scatter_dex)) ** 2
-    np.testing.assert_allclose(fitted["newton"]["relative2"][...], expected, rtol=1e-5)
+    given = network.init(0)
+    before = np.asarray(given["newton"]["relative2"][...])
+    changed = with_variance(network, three_bands, given)
+    np.testing.assert_allclose(changed["newton"]["relative2"][...], expected, rtol=1e-5)
+    np.testing.assert_array_equal(given["newton"]["relative2"][...], before)
+    assert np.all(before != expected)
 
 
 def test_everything_else_is_left_alone(network, fitted):

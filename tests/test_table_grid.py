@@ -10,6 +10,7 @@ import pytest
 from dsps_sbi.band_table import shape_fluxes
 from dsps_sbi.compress import compress
 from dsps_sbi.dust import CharlotFall, Noll
+from dsps_sbi.errors import UserError
 from dsps_sbi.instruments.filters import FilterSet
 from dsps_sbi.model import GalaxyModel
 from dsps_sbi.table_grid import DEX, TableGrid, log_scale
@@ -83,6 +84,12 @@ def test_more_rank_and_redshifts_are_closer(toy_model):
         np.mean(compress(toy_model, rank=k, n_z=n).scatter_dex) for k, n in ((3, 65), (20, 65), (20, 9))
     ]
     assert errors[1] < 0.3 * errors[0] and errors[1] < 0.7 * errors[2], errors
+
+
+@pytest.mark.parametrize("sizes", [(0, 9), (4, 1)])
+def test_sizes_that_are_none(toy_model, sizes):
+    with pytest.raises(UserError, match=f"rank {sizes[0]} at {sizes[1]} redshifts: give at least 1 and 2"):
+        compress(toy_model, rank=sizes[0], n_z=sizes[1])
 
 
 def test_beyond_the_grid_its_edge_holds(grid, model):

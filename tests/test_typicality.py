@@ -1,12 +1,15 @@
 import dataclasses
+import hashlib
 import importlib
+import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
-from dsps_sbi.bundle import load_bundle, save_bundle
+from dsps_sbi.bundle import META, WEIGHTS, load_bundle, save_bundle
 from dsps_sbi.compress import compress
 from dsps_sbi.errors import UserError
 from dsps_sbi.fit_typicality import fit_typicality, tabulate
@@ -67,6 +70,18 @@ def test_bundle_keeps_it(fitted, tmp_path):
         np.testing.assert_array_equal(one, two)
     assert again.meta["typicality"]["mocks"] == 2000
     assert Typicality.from_arrays(fitted.typicality.as_arrays()).quantiles.shape == (4, 4, len(LEVELS))
+
+
+def test_a_bundle_whose_model_lacks_a_table_is_refused(fitted, tmp_path):
+    folder = save_bundle(fitted, tmp_path / "cut")
+    arrays = load_file(folder / WEIGHTS)
+    del arrays["tables.screen"]
+    save_file(arrays, folder / WEIGHTS)
+    meta = json.loads((folder / META).read_text())
+    meta["sha256"][WEIGHTS] = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    (folder / META).write_text(json.dumps(meta))
+    with pytest.raises(UserError, match=r"not complete \(table 'screen' of its forward model\): train"):
+        load_bundle(folder)
 
 
 def test_infer_has_the_column(fitted, make_cube):

@@ -33,6 +33,31 @@ class Perceptron(nnx.Module):
         return self.layers[-1](x)
 
 
+def n_of_peak(n_shape: int) -> int:
+    """Number of features that :func:`of_peak` makes."""
+    return 5 * n_shape + n_shape * (n_shape - 1) // 2
+
+
+def of_peak(start, peak, step, covariance):
+    """Features, a list of arrays (Object, ...), of where steps began and ended, and of the covariance there.
+
+    Parameters
+    ----------
+    start, peak, step : array (Object, n)
+    covariance : array (Object, n, n)
+    """
+    sigma = jnp.sqrt(jnp.diagonal(covariance, axis1=1, axis2=2))
+    row, column = np.tril_indices(start.shape[1], -1)
+    return [
+        start,
+        peak,
+        jnp.arcsinh(step / sigma) / 2.0,
+        jnp.clip(step, -2.0, 2.0),
+        jnp.log(jnp.maximum(sigma, 1e-4)) / 2.0,
+        covariance[:, row, column] / (sigma[:, row] * sigma[:, column]),
+    ]
+
+
 class GaussNewton(nnx.Module):
     """First guess, and the features that follow from it.
 
@@ -52,7 +77,7 @@ class GaussNewton(nnx.Module):
     @staticmethod
     def n_out(n_band: int, n_shape: int) -> int:
         """Number of features that a call makes."""
-        return n_band + 5 * n_shape + n_shape * (n_shape - 1) // 2 + 1
+        return n_band + n_of_peak(n_shape) + 1
 
     def __call__(self, inputs, data, log_scale, table, log_light):
         """Features (Object, n_out) of data, without gradients.
@@ -83,17 +108,9 @@ class GaussNewton(nnx.Module):
 
         each = jax.vmap(one)(start, seen, unit, valid, z, log_scale)
         peak, step, covariance, residual = each
-        sigma = jnp.sqrt(jnp.diagonal(covariance, axis1=1, axis2=2))
-        row, column = np.tril_indices(start.shape[1], -1)
-        correlation = covariance[:, row, column] / (sigma[:, row] * sigma[:, column])
         out = [
             jnp.arcsinh(residual) / 2.0,
-            start,
-            peak,
-            jnp.arcsinh(step / sigma) / 2.0,
-            jnp.clip(step, -2.0, 2.0),
-            jnp.log(jnp.maximum(sigma, 1e-4)) / 2.0,
-            correlation,
+            *of_peak(start, peak, step, covariance),
             jnp.log1p(jnp.sum(residual**2, axis=1, keepdims=True)) / 4.0,
         ]
         out = jnp.nan_to_num(jnp.concatenate(out, axis=-1), nan=0.0)

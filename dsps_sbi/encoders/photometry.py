@@ -1,8 +1,6 @@
-"""Photometry to a context vector: fluxes of any depth, in any subset of the bands, with redshift."""
+"""What networks see of photometry: fluxes of any depth, in any subset of the bands, with redshift."""
 
-import jax
 import jax.numpy as jnp
-from flax import nnx
 
 
 def features(flux, sky, valid, upper, z, log_distance, universe_gyr):
@@ -56,38 +54,3 @@ def features(flux, sky, valid, upper, z, log_distance, universe_gyr):
     ]
     inputs = jnp.concatenate([*bands, jnp.stack(context, axis=-1)], axis=-1)
     return jnp.clip(inputs, -6.0, 6.0), log_luminosity
-
-
-class Block(nnx.Module):
-    """Residual block: x + W2 silu(W1 norm(x))."""
-
-    def __init__(self, width: int, *, rngs: nnx.Rngs):
-        self.norm = nnx.LayerNorm(width, rngs=rngs)
-        self.inner = nnx.Linear(width, width, rngs=rngs)
-        self.outer = nnx.Linear(width, width, rngs=rngs, kernel_init=nnx.initializers.zeros)
-
-    def __call__(self, x):
-        """Map (Object, width) to the same shape."""
-        return x + self.outer(jax.nn.silu(self.inner(self.norm(x))))
-
-
-class PhotometryEncoder(nnx.Module):
-    """Residual network from features (Object, n_in) to a context (Object, n_out).
-
-    Parameters
-    ----------
-    n_in, width, n_blocks, n_out : int
-    """
-
-    def __init__(self, n_in: int, width: int, n_blocks: int, n_out: int, *, rngs: nnx.Rngs):
-        self.first = nnx.Linear(n_in, width, rngs=rngs)
-        self.blocks = nnx.List([Block(width, rngs=rngs) for _ in range(n_blocks)])
-        self.norm = nnx.LayerNorm(width, rngs=rngs)
-        self.last = nnx.Linear(width, n_out, rngs=rngs)
-
-    def __call__(self, inputs):
-        """Context (Object, n_out) of features (Object, n_in)."""
-        x = self.first(inputs)
-        for block in self.blocks:
-            x = block(x)
-        return jax.nn.silu(self.last(self.norm(x)))

@@ -1,21 +1,15 @@
-"""Damped Gauss-Newton steps to the peak of a posterior, and the normal distribution about it.
-
-The damping is that of Levenberg (1944, Q. Appl. Math. 2, 164) and Marquardt (1963, SIAM J. Appl. Math.
-11, 431): a step that makes things worse is not taken, and the next one is shorter.
-"""
+"""The peak of a posterior of photometry, and the normal distribution about it (Laplace)."""
 
 import jax
 import jax.numpy as jnp
 
+from .levenberg import descend
+
 _LN10 = 2.302585092994046
-# Largest step, in units of the prior's standard deviation, and largest coordinate
-_STEP, _REACH = 1.0, 4.0
 # Rounds of the best mass: its variances depend on it
 _N_MASS = 6
 # Weak precision of ln mass: no band may be left
 _LEAST = 1e-2
-# Damping at first, and its factors after a step that was taken and one that was not
-_DAMPING, _LESS, _MORE = 0.03, 0.1, 10.0
 
 
 def best_mass(data, light, counted, relative2, n_rounds=_N_MASS):
@@ -81,22 +75,9 @@ def laplace(log_light, start, data, counted, relative2, n_steps):
         slope = jnp.where(counted[:, None], slope * (model * weight)[:, None], 0.0)
         # one wild band must not rule the step
         pull = slope.T @ jnp.clip(residual, -20.0, 20.0) - jnp.append(u, 0.0)
-        return slope.T @ slope + prior, pull, residual
+        badness = jnp.sum(residual**2) + jnp.sum(u**2)
+        return slope.T @ slope + prior, pull, badness, residual
 
-    def badness(u, residual):
-        return jnp.sum(residual**2) + jnp.sum(u**2)
-
-    def go(carry, _):
-        u, (hessian, pull, residual), damping = carry
-        step = jnp.linalg.solve(hessian + damping * jnp.diag(jnp.diag(hessian)), pull)[:n]
-        length = jnp.linalg.norm(step)
-        new = jnp.clip(u + step * jnp.minimum(1.0, _STEP / jnp.maximum(length, 1e-6)), -_REACH, _REACH)
-        there = at(new)
-        better = badness(new, there[2]) < badness(u, residual)
-        u, here = jax.tree.map(lambda a, b: jnp.where(better, a, b), (new, there), (u, carry[1]))
-        return (u, here, damping * jnp.where(better, _LESS, _MORE)), None
-
-    first = start, at(start), jnp.full((), _DAMPING, start.dtype)
-    (peak, (hessian, pull, residual), _), _ = jax.lax.scan(go, first, length=n_steps)
+    peak, (hessian, pull, _, residual) = descend(at, start, n_steps)
     covariance = jnp.linalg.inv(hessian)
     return peak, (covariance @ pull)[:n], covariance[:n, :n], residual

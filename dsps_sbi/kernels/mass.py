@@ -40,6 +40,7 @@ class _Bands:
         self.data = [data[..., b] for b in range(n)]
         self.light = [light[..., b] * scale[..., b] for b in range(n)]
         self.limit = [None if limit is None else limit[..., b] for b in range(n)]
+        self.limited = None if limit is None else jnp.any(limit)
         self.floor = floor
 
     def least_squares(self, mass, all_limits=False):
@@ -59,15 +60,15 @@ class _Bands:
 
     def log_likelihood(self, mass):
         """Log likelihood (Node, ...) of masses (Node, ...)."""
-        chi2 = log_variance = below = 0.0
+        chi2 = log_variance = 0.0
         pending = None
         for d, g, limit in zip(self.data, self.light, self.limit, strict=True):
+            if limit is not None:
+                # no datum and no light: nothing is added
+                d, g = jnp.where(limit, 0.0, d), jnp.where(limit, 0.0, g)
             model = mass * g
             variance = 1.0 + (self.floor * model) ** 2
             square = (d - model) ** 2
-            if limit is not None:
-                below = below + jnp.where(limit, log_normal_cdf((d - model) * variance**-0.5), 0.0)
-                variance, square = jnp.where(limit, 1.0, variance), jnp.where(limit, 0.0, square)
             if pending is None:
                 pending = square, variance
                 continue
@@ -79,7 +80,20 @@ class _Bands:
         if pending is not None:
             chi2 = chi2 + pending[0] / pending[1]
             log_variance = log_variance + jnp.log(pending[1])
-        return below - 0.5 * (chi2 + log_variance + self.norm)
+        detected = -0.5 * (chi2 + log_variance + self.norm)
+        if self.limited is None:
+            return detected
+        # a normal integral costs more than all the rest: only where there is a limit at all
+        return detected + jax.lax.cond(self.limited, self._log_below, jnp.zeros_like, mass)
+
+    def _log_below(self, mass):
+        """Log probability (Node, ...) that no limit is exceeded, at masses (Node, ...)."""
+        below = 0.0
+        for d, g, limit in zip(self.data, self.light, self.limit, strict=True):
+            model = mass * g
+            chance = log_normal_cdf((d - model) * (1.0 + (self.floor * model) ** 2) ** -0.5)
+            below = below + jnp.where(limit, chance, 0.0)
+        return below
 
 
 def _bulk(bands, low, high, reference):

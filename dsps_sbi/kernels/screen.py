@@ -1,4 +1,4 @@
-r"""Dust screens of whole bands from a few wavelengths each.
+r"""Dust screens of whole bands from a few wavelengths each: over which range.
 
 Behind a screen :math:`e^{-a k(\lambda)}` a band measures the integral of the light times the screen.
 Over one band the screen is a smooth function of k, or of log wavelength: the polynomial through its
@@ -10,47 +10,6 @@ once, for all galaxies.
 """
 
 import jax.numpy as jnp
-import numpy as np
-
-
-def nodes(n):
-    """Chebyshev nodes (n,) between -1 and 1.
-
-    Parameters
-    ----------
-    n : int
-
-    Returns
-    -------
-    ndarray (n,)
-    """
-    return np.cos(np.pi * (np.arange(n) + 0.5) / n)
-
-
-def lagrange(x, n):
-    """Values of the n polynomials that are 1 at one of :func:`nodes` and 0 at the others.
-
-    Parameters
-    ----------
-    x : array (...)
-        Beyond -1 and 1 the values there hold.
-    n : int
-
-    Returns
-    -------
-    array (n, ...)
-        Their sum is 1.
-    """
-    x = jnp.clip(x, -1.0, 1.0)
-    chebyshev = [jnp.ones_like(x), x]
-    for _ in range(2, n):
-        chebyshev.append(2.0 * x * chebyshev[-1] - chebyshev[-2])
-    # discrete orthogonality of the Chebyshev polynomials at the nodes
-    matrix = (
-        np.cos(np.arange(n)[:, None] * np.arccos(nodes(n))) * np.where(np.arange(n) == 0, 1.0, 2.0)[:, None]
-    )
-    return jnp.tensordot(jnp.asarray(matrix.T / n, x.dtype), jnp.stack(chebyshev[:n]), axes=1)
-
 
 # Rest equivalent width of a line that counts as strong [Angstrom]
 _STRONG_AA = 100.0

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from dsps_sbi.encoders.photometry import PhotometryEncoder, features
+from dsps_sbi.encoders.photometry import features
+from dsps_sbi.encoders.residual import ResidualEncoder
 
 RNG = np.random.default_rng(5)
 N, BAND = 12, 6
@@ -78,7 +79,7 @@ def test_one_object_does_not_see_another():
 
 
 def test_encoder_starts_as_its_skip_connection():
-    encoder = PhotometryEncoder(30, 16, 2, 5, rngs=nnx.Rngs(0))
+    encoder = ResidualEncoder(30, 16, 2, 5, rngs=nnx.Rngs(0))
     x = jnp.asarray(RNG.normal(size=(4, 30)), jnp.float32)
     out = encoder(x)
     assert out.shape == (4, 5)

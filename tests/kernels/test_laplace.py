@@ -102,5 +102,5 @@ def test_steps_that_make_things_worse_are_not_taken():
     for n_steps in range(0, 13, 2):
         peak, _, _, residual = fit(start, data, ALL, relative2, n_steps=n_steps)
         badness.append(float(np.sum(np.square(residual)) + np.sum(np.square(peak))))
-    assert np.all(np.diff(badness) <= 1e-3 * badness[0]), badness
+    assert np.all(np.diff(badness) <= 1e-5 * badness[0]), badness
     assert badness[-1] < 0.05 * badness[0], badness

@@ -3,30 +3,15 @@ import math
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.interpolate import BarycentricInterpolator
 
-from dsps_sbi.kernels import screen
-
-
-@pytest.mark.parametrize("n", [2, 3, 5, 8])
-def test_polynomials_are_those_of_scipy(n):
-    x = np.linspace(-1.0, 1.0, 41)
-    got = screen.lagrange(jnp.asarray(x, jnp.float32), n)
-    for k, row in enumerate(got):
-        np.testing.assert_allclose(row, BarycentricInterpolator(screen.nodes(n), np.eye(n)[k])(x), atol=2e-6)
-    np.testing.assert_allclose(got.sum(axis=0), 1.0, atol=1e-6)
-    np.testing.assert_allclose(screen.lagrange(jnp.array([-7.0, 3.0]), n), got[:, [0, -1]], atol=1e-6)
-
-
-def test_one_node_takes_the_band_whole():
-    np.testing.assert_array_equal(screen.lagrange(jnp.linspace(-1.0, 1.0, 5), 1), np.ones((1, 5)))
+from dsps_sbi.kernels import chebyshev, screen
 
 
 @pytest.mark.parametrize("n, r, a", [(3, 0.3, 3.0), (4, 0.6, 3.0), (5, 0.6, 3.7)])
 def test_screen_within_the_bound_of_the_remainder(n, r, a):
     k = 2.0 + r * np.linspace(-0.5, 0.5, 201)
-    through = np.exp(-a * (2.0 + 0.5 * r * screen.nodes(n))) @ np.asarray(
-        screen.lagrange(jnp.asarray((k - 2.0) / (0.5 * r)), n), float
+    through = np.exp(-a * (2.0 + 0.5 * r * chebyshev.nodes(n))) @ np.asarray(
+        chebyshev.lagrange(jnp.asarray((k - 2.0) / (0.5 * r)), n), float
     )
     error = np.abs(through - np.exp(-a * k)).max() / np.exp(-2.0 * a)
     bound = 2.0 * (a * r / 4.0) ** n / math.factorial(n)
