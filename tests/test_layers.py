@@ -15,7 +15,7 @@ ALL = FILES + sorted(Path(__file__).parent.rglob("*.py"))
 LAYERS = (
     ("errors", "constants", "_typing", "kernels", "plain"),
     ("cosmology", "prior", "sfh", "dust", "instruments", "noise", "ssp", "io", "encoders", "flows"),
-    ("band_table", "table_grid", "model", "model_checks", "network", "spectra"),
+    ("band_table", "table_grid", "model", "model_checks", "flow_network", "network", "spectra"),
     ("simulate",),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
