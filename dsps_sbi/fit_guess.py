@@ -19,8 +19,8 @@ def fit_guess(
 
     Parameters
     ----------
-    network : PixelNetwork or SpectrumNetwork
-    simulator : Simulator or SpectrumSimulator
+    network : PixelNetwork
+    simulator : Simulator
     weights : pytree
         All other weights stay as they are.
     seed, steps : int

@@ -155,7 +155,8 @@ class Trainer:
     Parameters
     ----------
     network : FlowNetwork
-    simulator : Simulator or SpectrumSimulator
+    simulator : Simulator
+        Or anything else with ``table_pool``, ``training_batch`` and ``identity``.
     config : TrainConfig
     checkpoint : path or None
         Written every ``every_s`` seconds and at the end; if it exists, training goes on from it.

@@ -30,7 +30,7 @@ def test_a_curved_valley_is_followed_and_never_left():
 
     at, start = of_residual(residual), jnp.array([-1.5, 2.0])
     values = [float(descend(at, start, n)[1][2]) for n in (0, 3, 6, 12, 60)]
-    assert np.all(np.diff(values) <= 0) and values[-1] < 0.02 * values[0]
+    assert np.all(np.diff(values) <= 0)
     x, y = np.meshgrid(np.linspace(0.3, 1.2, 400), np.linspace(0.1, 1.4, 400))
     best = np.min(900 * (y - x**2) ** 2 + 9 * (1 - x) ** 2 + x**2 + y**2)
     assert values[-1] < best + 0.01
