@@ -74,6 +74,12 @@ def test_upper_limits_are_those_of_quadrature(log_mass, upper, k, n_valid):
     check(np.where(upper, k * SKY, observed(log_mass)), np.arange(4) < n_valid, upper)
 
 
+def test_no_limit_where_there_could_be_some_is_as_good_as_none():
+    data, valid = observed(8.2), np.ones(4, bool)
+    for one, two in zip(ours(data, valid), ours(data, valid, np.zeros(4, bool)), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5)
+
+
 def test_a_mass_that_is_not_detected_is_bounded_from_above():
     _, grid, cdf = ours(-np.abs(observed(4.0)), np.ones(4, bool))
     assert grid[0] == LOW and 6.0 < np.interp(0.95, cdf, grid) < 9.0
