@@ -9,18 +9,16 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import gammaln, logsumexp
 from jax.scipy.stats import norm
 
 from .kernels.psis import systematic_resample
+from .kernels.student_mixture import draw, local_factors, log_density, moments, whiten
 from .weighing import BaseWeigher, Weighed, branch
 
 N_ROUNDS = 3
 N_KERNEL, N_FLOW = 900, 100
 N_DRAWS = N_KERNEL + N_FLOW
-_N_CENTRES = 64
-# Degrees of freedom of the kernels: tails that no posterior outruns
-_NU = 5.0
+_N_CENTRES = 128
 # Draws that must count before kernels are put on them
 _FEWEST = 40.0
 
@@ -44,31 +42,6 @@ def temper(log_weight, fewest=_FEWEST):
     (low, _), _ = jax.lax.scan(halve, ends, length=24)
     power = jnp.where(effective(ends[1]) >= fewest, 1.0, low)
     return jnp.where(finite, power[:, None] * log_weight, -jnp.inf)
-
-
-def moments(u, log_weight):
-    """Mean (Object, n) and lower Cholesky factor (Object, n, n) of the covariance of weighted draws."""
-    w = jax.nn.softmax(log_weight, axis=1)[..., None]
-    mean = jnp.sum(w * u, axis=1)
-    centred = u - mean[:, None]
-    covariance = jnp.einsum("odi,odj->oij", w * centred, centred)
-    scale = jnp.sqrt(jnp.diagonal(covariance, axis1=1, axis2=2)) + 1e-4
-    correlation = covariance / scale[:, :, None] / scale[:, None, :]
-    # two parameters that draws hardly tell apart must not make a kernel without width
-    factor = jnp.linalg.cholesky(correlation + 1e-3 * jnp.eye(u.shape[-1]))
-    return mean, scale[..., None] * factor
-
-
-def _student(distance2, n):
-    """Log density of the standard multivariate t of squared distance from its centre."""
-    half = 0.5 * (_NU + n)
-    log_norm = gammaln(half) - gammaln(0.5 * _NU) - 0.5 * n * jnp.log(_NU * jnp.pi)
-    return log_norm - half * jnp.log1p(distance2 / _NU)
-
-
-def whiten(factor, u):
-    """Coordinates (Object, Draw, n) in units of the Cholesky factor."""
-    return jnp.swapaxes(jax.scipy.linalg.solve_triangular(factor, jnp.swapaxes(u, 1, 2), lower=True), 1, 2)
 
 
 @jax.jit
@@ -105,26 +78,23 @@ def adapt(weigher: BaseWeigher, weights, data, table, keys, u, log_weight) -> We
     n = weigher.n_shape
     condition = network.condition(weights, *data)
     per_draw = jax.tree.map(lambda a: a[:, None], condition)
-    width = (4.0 / (n + 2.0) / _N_CENTRES) ** (1.0 / (n + 4.0))
 
     def one_round(before, i):
-        keys_of = [branch(branch(keys, i), j) for j in range(6)]
+        keys_of = [branch(branch(keys, i), j) for j in range(4)]
         u, log_weight = before
         soft = temper(log_weight)
-        factor = width * moments(u, soft)[1]
+        factor = jax.vmap(moments)(u, soft)[1]
+        white = jax.vmap(whiten)(factor, u)
         index = systematic_resample(jax.vmap(jax.random.uniform)(keys_of[0]), soft, _N_CENTRES)
-        centres = whiten(factor, jnp.take_along_axis(u, index[..., None], axis=1))
-        which = jax.vmap(lambda k: jax.random.randint(k, (N_KERNEL, 1), 0, _N_CENTRES))(keys_of[1])
-        step = jax.vmap(lambda k: jax.random.normal(k, (N_KERNEL, n)))(keys_of[2])
-        spread = jax.vmap(lambda k: jax.random.chisquare(k, _NU, shape=(N_KERNEL, 1)))(keys_of[3])
-        white = jnp.take_along_axis(centres, which, axis=1) + step * jnp.sqrt(_NU / spread)
-        noise = jax.vmap(lambda k: jax.random.normal(k, (N_FLOW, n)))(keys_of[4])
+        centres = jnp.take_along_axis(white, index[..., None], axis=1)
+        mixture = centres, jax.vmap(local_factors)(white, soft, centres)
+        kernel = jax.vmap(lambda *of: draw(*of, N_KERNEL))(*mixture, keys_of[1])
+        noise = jax.vmap(lambda k: jax.random.normal(k, (N_FLOW, n)))(keys_of[2])
         flow, _ = network.draw_shape(weights, condition, noise)
-        u = jnp.concatenate([jnp.einsum("oij,odj->odi", factor, white), flow], axis=1)
-        white = jnp.concatenate([white, whiten(factor, flow)], axis=1)
-        distance2 = jnp.sum((white[:, :, None] - centres[:, None]) ** 2, axis=-1)
+        u = jnp.concatenate([jnp.einsum("oij,odj->odi", factor, kernel), flow], axis=1)
+        white = jnp.concatenate([kernel, jax.vmap(whiten)(factor, flow)], axis=1)
         log_det = jnp.log(jnp.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
-        log_kernel = logsumexp(_student(distance2, n), axis=-1) - jnp.log(_N_CENTRES) - log_det[:, None]
+        log_kernel = jax.vmap(log_density)(*mixture, white) - log_det[:, None]
         log_flow = network.log_prob_shape(weights, per_draw, u)
         log_flow = jnp.where(jnp.isnan(log_flow), -jnp.inf, log_flow)
         log_q = jnp.logaddexp(
@@ -132,7 +102,7 @@ def adapt(weigher: BaseWeigher, weights, data, table, keys, u, log_weight) -> We
         )
         evidence, grid, cdf = weigher.shape_evidence(u, data, table)
         log_weight = evidence + norm.logpdf(u).sum(axis=-1) - log_q
-        share = jax.vmap(lambda k: jax.random.uniform(k, (N_DRAWS,)))(keys_of[5])
+        share = jax.vmap(lambda k: jax.random.uniform(k, (N_DRAWS,)))(keys_of[3])
         log_weight = jnp.where(jnp.isnan(log_weight), -jnp.inf, log_weight)
         return (u, log_weight), weigher.with_mass(u, share, grid, cdf)
 

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from .errors import UserError
-from .trust import Method, enough, mixed, verdict
+from .trust import SMALLEST_P, Method, enough, mixed, verdict
 from .weigh import Weigher, weigher
 
 # Draws per batch: intermediate arrays then stay in the processor's cache
 BATCH_DRAWS = 12_800
 # Turns of adapted sampling: a narrow or split posterior is found by degrees
-_TURNS = 3
+_TURNS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +147,10 @@ class Answerer:
             _put(own, todo, weighed, ppc_p)
             left = np.flatnonzero(~enough(own["ess"][todo], own["pareto_k"][todo]))
             todo, weighed = todo[left], _rows(weighed, left)
+        own["method"][todo] = Method.FAILED
+        # no sampler makes a model fit: chains only where that can be what is left to repair
+        fits = np.flatnonzero(own["ppc_p"][todo] > SMALLEST_P)
+        todo, weighed = todo[fits], _rows(weighed, fits)
         if not len(todo):
             return
         # the chains start from the adapted draws
@@ -154,7 +158,7 @@ class Answerer:
         out = self.weigher.refiner.by_chains(*some, _filled(weighed, len(some[2])))
         u, r_hat, ess, ppc_p = (np.asarray(a)[: len(todo)] for a in out)
         good = mixed(ess, r_hat)
-        own["method"][todo] = np.where(good, Method.HMC, Method.FAILED)
+        own["method"][todo[good]] = Method.HMC
         own["r_hat"][todo] = r_hat
         for name, values in {"u": u, "ess": ess, "ppc_p": ppc_p, "pareto_k": np.nan * ess}.items():
             own[name][todo[good]] = values[good]
@@ -249,8 +253,8 @@ def weigh(
 def refine(post, model, flux_ujy, sky_ujy, z, **options) -> Answers:
     """As :func:`weigh`, and repair what weighing leaves untrusted.
 
-    Objects with fewer than 100 effective draws or a Pareto k above 0.7 get up to three turns of adapted
-    importance sampling (:mod:`dsps_sbi.adapt`), then Hamiltonian chains (:mod:`dsps_sbi.hmc`);
-    ``method`` says what an answer comes from, ``failed`` where neither was enough.
+    Objects with fewer than 100 effective draws or a Pareto k above 0.7 get up to four turns of adapted
+    importance sampling (:mod:`dsps_sbi.adapt`), then, if the model can fit them at all, Hamiltonian chains
+    (:mod:`dsps_sbi.hmc`); ``method`` says what an answer comes from, ``failed`` where neither was enough.
     """
     return weigh(post, model, flux_ujy, sky_ujy, z, refine=True, **options)

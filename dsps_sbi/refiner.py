@@ -6,9 +6,10 @@ from functools import cached_property
 import jax
 import jax.numpy as jnp
 
-from .adapt import adapt, moments, pool, whiten
+from .adapt import adapt, pool
 from .hmc import N_CHAINS, run_chains
 from .kernels.psis import systematic_resample
+from .kernels.student_mixture import moments, whiten
 from .weighing import BaseWeigher, Weighed, branch, object_keys
 
 # Branches of an object's key, beyond those of weigh
@@ -54,11 +55,11 @@ class Refiner:
         def run(data, table, ids, key, n_draws, weighed: Weighed):
             keys = object_keys(key, ids)
             u, log_weight = weighed.u[..., :n], weighed.log_weight
-            mean, factor = moments(u, log_weight)
+            mean, factor = jax.vmap(moments)(u, log_weight)
             shift = jax.vmap(jax.random.uniform)(branch(keys, _START))
             index = systematic_resample(shift, log_weight, N_CHAINS)
             start = jnp.take_along_axis(u, index[..., None], axis=1) - mean[:, None]
-            start = whiten(factor, start)
+            start = jax.vmap(whiten)(factor, start)
 
             def log_density(y, own):
                 mean, factor, data = own
