@@ -73,7 +73,10 @@ class DepthNoise:
         return log_likelihood(flux_obs, sky, valid, flux_model, self.floor, upper)
 
     def covers(self, sky):
-        """Whether sky sigmas (..., Band) lie in the trained range give or take twice the jitter."""
+        """Whether sky sigmas (..., Band) lie in the trained range, give or take three times the jitter.
+
+        Of training's own objects one in a thousand has a band beyond that.
+        """
         dex = np.log10(np.asarray(sky) / self.depth_ujy)
         low, high = self.offset_dex
-        return (dex >= low - 2 * self.jitter_dex) & (dex <= high + 2 * self.jitter_dex)
+        return (dex >= low - 3 * self.jitter_dex) & (dex <= high + 3 * self.jitter_dex)
