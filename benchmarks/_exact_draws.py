@@ -9,8 +9,8 @@ from _exact import log_prior
 from blackjax.diagnostics import effective_sample_size, potential_scale_reduction
 
 N_CHAINS = 4
-# Of a trajectory: in coordinates that are close to whitened 15 steps are a long way
-MOST_DOUBLINGS = 4
+# Of a trajectory: in coordinates that are close to whitened 7 steps are a long way
+MOST_DOUBLINGS = 3
 # Weighted draws are made so many at a time
 CHUNK = 1000
 

@@ -208,7 +208,7 @@ def main():
     weigher = weigher_of(parser, post)
     model = weigher.model
     n = 2 if args.quick else 20
-    sizes = {"warm": 400, "keep": 1200, "dense": 100_000, "prior": 300_000}
+    sizes = {"warm": 300, "keep": 800, "dense": 100_000, "prior": 300_000}
     if args.quick:
         sizes = {"warm": 100, "keep": 200, "dense": 5_000, "prior": 20_000}
     metrics, exact = {}, ExactDraws(weigher)
