@@ -38,9 +38,15 @@ from .simulate import Simulator as Simulator
 from .spectra import SpectrumModel as SpectrumModel
 from .spectra import SpectrumTarget as SpectrumTarget
 from .spectra import spectrum_prior as spectrum_prior
+from .spectra.network import SpectrumArchitecture as SpectrumArchitecture
+from .spectra.simulate import SpectrumSimulator as SpectrumSimulator
+from .spectrum_answers import SpectrumAnswers as SpectrumAnswers
+from .spectrum_answers import weigh_spectra as weigh_spectra
+from .spectrum_posterior import SpectrumPosterior as SpectrumPosterior
 from .ssp import SSPGrid as SSPGrid
 from .ssp import fetch as fetch
 from .train import train as train
+from .train_spectra import train_spectra as train_spectra
 from .training import TrainConfig as TrainConfig
 
 __version__ = _version("dsps_sbi")

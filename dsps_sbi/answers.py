@@ -56,6 +56,11 @@ class Answers:
         """Which objects (Object,) can be trusted."""
         return self.trust == 0
 
+    @classmethod
+    def joined(cls, parts) -> "Answers":
+        """One after the other."""
+        return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)})
+
     def rows(self, index) -> "Answers":
         """Some of the objects."""
         return Answers(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
@@ -245,9 +250,7 @@ def weigh(
             started = answerer.start(pick, table, ids[batch], jax.random.key(seed), n_draws)
             parts.append(answerer.finish(started, len(rows)))
             order.append(rows)
-    back = np.argsort(np.concatenate(order))
-    joined = {f.name: np.concatenate([getattr(p, f.name) for p in parts])[back] for f in fields(Answers)}
-    return Answers(**joined)
+    return Answers.joined(parts).rows(np.argsort(np.concatenate(order)))
 
 
 def refine(post, model, flux_ujy, sky_ujy, z, **options) -> Answers:

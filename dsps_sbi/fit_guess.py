@@ -9,24 +9,33 @@ from tqdm.auto import tqdm
 
 from .muon import muon
 
-_N_Z, _PER_Z = 64, 24
-
 
 def fit_guess(
-    network, simulator, weights, *, seed=0, steps=4000, n_pool=384, learning_rate=1e-2, progress=False
+    network,
+    simulator,
+    weights,
+    *,
+    seed=0,
+    steps=4000,
+    n_z=64,
+    n_per_z=24,
+    n_pool=384,
+    learning_rate=1e-2,
+    progress=False,
 ):
     """Train the part ``newton`` of a network, which maps features to a first guess.
 
     Parameters
     ----------
-    network : PixelNetwork
-    simulator : Simulator
+    network : PixelNetwork or SpectrumNetwork
+    simulator : Simulator or SpectrumSimulator
     weights : pytree
         All other weights stay as they are.
     seed, steps : int
-        Batches of 1536 mocks, half of them below any S/N cut.
+    n_z, n_per_z : int
+        Redshifts of a step, and mocks at each of them, whatever their S/N.
     n_pool : int
-        Redshifts of the mocks.
+        Redshifts that those of a step are picked from.
     learning_rate : float
         Peak rate of Muon.
     progress : bool
@@ -40,7 +49,7 @@ def fit_guess(
     pool = simulator.table_pool(pool_key, n_pool)
 
     def loss(weights, key):
-        mocks = simulator.draw(key, pool, _N_Z, _PER_Z)
+        mocks = simulator.draw(key, pool, n_z, n_per_z)
         return jnp.mean((network.guess(weights, *mocks.data) - mocks.u[:, :-1]) ** 2)
 
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), muon(learning_rate, steps // 20 + 1, steps))

@@ -10,10 +10,8 @@ _EXACT = jax.lax.Precision.HIGHEST
 def log_evidence(residual, variance, valid, template, basis, prior_sigma):
     r"""Logarithm of :math:`\int N(r; D c, V)\, N(c; 0, S)\, dc`, normalisation kept, and the best c.
 
-    D is the template times each term of the polynomial. The result is log N(r; 0, V + D S D^T), by
-    a Cholesky factor of Term x Term instead of Pixel x Pixel (matrix inversion lemma). The quadratic
-    form is evaluated as the misfit of the best c plus its distance from the prior's mean: at that
-    minimum, errors of c count twice squared, and no large numbers are subtracted.
+    D is the template times each term of the polynomial. The result is log N(r; 0, V + D S D^T), see
+    :func:`whole_chi2`.
 
     Parameters
     ----------
@@ -33,6 +31,28 @@ def log_evidence(residual, variance, valid, template, basis, prior_sigma):
     best : array (..., Term)
         Posterior mean of c.
     """
+    chi2, log_det, best = whole_chi2(residual, variance, valid, template, basis, prior_sigma)
+    count = jnp.sum(valid, axis=-1)
+    return -0.5 * (chi2 + log_det + count * jnp.log(2.0 * jnp.pi)), best
+
+
+def whole_chi2(residual, variance, valid, template, basis, prior_sigma):
+    """Chi2 of residuals under errors and polynomial together, r' (V + D S D')^-1 r.
+
+    By a Cholesky factor of Term x Term instead of Pixel x Pixel (matrix inversion lemma). The quadratic
+    form is evaluated as the misfit of the best c plus its distance from the prior's mean: at that
+    minimum, errors of c count twice squared, and no large numbers are subtracted.
+
+    Parameters as for :func:`log_evidence`.
+
+    Returns
+    -------
+    chi2 : array (...)
+        Of as many degrees of freedom as there are valid pixels.
+    log_det : array (...)
+        ln of the determinant of V + D S D'.
+    best : array (..., Term)
+    """
     n_pixel, n_term = basis.shape
     spread = jnp.sqrt(jnp.where(valid, variance, 1.0))
     r = jnp.where(valid, residual, 0.0) / spread
@@ -45,7 +65,7 @@ def log_evidence(residual, variance, valid, template, basis, prior_sigma):
     factor = cho_factor(matrix + jnp.eye(n_term, dtype=t.dtype), lower=True)
     best = cho_solve(factor, jnp.matmul(t * r, terms, precision=_EXACT)[..., None])[..., 0]
     left = r - t * jnp.matmul(best, terms.T, precision=_EXACT)
-    quadratic = jnp.sum(left**2, axis=-1) + jnp.sum(best**2, axis=-1)
+    chi2 = jnp.sum(left**2, axis=-1) + jnp.sum(best**2, axis=-1)
     log_det = 2.0 * jnp.sum(jnp.log(jnp.diagonal(factor[0], axis1=-2, axis2=-1)), axis=-1)
-    log_norm = jnp.sum(jnp.where(valid, jnp.log(2.0 * jnp.pi) + 2.0 * jnp.log(spread), 0.0), axis=-1)
-    return -0.5 * (quadratic + log_det + log_norm), best * prior_sigma
+    log_det = log_det + jnp.sum(jnp.where(valid, 2.0 * jnp.log(spread), 0.0), axis=-1)
+    return chi2, log_det, best * prior_sigma

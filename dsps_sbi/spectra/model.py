@@ -97,14 +97,14 @@ class SpectrumModel:
             raise UserError(
                 f"model_error is {self.model_error!r}: give a share of the flux from 0 to 1, or 'free'"
             )
-        alpha = ("alpha_fe",) if len(self._grids) > 1 else ()
+        alpha = ("alpha_fe",) if len(self.grids) > 1 else ()
         dust = () if self.dust is None else ("av", *free_names(self.dust))
         error = ("log_model_error",) if self.model_error == FREE else ()
         expected = (*self.sfh.names, "metallicity", *alpha, *dust, "sigma_v", *error, "log_mass_formed")
         if self.prior.names != expected:
             given = ", ".join(self.prior.names)
             raise UserError(f"prior of {given}; this model needs one of {', '.join(expected)}")
-        low, high = self._sigma_v
+        low, high = self.sigma_v_km_s
         if not 0.0 <= low < high <= 2000.0:
             raise UserError(f"prior of sigma_v from {low:g} to {high:g} km/s: give 0 <= low < high <= 2000")
 
@@ -139,12 +139,13 @@ class SpectrumModel:
         return cls(ssp, spectrum.spectrograph(lsf), prior, **options)
 
     @cached_property
-    def _grids(self) -> dict[float, SSPGrid]:
+    def grids(self) -> dict[float, SSPGrid]:
+        """SSP grids by [alpha/Fe]; a single one is at 0."""
         return dict(self.ssp) if isinstance(self.ssp, Mapping) else {0.0: self.ssp}
 
     def _check_grids(self):
-        first = next(iter(self._grids.values()))
-        for alpha, grid in self._grids.items():
+        first = next(iter(self.grids.values()))
+        for alpha, grid in self.grids.items():
             if grid.fwhm_aa is None:
                 raise UserError(
                     f"SSP grid {grid.name} does not say its resolution: set it with "
@@ -156,15 +157,16 @@ class SpectrumModel:
                         f"the SSP grids have other {axis} at [alpha/Fe] {alpha:+g}: give grids that differ "
                         "in nothing else"
                     )
-        if list(self._grids) != sorted(self._grids):
+        if list(self.grids) != sorted(self.grids):
             raise UserError("the SSP grids are not in the order of [alpha/Fe]: sort them")
 
     @property
     def _first(self) -> SSPGrid:
-        return next(iter(self._grids.values()))
+        return next(iter(self.grids.values()))
 
     @property
-    def _sigma_v(self) -> tuple[float, float]:
+    def sigma_v_km_s(self) -> tuple[float, float]:
+        """Range of the velocity dispersion under the prior [km/s]."""
         marginal = self.prior.marginals["sigma_v"]
         return float(marginal.low), float(marginal.high)
 
@@ -181,11 +183,11 @@ class SpectrumModel:
     @cached_property
     def _log_grids(self) -> list[LogGrid]:
         # convolution must not carry one end of the spectrum to the other
-        pad = 5.0 * self._sigma_v[1]
-        return [on_log_grid(grid, pad, self.rest_aa) for grid in self._grids.values()]
+        pad = 5.0 * self.sigma_v_km_s[1]
+        return [on_log_grid(grid, pad, self.rest_aa) for grid in self.grids.values()]
 
     @cached_property
-    def _light(self) -> jax.Array:
+    def light(self) -> jax.Array:
         """(Alpha * Met, Age, Grid): lambda L_lambda [Lsun per Msun formed]."""
         with jax.ensure_compile_time_eval():
             return jnp.concatenate([jnp.asarray(grid.light) for grid in self._log_grids])
@@ -197,7 +199,7 @@ class SpectrumModel:
             self.spectrograph,
             self._log_grids[0],
             float(self._first.fwhm_aa),
-            self._sigma_v,
+            self.sigma_v_km_s,
             self.continuum,
             self.cosmology,
         )
@@ -239,10 +241,10 @@ class SpectrumModel:
         columns = metallicity_weights(
             self.column(theta, "metallicity"), jnp.asarray(self._first.metallicity, jnp.float32)
         )
-        if len(self._grids) > 1:
-            nodes = jnp.asarray(list(self._grids), jnp.float32)
+        if len(self.grids) > 1:
+            nodes = jnp.asarray(list(self.grids), jnp.float32)
             columns = outer(metallicity_weights(self.column(theta, "alpha_fe"), nodes), columns)
-        light = self._screened(composite(ages, columns, self._light), theta)
+        light = self._screened(composite(ages, columns, self.light), theta)
         steps = self.column(theta, "sigma_v") / self.geometry.grid.step_km_s
         variance = jnp.maximum(steps**2 - view.borrowed, 0.0)
         flux = to_pixels(broaden(light, variance, as_cells=True), view.start, view.weights)
@@ -305,7 +307,10 @@ class SpectrumModel:
         array (..., Pixel)
             [1e-17 erg/s/cm2/Angstrom]
         """
-        template = self.predict_fast(theta, view)
+        return self.observe(key, self.predict_fast(theta, view), theta, view, sigma)
+
+    def observe(self, key, template, theta, view: SpectrumView, sigma):
+        """As :meth:`simulate`, of predictions (..., Pixel) that are there already."""
         continuum_key, noise_key = jax.random.split(key)
         terms = self.continuum.sigma * jax.random.normal(
             continuum_key, (*template.shape[:-1], view.basis.shape[-1])

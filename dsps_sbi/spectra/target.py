@@ -1,6 +1,7 @@
 """An observed spectrum and the model of it: exact densities to optimise, sample or weigh with."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..io.spectrum import Spectrum
+from ..kernels.linear_gaussian import whole_chi2
 from .model import SpectrumModel
 from .view import SpectrumView
 
@@ -16,9 +18,14 @@ _NODES, _WEIGHTS = np.polynomial.hermite.hermgauss(9)
 _N_NEWTON = 5
 
 
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["view", "flux", "sigma", "valid"],
+    meta_fields=["model"],
+)
 @dataclass(frozen=True, eq=False)
 class SpectrumTarget:
-    """The likelihood of one spectrum as a function of theta.
+    """The likelihood of one spectrum as a function of theta; a pytree.
 
     Parameters
     ----------
@@ -65,13 +72,22 @@ class SpectrumTarget:
         return cls(model, view, spectrum.flux, spectrum.sigma, spectrum.valid)
 
     @property
-    def used(self) -> np.ndarray:
+    def used(self):
         """Pixels (Pixel,) that count."""
-        return self.valid & np.asarray(self.view.valid)
+        return self.valid & self.view.valid
 
     def log_likelihood(self, theta):
         """Exact log likelihood (...) of theta (..., Param), the polynomial integrated out."""
         return self.model.log_likelihood(theta, self.flux, self.sigma, self.valid, self.view)[0]
+
+    def chi2(self, theta):
+        """Chi2 (...) of theta (..., Param), of as many degrees of freedom as there are pixels that count."""
+        template, unit = self.model.predict_fast(theta, self.view), jnp.where(self.used, self.sigma, 1.0)
+        template = template / unit
+        residual = jnp.where(self.used, self.flux, 0.0) / unit - template
+        variance = 1.0 + (self.model.error_share(jnp.asarray(theta))[..., None] * template) ** 2
+        sigma = jnp.full(self.view.basis.shape[-1], self.model.continuum.sigma, template.dtype)
+        return whole_chi2(residual, variance, self.used, template, self.view.basis, sigma)[0]
 
     def best_fit(self, theta):
         """Flux (..., Pixel) of theta (..., Param) with the best polynomial."""
@@ -131,7 +147,7 @@ class SpectrumTarget:
 
     def _first_mass(self, unit_flux):
         """Least-squares log10 mass (...), the polynomial and the model's error left out."""
-        use = jnp.asarray(self.used)
+        use = self.used
         unit = jnp.where(use, self.sigma, 1.0)
         largest = jnp.max(jnp.where(use, unit_flux / unit, 0.0), axis=-1, keepdims=True)
         t = jnp.where(use, unit_flux / unit / largest, 0.0)

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import multivariate_normal, norm
 
 from dsps_sbi.kernels.legendre import legendre
-from dsps_sbi.kernels.linear_gaussian import log_evidence
+from dsps_sbi.kernels.linear_gaussian import log_evidence, whole_chi2
 
 log_evidence = jax.jit(log_evidence)
 
@@ -94,3 +94,12 @@ def test_legendre_against_numpy():
     got = legendre(jnp.asarray(x, jnp.float32), 9)
     np.testing.assert_allclose(got, np.polynomial.legendre.legvander(x, 9)[:, 1:], atol=2e-6)
     assert legendre(jnp.zeros(5), 0).shape == (5, 0)
+
+
+def test_chi2_is_that_of_the_full_covariance():
+    covariance = (np.diag(VARIANCE) + (DESIGN * PRIOR**2) @ DESIGN.T)[np.ix_(VALID, VALID)]
+    single = [np.asarray(a, np.float32) for a in (RESIDUAL, VARIANCE, TEMPLATE, BASIS, PRIOR)]
+    chi2, log_det, _ = whole_chi2(*single[:2], VALID, *single[2:])
+    r = RESIDUAL[VALID]
+    assert float(chi2) == pytest.approx(r @ np.linalg.solve(covariance, r), rel=1e-4)
+    assert float(log_det) == pytest.approx(np.linalg.slogdet(covariance)[1], abs=1e-3)

@@ -1,0 +1,125 @@
+"""Spectra in the few dimensions that their models fill.
+
+Model spectra of all parameters lie close to a space of a few dozen components. For Gaussian noise the
+coefficients of a noisy spectrum in it, and the precision that its errors and masks leave them, hold all
+that the data say about any model in that space.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+_EXACT = jax.lax.Precision.HIGHEST
+# Error of the model as a share of its flux: where it is looked for, in natural logarithms
+_LN_ERROR = (math.log(1e-4), math.log(0.5))
+_N_HALVE = 18
+# Weak prior precision of coefficients, relative to the data's: masks may leave some undetermined
+_RIDGE = 1e-6
+# Error that the very first fit allows for, as a share of the amplitude
+_FIRST_ERROR = 0.01
+
+
+def _product(a, b):
+    return jnp.matmul(a, b, precision=_EXACT)
+
+
+def _full(half, n):
+    """Symmetric matrices (..., n, n) of their upper triangles (..., n (n + 1) / 2)."""
+    i, j = np.triu_indices(n)
+    where = np.zeros((n, n), int)
+    where[i, j] = where[j, i] = np.arange(len(i))
+    return half[..., where]
+
+
+def _ridge(matrix):
+    """Weak precision (..., n, n) beside that of the data, or of nothing at all."""
+    largest = jnp.max(jnp.diagonal(matrix, axis1=-2, axis2=-1), axis=-1)
+    return (_RIDGE * jnp.maximum(largest, 1e-6))[..., None, None] * jnp.eye(matrix.shape[-1])
+
+
+def project(flux, sigma, valid, components, basis, prior_sigma):
+    """Coefficients of components in noisy spectra, a multiplicative polynomial integrated out.
+
+    Parameters
+    ----------
+    flux, sigma : array (Object, Pixel)
+        Of amplitude about 1; any value where ``valid`` is False.
+    valid : bool array (Object, Pixel)
+    components : array (Component, Pixel)
+        Orthonormal.
+    basis : array (Pixel, Term)
+        Terms of the polynomial; its constant is 1.
+    prior_sigma : float
+        Standard deviation of each of its coefficients.
+
+    Returns
+    -------
+    coefficients : array (Object, Component)
+        Close to the best ones.
+    precision : array (Object, Component, Component)
+        The log likelihood of coefficients c is, to second order and exactly, c' pull - c' precision c / 2
+        about the ones above.
+    pull : array (Object, Component)
+        Its slope there: zero but for what masks leave undetermined.
+    ln_error : array (Object,)
+        ln of the model's error as a share of its flux that makes chi2 what it should be.
+    chi2 : array (Object,)
+        Per degree of freedom, without an error of the model.
+    """
+    n, n_term = len(components), basis.shape[1]
+    i, j = np.triu_indices(n)
+    pairs = components[i] * components[j]
+    flux = jnp.where(valid, flux, 0.0)
+    sigma2 = jnp.where(valid, sigma, 1.0) ** 2
+
+    def normal(weight):
+        matrix = _full(_product(weight, pairs.T), n)
+        return matrix, _ridge(matrix) + matrix
+
+    # a first look without the polynomial
+    weight = jnp.where(valid, 1.0 / (sigma2 + _FIRST_ERROR**2), 0.0)
+    _, matrix = normal(weight)
+    first = jnp.linalg.solve(matrix, _product(weight * flux, components.T)[..., None])[..., 0]
+    template = _product(first, components)
+    dof = jnp.maximum(valid.sum(axis=1) - n - n_term, 1.0)
+
+    # the polynomial by least squares, to know what is left for the model's error
+    terms = basis * prior_sigma
+    shape = (n_term, n_term)
+    squares = (terms[:, :, None] * terms[:, None, :]).reshape(len(terms), -1)
+    weight_t = weight * template
+    own = _product(weight_t * template, squares).reshape(-1, *shape) + jnp.eye(n_term)
+    slope = _product(weight_t * (flux - template), terms)
+    residual = flux - template * (1.0 + _product(jnp.linalg.solve(own, slope[..., None])[..., 0], terms.T))
+
+    def misfit(ln_error):
+        variance = sigma2 + jnp.exp(2.0 * ln_error)[:, None] * template**2
+        return jnp.sum(jnp.where(valid, residual**2 / variance, 0.0), axis=1) / dof
+
+    def halve(_, bounds):
+        low, high = bounds
+        middle = 0.5 * (low + high)
+        more = misfit(middle) > 1.0
+        return jnp.where(more, middle, low), jnp.where(more, high, middle)
+
+    ends = tuple(jnp.full(len(flux), end, flux.dtype) for end in _LN_ERROR)
+    ln_error = jax.lax.fori_loop(0, _N_HALVE, halve, ends)[0]
+
+    weight = jnp.where(valid, 1.0 / (sigma2 + (jnp.exp(ln_error)[:, None] * template) ** 2), 0.0)
+    matrix, _ = normal(weight)
+    right = _product(weight * flux, components.T)
+    weight_t = weight * template
+    cross = _product(weight_t, (components[:, None] * terms.T).reshape(n * n_term, -1).T)
+    cross = cross.reshape(-1, n, n_term)
+    own = _product(weight_t * template, squares).reshape(-1, *shape) + jnp.eye(n_term)
+    # the polynomial's coefficients integrated out: Schur complement
+    both = jnp.concatenate([jnp.swapaxes(cross, 1, 2), _product(weight_t * flux, terms)[..., None]], axis=-1)
+    taken = jnp.matmul(cross, jnp.linalg.solve(own, both), precision=_EXACT)
+    precision = matrix - taken[..., :-1]
+    right = right - taken[..., -1]
+    precision = 0.5 * (precision + jnp.swapaxes(precision, 1, 2))
+    best = jnp.linalg.solve(precision + _ridge(precision), right[..., None])[..., 0]
+    pull = right - jnp.einsum("oij,oj->oi", precision, best, precision=_EXACT)
+    return best, precision, pull, ln_error, misfit(jnp.full(len(flux), -30.0))

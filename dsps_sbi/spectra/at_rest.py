@@ -1,0 +1,132 @@
+"""Observed spectra as a network sees them: at rest, at 10 pc, in its own pixels and resolution."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+from ..constants import C_KM_S
+from ..cosmology import Cosmology
+from ..errors import UserError
+from ..instruments.spectrograph import Spectrograph
+from ..io.spectrum import Spectrum
+
+# Distance of model spectra at rest [Mpc]
+_TEN_PC = 1e-5
+# A Gaussian is followed this many sigma out; one narrower than this share of a pixel is none
+_REACH, _NARROW = 5.0, 1e-3
+# Pixels that give less than this share of another do not spoil it
+_MATTERS = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class AtRest:
+    """A spectrum in the pixels of a network.
+
+    Parameters
+    ----------
+    flux, sigma : ndarray (Pixel,)
+        At 10 pc [1e-17 erg/s/cm2/Angstrom]; float32.
+    valid : bool ndarray (Pixel,)
+    z : float
+    log_scale : float
+        log10 of what observed fluxes were multiplied with.
+    extra_km_s : float
+        Velocity dispersion by which the spectrum is broader than the network's own resolution: what
+        it takes for the galaxy's is that and this, added in squares.
+    """
+
+    flux: np.ndarray
+    sigma: np.ndarray
+    valid: np.ndarray
+    z: float
+    log_scale: float
+    extra_km_s: float
+
+
+def at_rest(spectrum: Spectrum, frame: Spectrograph, cosmology: Cosmology, lsf=None) -> AtRest:
+    """Rebin a spectrum to the pixels of a network, conserving flux; sharper ones are smoothed.
+
+    Errors keep what the data know: neighbours share what one observed pixel measured, and each gets
+    the error of one as wide as itself.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+    frame : Spectrograph
+        The network's pixels, at rest.
+    cosmology : Cosmology
+    lsf : LSF, optional
+        Instead of the spectrum's own.
+
+    Raises
+    ------
+    UserError
+        If redshift or LSF are missing, or pixels do not overlap.
+    """
+    if spectrum.redshift is None:
+        raise UserError(f"{spectrum.label} has no redshift: read it with redshift=")
+    own = spectrum.spectrograph(lsf, mask_lines=())
+    z = spectrum.redshift
+    edges = own.ln_edges - np.log1p(z)
+    variance = np.interp(_middle(frame.ln_edges), _middle(edges), own.ln_variance)
+    lack = frame.ln_variance - variance
+    weights, first = _shares(edges, frame.ln_edges, np.sqrt(np.maximum(lack, 0.0)))
+    index = np.minimum(first[:, None] + np.arange(weights.shape[1]), len(own.wave_aa) - 1)
+    share = weights.sum(axis=1)
+    good = spectrum.valid[index]
+    valid = (share > 1.0 - _MATTERS) & ~((weights > _MATTERS) & ~good).any(axis=1)
+    if not valid.any():
+        low, high = np.exp(edges[[0, -1]])
+        raise UserError(
+            f"{spectrum.label} covers {low:.0f}-{high:.0f} Angstrom at rest, the network "
+            f"{np.exp(frame.ln_edges[0]):.0f}-{np.exp(frame.ln_edges[-1]):.0f}: check redshift and units"
+        )
+    weights = np.where(good, weights, 0.0)
+    flux = np.sum(weights * np.where(good, spectrum.flux[index], 0.0), axis=1)
+    var = np.sum(weights * np.where(good, spectrum.sigma[index], 0.0) ** 2, axis=1)
+    width = np.interp(_middle(frame.ln_edges), _middle(edges), np.diff(edges))
+    var = var * width / np.diff(frame.ln_edges)
+    # F_lambda at rest and at 10 pc: L_lambda over 4 pi (10 pc)^2
+    distance = float(cosmology.distance_mpc(z)) if z > 1e-6 else _TEN_PC
+    scale = (1.0 + z) * (distance / _TEN_PC) ** 2
+    seen = np.average(np.maximum(-lack, 0.0), weights=valid)
+    return AtRest(
+        np.where(valid, flux * scale, 0.0).astype(np.float32),
+        np.where(valid, np.sqrt(np.maximum(var, 0.0)) * scale, 1.0).astype(np.float32),
+        valid,
+        float(z),
+        float(np.log10(scale)),
+        float(C_KM_S * np.sqrt(seen)),
+    )
+
+
+def _middle(edges):
+    return 0.5 * (edges[1:] + edges[:-1])
+
+
+def _shares(edges, targets, sigma):
+    """Shares (Target, Window) of source pixels in target pixels, after a Gaussian; first source (Target,).
+
+    Parameters
+    ----------
+    edges : ndarray (Source + 1,)
+    targets : ndarray (Target + 1,)
+    sigma : ndarray (Target,)
+    """
+    left, right = targets[:-1], targets[1:]
+    low = np.searchsorted(edges, left - _REACH * sigma, side="right") - 1
+    high = np.searchsorted(edges, right + _REACH * sigma, side="left")
+    low = np.clip(low, 0, len(edges) - 2)
+    n = int(np.max(np.clip(high, 1, len(edges) - 1) - low))
+    at = np.minimum(low[:, None] + np.arange(n + 1), len(edges) - 1)
+    # twice integrated Gaussian: how much of what lies below x ends up below 0
+    s = np.where(sigma > _NARROW * (right - left), sigma, 0.0)[:, None]
+
+    def ramp(x):
+        y = x / np.maximum(s, 1e-12)
+        smooth = s * (y * ndtr(y) + np.exp(-0.5 * y * y) / np.sqrt(2.0 * np.pi))
+        return np.where(s > 0.0, smooth, np.maximum(x, 0.0))
+
+    below = ramp(right[:, None] - edges[at]) - ramp(left[:, None] - edges[at])
+    return (below[:, :-1] - below[:, 1:]) / (right - left)[:, None], low

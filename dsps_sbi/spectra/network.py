@@ -1,0 +1,221 @@
+"""Encoder and flow put together: spectra to a posterior over the model's parameters."""
+
+from dataclasses import asdict, dataclass
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from ..cosmology import Cosmology
+from ..encoders.gauss_newton import Perceptron, n_of_peak, of_peak
+from ..encoders.residual import ResidualEncoder
+from ..encoders.spectrum import WavelengthEncoder
+from ..flow_network import FlowNetwork, n_flow_features
+from ..flows import PixelFlow
+from ..prior import Prior
+from ..sfh import StarFormationHistory
+from .peak import peak
+from .subspace import Subspace
+
+_N_STEPS = 6
+# Channels that convolutions see, and features of the object as a whole
+_N_CHANNEL, _N_WHOLE = 4, 7
+
+
+@dataclass(frozen=True)
+class SpectrumArchitecture:
+    """Sizes of the network.
+
+    Parameters
+    ----------
+    conv_width, n_latent : int
+        Channels of the first convolution, and latents that attention over wavelength ends in.
+    width, n_blocks, n_context : int
+        Of the residual network from all features to the context that is handed over.
+    flow_width, n_layers, n_bins : int
+        Of the flow: hidden units of each conditioner, coupling layers, spline bins.
+    guess_width : int
+        Of the first guess that Gauss-Newton steps start from.
+    n_component, n_light, n_node : int
+        Of the subspace, see :func:`dsps_sbi.spectra.subspace.find_subspace`.
+    """
+
+    conv_width: int = 24
+    n_latent: int = 16
+    width: int = 256
+    n_blocks: int = 4
+    n_context: int = 192
+    flow_width: int = 128
+    n_layers: int = 10
+    n_bins: int = 8
+    guess_width: int = 256
+    n_component: int = 64
+    n_light: int = 64
+    n_node: int = 16
+
+    def as_dict(self) -> dict[str, int]:
+        """Plain dictionary, for the bundle's configuration."""
+        return asdict(self)
+
+
+class _Newton(nnx.Module):
+    def __init__(self, n_inputs, width, n_shape, *, rngs: nnx.Rngs):
+        self.guess = Perceptron(n_inputs, width, n_shape, rngs=rngs)
+
+
+class _Layers(nnx.Module):
+    def __init__(self, arch: SpectrumArchitecture, n_shape: int, *, rngs: nnx.Rngs):
+        n_inputs = 2 * arch.n_component + _N_WHOLE
+        self.newton = _Newton(n_inputs, arch.guess_width, n_shape, rngs=rngs)
+        self.wavelength = WavelengthEncoder(_N_CHANNEL, arch.conv_width, arch.n_latent, rngs=rngs)
+        n_inputs += arch.n_component + n_of_peak(n_shape) + 1 + arch.n_latent
+        self.encoder = ResidualEncoder(n_inputs, arch.width, arch.n_blocks, arch.n_context, rngs=rngs)
+        sizes = arch.n_context, arch.flow_width, arch.n_layers, arch.n_bins
+        self.flow = PixelFlow(n_shape, *sizes, n_flow_features(n_shape), rngs=rngs)
+
+
+@dataclass(frozen=True, eq=False)
+class SpectrumNetwork(FlowNetwork):
+    """The network's structure; its weights are a separate pytree, passed to every method.
+
+    Parameters
+    ----------
+    arch : SpectrumArchitecture
+    prior : Prior
+        The last parameter must be ``log_mass_formed``.
+    sfh : StarFormationHistory
+    cosmology : Cosmology
+    subspace : Subspace
+    basis : array (Pixel, Term)
+        Terms of the polynomial.
+    basis_sigma : float
+        Standard deviation of its coefficients.
+    """
+
+    arch: SpectrumArchitecture
+    prior: Prior
+    sfh: StarFormationHistory
+    cosmology: Cosmology
+    subspace: Subspace
+    basis: jax.Array
+    basis_sigma: float
+
+    def _layers(self, seed=0):
+        return _Layers(self.arch, len(self.prior.names) - 1, rngs=nnx.Rngs(seed))
+
+    @property
+    def log_mass_to_light(self):
+        """Median over the prior of log10 of the mass formed per amplitude."""
+        return self.subspace.log_mass_to_light
+
+    def unit(self, u, universe_gyr):
+        """Components (Component,) per solar mass formed of a shape u (n_shape,)."""
+        theta = self.prior.from_normal(u, universe_gyr)
+        # else the compiler would do all of it again for every age of every history
+        theta = jax.lax.optimization_barrier(theta)
+        value = dict(zip(self.prior.names, theta, strict=False))
+        return self.subspace.coefficients(
+            theta[: len(self.sfh.names)],
+            value["metallicity"],
+            value.get("alpha_fe", jnp.zeros(())),
+            value["sigma_v"],
+            self.sfh,
+            universe_gyr,
+        )
+
+    def guess(self, weights, flux, sigma, valid, z):
+        """First guess u (Object, n_shape) that Gauss-Newton steps start from."""
+        inputs = self._features(flux, sigma, valid, z)[0]
+        return self._merge(weights).newton.guess(inputs)
+
+    def _features(self, flux, sigma, valid, z):
+        """Features (Object, n) of all pixels together, log10 amplitude (Object,), and what they are of."""
+        some = jnp.maximum(valid.sum(axis=1), 1)
+        unit = jnp.where(valid, sigma, 1.0)
+        flux = jnp.where(valid, flux, 0.0)
+        # weights relative to the smallest error: no overflow in squares
+        least = jnp.min(jnp.where(valid, sigma, jnp.inf), axis=1, keepdims=True)
+        least = jnp.where(jnp.isfinite(least), least, 1.0)
+        weight = jnp.where(valid, (least / unit) ** 2, 0.0)
+        total = jnp.maximum(jnp.sum(weight, axis=1, keepdims=True), 1e-12)
+        relative = jnp.sum(weight * (flux / least) ** 2, axis=1, keepdims=True) / total
+        amplitude = least * jnp.sqrt(relative + 1e-6)
+        flux, error = flux / amplitude, unit / amplitude
+        seen = self.subspace.project(flux, error, valid, self.basis, self.basis_sigma)
+        spread = self.subspace.spread
+        known = jnp.diagonal(seen.precision, axis1=1, axis2=2)
+        snr = jnp.sum(jnp.where(valid, 1.0 / error, 0.0), axis=1) / some
+        universe = self.cosmology.age(z)
+        whole = [
+            seen.ln_error / 3.0 + 1.5,
+            jnp.log(seen.chi2 + 1e-3),
+            jnp.log10(snr + 1e-3) - 1.5,
+            2.0 * valid.mean(axis=1) - 1.0,
+            universe / 4.0 - 2.0,
+            jnp.log1p(z),
+            jnp.log10(some) / 2.0 - 1.0,
+        ]
+        parts = [
+            jnp.arcsinh(seen.coefficients / spread) / 1.5,
+            jnp.log10(spread * jnp.sqrt(jnp.maximum(known, 0.0)) + 1e-3) / 2.0,
+            jnp.stack(whole, axis=-1),
+        ]
+        inputs = jnp.nan_to_num(jnp.clip(jnp.concatenate(parts, axis=-1), -6.0, 6.0))
+        return inputs, jnp.log10(amplitude[:, 0]), seen, (flux, error, valid), universe
+
+    def _at_peak(self, start, seen, universe):
+        """Features (Object, n) of the peak that Gauss-Newton steps find, without gradients."""
+
+        def one(start, seen, universe):
+            arguments = seen.coefficients, seen.precision, seen.pull
+            return peak(lambda u: self.unit(u, universe), start, *arguments, _N_STEPS)
+
+        found, step, covariance, residual = jax.vmap(one)(start, seen, universe)
+        ridge = 1e-6 * jnp.max(jnp.diagonal(seen.precision, axis1=1, axis2=2), axis=1)
+        root = jnp.linalg.cholesky(seen.precision + ridge[:, None, None] * jnp.eye(residual.shape[1]))
+        white = jnp.einsum("oij,oi->oj", root, residual)
+        out = [
+            jnp.arcsinh(white) / 2.0,
+            *of_peak(start, found, step, covariance),
+            jnp.log1p(jnp.sum(white**2, axis=1, keepdims=True)) / 6.0,
+        ]
+        out = jnp.nan_to_num(jnp.concatenate(out, axis=-1), nan=0.0)
+        return jax.lax.stop_gradient(jnp.clip(out, -6.0, 6.0))
+
+    def condition(self, weights, flux, sigma, valid, z):
+        """Everything that depends on the data alone, computed once per object.
+
+        Parameters
+        ----------
+        flux, sigma : array (Object, Pixel)
+            At rest and at 10 pc, in the units of :class:`~dsps_sbi.SpectrumModel`; any value where
+            ``valid`` is False.
+        valid : bool array (Object, Pixel)
+        z : array (Object,)
+
+        Returns
+        -------
+        condition : pytree of (Object, ...) arrays
+            For :meth:`log_prob` and :meth:`draw`.
+        """
+        layers = self._merge(weights)
+        inputs, log_amplitude, seen, data, universe = self._features(flux, sigma, valid, z)
+        start = jax.lax.stop_gradient(jnp.clip(layers.newton.guess(inputs), -3.0, 3.0))
+        latents = layers.wavelength(channels(*data, self.subspace.components, seen.coefficients))
+        parts = [inputs, self._at_peak(start, seen, universe), latents]
+        return layers.flow.hoist(layers.encoder(jnp.concatenate(parts, axis=-1))), log_amplitude, universe
+
+
+def channels(flux, error, valid, components, coefficients):
+    """What convolutions see (Object, Pixel, Channel) of fluxes of amplitude 1 and their errors.
+
+    Spectrum, signal-to-noise ratio, mask, and what the components leave in units of the errors.
+    """
+    left = (flux - coefficients @ components) / error
+    rows = [
+        jnp.arcsinh(flux),
+        jnp.log10(1.0 / error + 1e-3) / 2.0,
+        valid.astype(flux.dtype),
+        jnp.arcsinh(left) / 2.0,
+    ]
+    return jnp.stack([jnp.where(valid, row, 0.0) for row in rows], axis=-1)

@@ -1,0 +1,210 @@
+"""The few components that all spectra of a model are made of, and parameters to their coefficients."""
+
+from dataclasses import dataclass, fields
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.linalg import eigh
+
+from ..errors import UserError
+from ..kernels import chebyshev
+from ..kernels.csp import metallicity_weights, outer
+from ..kernels.losvd import broaden
+from ..kernels.lsf import to_pixels
+from ..kernels.projection import project
+from ..sfh import mass_weights
+
+_EXACT = jax.lax.Precision.HIGHEST
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["coefficients", "precision", "pull", "ln_error", "chi2"],
+    meta_fields=[],
+)
+@dataclass(frozen=True)
+class Projected:
+    """What spectra say about the coefficients of components; a pytree.
+
+    Parameters
+    ----------
+    coefficients, precision, pull, ln_error, chi2
+        See :func:`dsps_sbi.kernels.projection.project`.
+    """
+
+    coefficients: jax.Array
+    precision: jax.Array
+    pull: jax.Array
+    ln_error: jax.Array
+    chi2: jax.Array
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=[
+        "components",
+        "spread",
+        "light",
+        "broadened",
+        "edges_gyr",
+        "metallicity",
+        "alpha_fe",
+        "log_mass_to_light",
+        "error",
+    ],
+    meta_fields=["sigma_v"],
+)
+@dataclass(frozen=True)
+class Subspace:
+    """Components of spectra in the pixels of one spectrograph at rest; a pytree.
+
+    Parameters
+    ----------
+    components : array (Component, Pixel)
+        Orthonormal.
+    spread : array (Component,)
+        Root mean square of their coefficients in spectra of amplitude (root mean square) 1.
+    light : array (Alpha * Met * Age, Light)
+        SSPs, not broadened, by a basis of their own, per solar mass formed.
+    broadened : array (Node, Light, Component)
+        Components of that basis at Chebyshev nodes of the velocity dispersion.
+    edges_gyr : array (Age + 1,)
+    metallicity : array (Met,)
+    alpha_fe : array (Alpha,)
+    log_mass_to_light : array ()
+        Median over the prior of log10 of the mass formed per amplitude.
+    error : array ()
+        Root mean square of what the components leave of a spectrum, as a share of its amplitude.
+    sigma_v : (float, float)
+        Range of the velocity dispersion [km/s].
+    """
+
+    components: jax.Array
+    spread: jax.Array
+    light: jax.Array
+    broadened: jax.Array
+    edges_gyr: jax.Array
+    metallicity: jax.Array
+    alpha_fe: jax.Array
+    log_mass_to_light: jax.Array
+    error: jax.Array
+    sigma_v: tuple[float, float]
+
+    def project(self, flux, sigma, valid, basis, basis_sigma) -> Projected:
+        """What spectra of amplitude about 1 say, see :func:`dsps_sbi.kernels.projection.project`."""
+        return Projected(*project(flux, sigma, valid, self.components, basis, basis_sigma))
+
+    def coefficients(self, params, metallicity, alpha_fe, sigma_v, sfh, universe_gyr):
+        """Components (Component,) of one galaxy per solar mass formed; differentiable.
+
+        Parameters
+        ----------
+        params : array (n,)
+            Of the star formation history.
+        metallicity, alpha_fe, sigma_v : array ()
+            alpha_fe has no effect where there is one grid.
+        sfh : StarFormationHistory
+        universe_gyr : array ()
+        """
+        ages = mass_weights(sfh, params[None], self.edges_gyr, universe_gyr)
+        columns = metallicity_weights(metallicity, self.metallicity)
+        if len(self.alpha_fe) > 1:
+            columns = outer(metallicity_weights(alpha_fe, self.alpha_fe), columns)
+        light = jnp.matmul(outer(columns, ages), self.light, precision=_EXACT)
+        low, high = self.sigma_v
+        x = (2.0 * sigma_v - low - high) / (high - low)
+        nodes = chebyshev.lagrange(x, len(self.broadened))
+        matrix = jnp.tensordot(nodes, self.broadened, axes=1, precision=_EXACT)
+        return jnp.matmul(light, matrix, precision=_EXACT)
+
+    def as_arrays(self) -> dict[str, np.ndarray]:
+        """Arrays by name, for a bundle."""
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays) -> "Subspace":
+        """The inverse of :meth:`as_arrays`."""
+        arrays = dict(arrays)
+        low, high = (float(a) for a in arrays.pop("sigma_v"))
+        return cls(**{name: jnp.asarray(a) for name, a in arrays.items()}, sigma_v=(low, high))
+
+
+def find_subspace(model, view, *, n_component=64, n_light=64, n_node=16, n_draw=4000, seed=0) -> Subspace:
+    """Components that spectra of a model's prior need most, and tables of their coefficients.
+
+    Parameters
+    ----------
+    model : SpectrumModel
+        Without dust: screens are not linear.
+    view : SpectrumView
+        Of its pixels at rest.
+    n_component, n_light, n_node : int
+        Components of the pixels, of the SSPs before they are broadened, and velocity dispersions.
+    n_draw : int
+        Spectra of the prior that the components are found with; half as many more measure what they
+        leave.
+    seed : int
+
+    Raises
+    ------
+    UserError
+        If the model has dust, or there are more components than spectra.
+    """
+    if model.dust is not None:
+        raise UserError("a network of spectra takes a model without dust: its polynomial does what dust does")
+    if not 1 <= n_component <= n_draw:
+        raise UserError(f"{n_component} components of {n_draw} spectra: give at least 1, and more spectra")
+    u = jax.random.normal(jax.random.key(seed), (n_draw + n_draw // 2, len(model.names)))
+    theta = model.prior.from_normal(u, view.universe_gyr)
+    predict = jax.jit(lambda theta: model.unit_flux(theta, view))
+    parts = np.array_split(np.asarray(theta), max(len(u) // 250, 1))
+    spectra = np.concatenate([np.asarray(predict(part)) for part in parts])
+    amplitude = np.sqrt(np.mean(spectra**2, axis=1, keepdims=True))
+    spectra = spectra / amplitude
+    components = _leading(spectra[:n_draw], n_component)
+    left = spectra[n_draw:] - (spectra[n_draw:] @ components.T) @ components
+    error = np.sqrt(np.mean(left**2))
+
+    grid = np.asarray(model.light, np.float64)
+    flat = grid.reshape(-1, grid.shape[-1])
+    # young stars shine a thousand times brighter per mass: each SSP counts the same
+    scale = np.sqrt(np.mean(flat**2, axis=1, keepdims=True))
+    own = _leading(flat / scale, min(n_light, len(flat)))
+    low, high = model.sigma_v_km_s
+    sigma = 0.5 * (low + high) + 0.5 * (high - low) * chebyshev.nodes(n_node)
+    step = model.geometry.grid.step_km_s
+
+    @jax.jit
+    def through(sigma):
+        variance = jnp.maximum((sigma / step) ** 2 - view.borrowed, 0.0)
+        moving = broaden(jnp.asarray(own, jnp.float32), variance, as_cells=True)
+        pixels = to_pixels(moving, view.start, view.weights)
+        pixels = jnp.where(view.covered, pixels * view.scale, 0.0)
+        return jnp.matmul(pixels, components.T, precision=_EXACT)
+
+    first = next(iter(model.grids.values()))
+    as_array = partial(jnp.asarray, dtype=jnp.float32)
+    return Subspace(
+        components=as_array(components),
+        spread=as_array(np.sqrt(np.mean((spectra[:n_draw] @ components.T) ** 2, axis=0))),
+        light=as_array(flat @ own.T),
+        broadened=as_array(np.stack([through(s) for s in sigma])),
+        edges_gyr=as_array(model.edges_gyr),
+        metallicity=as_array(first.metallicity),
+        alpha_fe=as_array(list(model.grids)),
+        log_mass_to_light=as_array(-np.median(np.log10(amplitude))),
+        error=as_array(error),
+        sigma_v=(low, high),
+    )
+
+
+def _leading(rows, n):
+    """The n leading right singular vectors (n, Pixel) of rows (m, Pixel), by their Gram matrix."""
+    rows = np.asarray(rows, np.float64)
+    wide = rows.shape[1] > rows.shape[0]
+    gram = rows @ rows.T if wide else rows.T @ rows
+    vectors = eigh(gram, subset_by_index=[len(gram) - n, len(gram) - 1])[1][:, ::-1].T
+    # rounding leaves weak ones not quite orthogonal
+    return np.linalg.qr((vectors @ rows).T)[0].T if wide else vectors

@@ -1,0 +1,128 @@
+"""The exact likelihood of spectra, that draws are weighed with."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtri
+from jax.scipy.stats import chi2
+
+from .errors import UserError
+from .instruments.lsf import LSF
+from .io.spectrum import Spectrum
+from .spectra.model import SpectrumModel
+from .spectra.simulate import identity
+from .spectra.target import SpectrumTarget
+from .spectrum_posterior import SpectrumPosterior
+from .weighing import BaseWeigher, branch, object_keys
+
+# Branch of an object's key, beyond those of weighing
+_PREDICT = 2
+# Pixels and windows come in multiples of these: few shapes, hence few compilations
+_PIXELS, _WINDOW = 512, 4
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["target", "extra_km_s"], meta_fields=[])
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """What the likelihood takes: a spectrum in its own pixels.
+
+    Parameters
+    ----------
+    target : SpectrumTarget
+    extra_km_s : array ()
+        See :class:`~dsps_sbi.spectra.at_rest.AtRest`.
+    """
+
+    target: SpectrumTarget
+    extra_km_s: jax.Array
+
+
+@dataclass(frozen=True, eq=False)
+class SpectrumWeigher(BaseWeigher):
+    """A posterior of spectra and the model that it was trained on.
+
+    Parameters
+    ----------
+    post : SpectrumPosterior
+    model : SpectrumModel
+        Of the network's pixels.
+
+    Raises
+    ------
+    UserError
+        If it was trained on another model.
+    """
+
+    post: SpectrumPosterior
+    model: SpectrumModel
+
+    def __post_init__(self):
+        trained, given = self.post.meta["model"], identity(self.model)
+        odd = [name for name in given if trained.get(name) != given[name]]
+        if odd:
+            raise UserError(
+                f"the network was trained on a model of {odd[0]} {trained.get(odd[0])}, this one has "
+                f"{given[odd[0]]}: weigh with the model that it was trained on"
+            )
+
+    def observed(self, spectrum: Spectrum, extra_km_s: float, lsf: LSF | None = None) -> Observed:
+        """A spectrum for the likelihood; pixels sharper than the SSPs are masked."""
+        geometry = replace(self.model.geometry, spectrograph=spectrum.spectrograph(lsf))
+        view = geometry.checked_view(spectrum.redshift, None, "mask")
+        if not (spectrum.valid & np.asarray(view.valid)).any():
+            raise UserError(
+                f"{spectrum.label}: no pixel is left by its masks and those of the model: mend them"
+            )
+        # the same model for all spectra: what is compiled for one serves others
+        target = SpectrumTarget(self.model, view, spectrum.flux, spectrum.sigma, spectrum.valid)
+        return Observed(_padded(target), jnp.float32(extra_km_s))
+
+    def theta(self, u, observed: Observed):
+        """The galaxy's own parameters, see :meth:`~dsps_sbi.spectrum_posterior.SpectrumPosterior.theta`."""
+        return self.post.theta(u, observed.target.view.universe_gyr, observed.extra_km_s)
+
+    def shape_evidence(self, u, data, observed: Observed):
+        """Evidence (1, Draw) of shapes u (1, Draw, Param - 1), and mean and width of log10 of the mass."""
+        theta, log_ratio = self.theta(u[0], observed)
+        # of any mass
+        theta = jnp.pad(theta, ((0, 0), (0, 1)))
+        log_evidence, mean, width = observed.target.log_marginal(theta)
+        return (log_evidence + log_ratio)[None], mean[None], width[None]
+
+    def with_mass(self, u, share, mean, width):
+        """Shapes and masses (Object, Draw, Param), the mass at cumulative probability ``share``."""
+        mass = self.model.prior.marginals["log_mass_formed"]
+        drawn = mean + width * ndtri(jnp.clip(share, 1e-7, 1.0 - 1e-7))
+        v = (drawn - mass.low) / (mass.high - mass.low)
+        return jnp.concatenate([u, ndtri(jnp.clip(v, 1e-7, 1.0 - 1e-7))[..., None]], axis=-1)
+
+    def ppc_p(self, u, data, observed: Observed, ids, key):
+        """Predictive p-value (1,) of the spectrum, from equally weighted draws u (1, Draw, Param).
+
+        See :meth:`dsps_sbi.weigh.Weigher.ppc_p`: the chi2 of the data about one draw, the polynomial and
+        the model's error of that draw among the variances.
+        """
+        keys = branch(object_keys(key, ids), _PREDICT)
+        pick = jax.random.randint(keys[0], (), 0, u.shape[1])
+        value = observed.target.chi2(self.theta(u[0, pick], observed)[0])
+        return chi2.sf(value, jnp.maximum(jnp.sum(observed.target.used), 1))[None]
+
+
+def _padded(target: SpectrumTarget) -> SpectrumTarget:
+    """The same target with more pixels, which do not count, and longer windows, of no weight."""
+    view = target.view
+    n_pixel, n_window = view.weights.shape
+    more, longer = -n_pixel % _PIXELS, -n_window % _WINDOW
+
+    def fill(array):
+        array = np.asarray(array)
+        return jnp.asarray(np.pad(array, [(0, more), *[(0, 0)] * (array.ndim - 1)]))
+
+    weights = np.pad(np.asarray(view.weights), [(0, more), (0, longer)])
+    names = ("start", "scale", "basis", "covered", "sharp", "valid")
+    view = replace(view, weights=jnp.asarray(weights), **{name: fill(getattr(view, name)) for name in names})
+    data = {name: fill(getattr(target, name)) for name in ("flux", "sigma", "valid")}
+    return replace(target, view=view, **data)

@@ -1,0 +1,164 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.stats import kstest
+
+import dsps_sbi as ds
+from dsps_sbi.errors import UserError
+from dsps_sbi.io.spectrum import Spectrum
+from dsps_sbi.sfh import DelayedTau
+from dsps_sbi.spectra.network import SpectrumArchitecture
+from dsps_sbi.spectra.simulate import SpectrumSimulator
+from dsps_sbi.spectrum_answers import weigh_spectra
+from dsps_sbi.train_spectra import train_spectra
+from dsps_sbi.training import TrainConfig
+from dsps_sbi.trust import Method, Trust
+from dsps_sbi.weigh_spectrum import SpectrumWeigher
+
+ARCH = SpectrumArchitecture(
+    conv_width=4, n_latent=4, width=32, n_blocks=1, n_context=24, flow_width=24, n_layers=4, n_bins=4,
+    guess_width=48, n_component=16, n_light=12, n_node=8,
+)  # fmt: skip
+CONFIG = TrainConfig(steps=200, batch=64, n_z=1, n_per_z=64, pool=16, learning_rate=1e-2, warmup=10, ema=0.95)
+# Metallicity and velocity dispersion of the galaxies
+TRUTH = ((-0.4, 150.0), (0.2, 250.0), (-0.7, 320.0))
+
+
+@pytest.fixture(scope="module")
+def model(line_grid):
+    wave = np.exp(np.arange(np.log(4400.0), np.log(5350.0), 3e-4))
+    frame = ds.Spectrograph(wave, ds.LSF("fwhm_aa", 3.5))
+    prior = ds.spectrum_prior(DelayedTau(), metallicity=(-1.0, 0.4))
+    return ds.SpectrumModel(line_grid, frame, prior, DelayedTau(), continuum=ds.Continuum(2, 0.1))
+
+
+@pytest.fixture(scope="module")
+def post(model):
+    return train_spectra(
+        model,
+        simulator=SpectrumSimulator(model, snr=(10.0, 200.0)),
+        arch=ARCH,
+        config=CONFIG,
+        guess_steps=150,
+        guess_batch=96,
+        progress=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def spectra(line_grid):
+    """Galaxies at z = 0.05 in pixels of another spectrograph, less sharp than the network's."""
+    z, out = 0.05, []
+    for i, (metallicity, sigma_v) in enumerate(TRUTH):
+        wave = np.arange(4620.0, 5600.0, 1.3)
+        lsf = ds.LSF("fwhm_aa", 5.5)
+        blank = Spectrum(wave, np.ones_like(wave), np.ones_like(wave), "air", z, lsf=lsf)
+        prior = ds.spectrum_prior(DelayedTau(), metallicity=(-1.0, 0.4))
+        own = ds.SpectrumModel.for_spectrum(
+            line_grid, blank, prior, sfh=DelayedTau(), continuum=ds.Continuum(2, 0.1)
+        )
+        theta = jnp.array([0.3, 1.0, metallicity, sigma_v, -2.5, 10.5])
+        view = own.view(z)
+        sigma = np.asarray(own.predict_fast(theta, view)) / 60.0
+        flux = own.simulate(jax.random.key(i + 7), theta, view, sigma)
+        out.append(dataclasses.replace(blank, flux=np.asarray(flux), sigma=sigma))
+    return out
+
+
+@pytest.fixture(scope="module")
+def answers(post, model, spectra):
+    return weigh_spectra(post, spectra, model, n_draws=500, refine=True)
+
+
+def by_prior(model, observed, n=20_000):
+    """Parameters (Draw, Param) of draws of the prior and weights (Draw,): owes nothing to the network."""
+    view = observed.target.view
+    theta = model.prior.from_normal(
+        jax.random.normal(jax.random.key(4), (n, len(model.names))), view.universe_gyr
+    )
+    run = jax.jit(lambda part: observed.target.log_marginal(part)[0])
+    log_p = np.concatenate([np.asarray(run(part)) for part in np.split(np.asarray(theta), n // 500)])
+    weight = np.exp(log_p - log_p.max())
+    return np.asarray(theta), weight / weight.sum(), np.log(np.mean(weight)) + log_p.max()
+
+
+def test_answers_are_those_of_the_exact_posterior(post, model, spectra, answers):
+    assert (answers.answers.method == Method.IS).all()
+    assert answers.answers.trusted.all()
+    weigher = SpectrumWeigher(post, model)
+    spectrum, rest = post.prepared(spectra[0])
+    theta, weight, log_evidence = by_prior(model, weigher.observed(spectrum, rest.extra_km_s))
+    effective = 1.0 / np.sum(weight**2)
+    assert effective > 30
+    for name in ("metallicity", "sigma_v"):
+        ours, exact = answers.column(name)[0], theta[:, model.names.index(name)]
+        mean = weight @ exact
+        width = np.sqrt(weight @ (exact - mean) ** 2)
+        assert abs(ours.mean() - mean) < 4.0 * width * np.hypot(effective**-0.5, 100.0**-0.5), name
+        assert 0.6 < ours.std() / width < 1.6, name
+    error = np.hypot(effective**-0.5, answers.answers.ess[0] ** -0.5)
+    assert abs(answers.answers.log_evidence[0] - log_evidence) < 4.0 * error + 0.05
+
+
+def test_truth_is_found(answers):
+    for i, (metallicity, sigma_v) in enumerate(TRUTH):
+        for name, truth in (("metallicity", metallicity), ("sigma_v", sigma_v)):
+            draws = answers.column(name)[i]
+            assert abs(draws.mean() - truth) < 4.0 * draws.std() + 1e-3, (name, i)
+    mass = answers.column("log_mass_formed")
+    assert np.all(np.abs(mass.mean(axis=1) - 10.5) < 4.0 * mass.std(axis=1) + 0.05)
+
+
+def test_formation_times_are_ordered_and_cosmic(answers):
+    times = answers.formation_times()
+    assert times.shape == (3, 500, 9)
+    assert np.all(np.diff(times, axis=-1) >= 0.0)
+    assert np.all((times >= 0.0) & (times <= answers.universe_gyr[:, None, None]))
+    assert np.all(answers.probability_formed_by(14.0) == 1.0)
+    expected = np.mean(answers.formation_times([0.5])[..., 0] < 5.0, axis=1)
+    np.testing.assert_allclose(answers.probability_formed_by(5.0, 0.5), expected)
+
+
+def test_scale_does_not_matter_where_it_is_not_known(post, model, spectra, answers):
+    relative = dataclasses.replace(
+        spectra[0], flux=1e6 * spectra[0].flux, sigma=1e6 * spectra[0].sigma, absolute=False
+    )
+    again = weigh_spectra(post, relative, model, n_draws=500, refine=True)
+    assert again.answers.method[0] == Method.IS
+    one, two = again.column("metallicity")[0], answers.column("metallicity")[0]
+    assert abs(one.mean() - two.mean()) < 0.5 * two.std()
+    np.testing.assert_allclose(again.answers.ppc_p, answers.answers.ppc_p[:1], atol=0.3)
+
+
+def test_without_a_model_nothing_is_checked(post, spectra):
+    out = weigh_spectra(post, spectra[:1], n_draws=100)
+    assert out.answers.trust[0] == Trust.UNCHECKED
+    assert out.answers.method[0] == Method.FLOW
+    assert np.isfinite(out.theta).all()
+    assert kstest(out.column("sigma_v")[0], "uniform", args=(0, 450)).pvalue < 1e-3
+
+
+def test_nonsense_is_not_trusted(post, model, spectra):
+    rng = np.random.default_rng(3)
+    noise = dataclasses.replace(
+        spectra[0], flux=spectra[0].flux * rng.choice([0.5, 1.5], spectra[0].flux.shape)
+    )
+    assert not weigh_spectra(post, noise, model, n_draws=500).answers.trusted[0]
+
+
+def test_what_is_refused(post, model, spectra, line_grid):
+    with pytest.raises(UserError, match="has redshift 3, the network knows 0.0001-1"):
+        weigh_spectra(post, dataclasses.replace(spectra[0], redshift=3.0, wave_aa=3.8 * spectra[0].wave_aa))
+    with pytest.raises(UserError, match="refine needs the stellar populations"):
+        weigh_spectra(post, spectra, refine=True)
+    with pytest.raises(UserError, match="no spectrum is given"):
+        weigh_spectra(post, [])
+    with pytest.raises(UserError, match="no parameter av: choose from log_tau"):
+        weigh_spectra(post, spectra[:1], n_draws=100).column("av")
+    prior = ds.spectrum_prior(DelayedTau(), metallicity=(-1.0, 0.4))
+    other = dataclasses.replace(model, continuum=ds.Continuum(5, 0.1), prior=prior)
+    with pytest.raises(UserError, match=r"model of continuum \[2, 0.1\], this one has \[5, 0.1\]"):
+        weigh_spectra(post, spectra, other)
