@@ -68,8 +68,6 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
     chi2 : array (Object,)
         Per degree of freedom, without an error of the model.
     """
-    # constants of a network: else the compiler multiplies all pairs itself, for minutes
-    components, basis = jax.lax.optimization_barrier((components, basis))
     n, n_term = len(components), basis.shape[1]
     i, j = np.triu_indices(n)
     pairs = components[i] * components[j]
