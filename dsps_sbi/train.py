@@ -1,6 +1,5 @@
 """Train a posterior from a model and pack it with its provenance."""
 
-from importlib.metadata import version
 from pathlib import Path
 
 import jax
@@ -18,8 +17,6 @@ from .network import Architecture, PixelNetwork
 from .posterior import AmortizedPosterior
 from .simulate import Simulator
 from .training import TrainConfig, Trainer, warm
-
-_PACKAGES = ("dsps_sbi", "jax", "flax", "optax", "distrax", "numpy", "astropy", "astro-sedpy")
 
 
 def train(
@@ -85,14 +82,7 @@ def train(
     meta = {
         "name": name,
         "command": command,
-        "seed": config.seed,
-        "training": config.as_dict(),
-        "simulations": config.steps * config.batch,
-        "seconds": trained.history[-1]["seconds"],
-        "loss": trained.history[-1]["loss"],
-        "skipped_updates": trained.skipped,
-        "device": str(jax.devices()[0].platform),
-        "versions": {package: version(package) for package in _PACKAGES},
+        **trained.record(config),
         "ssp": {
             "name": model.ssp.name,
             "sha": model.ssp.sha,

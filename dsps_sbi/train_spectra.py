@@ -1,9 +1,7 @@
 """Train a posterior of spectra from a model."""
 
-from importlib.metadata import version
 from pathlib import Path
 
-import jax
 import numpy as np
 
 from .fit_guess import fit_guess
@@ -70,14 +68,7 @@ def train_spectra(
     trained = Trainer(network, simulator, config, checkpoint, start=weights).run(progress=progress)
     meta = {
         "name": name,
-        "seed": config.seed,
-        "training": config.as_dict(),
-        "simulations": config.steps * config.batch,
-        "seconds": trained.history[-1]["seconds"],
-        "loss": trained.history[-1]["loss"],
-        "skipped_updates": trained.skipped,
-        "device": str(jax.devices()[0].platform),
-        "versions": {package: version(package) for package in ("dsps_sbi", "jax", "flax", "optax")},
+        **trained.record(config),
         "model": identity(model),
         "noise": simulator.identity()["noise"],
     }

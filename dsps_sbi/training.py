@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import jax
@@ -18,6 +19,8 @@ from .errors import UserError
 from .flow_network import FlowNetwork
 from .io.atomic import atomic_path
 from .muon import muon
+
+_PACKAGES = ("dsps_sbi", "jax", "flax", "optax", "distrax", "numpy", "astropy", "astro-sedpy")
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,19 @@ class Trained:
     weights: object
     history: list[dict]
     skipped: int
+
+    def record(self, config: TrainConfig) -> dict:
+        """How the weights came about, for a bundle's provenance."""
+        return {
+            "seed": config.seed,
+            "training": config.as_dict(),
+            "simulations": config.steps * config.batch,
+            "seconds": self.history[-1]["seconds"],
+            "loss": self.history[-1]["loss"],
+            "skipped_updates": self.skipped,
+            "device": str(jax.devices()[0].platform),
+            "versions": {package: version(package) for package in _PACKAGES},
+        }
 
 
 class Trainer:

@@ -58,11 +58,9 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
     -------
     coefficients : array (Object, Component)
         Close to the best ones.
-    precision : array (Object, Component, Component)
-        The log likelihood of coefficients c is, to second order and exactly, c' pull - c' precision c / 2
-        about the ones above.
-    pull : array (Object, Component)
-        Its slope there: zero but for what masks leave undetermined.
+    precision, pull : array (Object, Component, Component), (Object, Component)
+        With d away from these coefficients the log likelihood is, up to a constant,
+        d' pull - d' precision d / 2; pull is zero but for what masks leave undetermined.
     ln_error : array (Object,)
         ln of the model's error as a share of its flux that makes chi2 what it should be.
     chi2 : array (Object,)
