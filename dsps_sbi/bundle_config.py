@@ -34,9 +34,24 @@ class Parts:
     limits: UpperLimits
 
 
-def _lines(values: dict) -> list[str]:
+def lines(values: dict) -> list[str]:
+    """Entries of TOML."""
     # JSON's numbers, strings, booleans and arrays are TOML's too
     return [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+
+
+def physics_lines(sfh: StarFormationHistory, prior: Prior) -> list[str]:
+    """History and priors as TOML."""
+    out = ["\n# in the order of the parameters; of_age: in units of the age of the Universe at z"]
+    for name, marginal in prior.marginals.items():
+        out += [f"[prior.{name}]", *lines(to_plain(marginal, MARGINALS, _MARGINAL))]
+    return ["\n[sfh]", *lines(to_plain(sfh, FAMILIES, _SFH)), *out]
+
+
+def physics_of(config: dict) -> tuple[StarFormationHistory, Prior]:
+    """The inverse of :func:`physics_lines`."""
+    marginals = {n: from_plain(entry, MARGINALS, _MARGINAL) for n, entry in config["prior"].items()}
+    return from_plain(config["sfh"], FAMILIES, _SFH), Prior(marginals, tuple(config["z"]))
 
 
 def to_toml(post) -> str:
@@ -54,26 +69,24 @@ def to_toml(post) -> str:
         "filters": list(post.filters),
         "z": list(network.prior.z),
     }
-    lines = [
-        *_lines(top),
+    out = [
+        *lines(top),
         '\n# log_u: ionisation parameter of the gas; "free", one of the parameters; "none", no gas',
-        *_lines({"log_u": "none" if post.log_u is None else post.log_u}),
-        "\n[sfh]",
-        *_lines(to_plain(network.sfh, FAMILIES, _SFH)),
+        *lines({"log_u": "none" if post.log_u is None else post.log_u}),
         "\n[dust]",
-        *_lines(to_plain(post.dust, LAWS, _DUST)),
-        "\n# in the order of the parameters; of_age: in units of the age of the Universe at z",
+        *lines(to_plain(post.dust, LAWS, _DUST)),
+        *physics_lines(network.sfh, network.prior),
+        "\n# sky in uJy; sigma^2 = sky^2 + (floor * flux)^2",
+        "[noise]",
+        *lines({"depth_ujy": [float(d) for d in noise.depth_ujy], "offset_dex": list(noise.offset_dex)}),
+        *lines({"jitter_dex": noise.jitter_dex, "floor": noise.floor}),
+        "\n# shares of objects with upper limits of k sigma: one k for all bands, or each its own",
+        "[limits]",
+        *lines(asdict(post.limits)),
+        "\n[network]",
+        *lines(network.arch.as_dict()),
     ]
-    for name, marginal in network.prior.marginals.items():
-        lines += [f"[prior.{name}]", *_lines(to_plain(marginal, MARGINALS, _MARGINAL))]
-    lines += ["\n# sky in uJy; sigma^2 = sky^2 + (floor * flux)^2", "[noise]"]
-    lines += _lines({"depth_ujy": [float(d) for d in noise.depth_ujy], "offset_dex": list(noise.offset_dex)})
-    lines += _lines({"jitter_dex": noise.jitter_dex, "floor": noise.floor})
-    lines += ["\n# shares of objects with upper limits of k sigma: one k for all bands, or each its own"]
-    lines += ["[limits]"]
-    lines += _lines(asdict(post.limits))
-    lines += ["\n[network]", *_lines(network.arch.as_dict())]
-    return "\n".join(lines) + "\n"
+    return "\n".join(out) + "\n"
 
 
 def from_config(config: dict, source: str) -> Parts:
@@ -94,15 +107,15 @@ def from_config(config: dict, source: str) -> Parts:
         if config["format"] < FORMAT:
             network = {"guess_width": 0} | config["network"]
             config = config | {"network": network, "limits": asdict(UpperLimits())}
-        marginals = {n: from_plain(entry, MARGINALS, _MARGINAL) for n, entry in config["prior"].items()}
+        sfh, prior = physics_of(config)
         noise = dict(config["noise"])
         depth = np.array(noise.pop("depth_ujy"))
         noise["offset_dex"] = tuple(noise["offset_dex"])
         return Parts(
             Architecture(**config["network"]),
             tuple(config["filters"]),
-            Prior(marginals, tuple(config["z"])),
-            from_plain(config["sfh"], FAMILIES, _SFH),
+            prior,
+            sfh,
             from_plain(config["dust"], LAWS, _DUST),
             None if config["log_u"] == "none" else config["log_u"],
             DepthNoise(depth, **noise),

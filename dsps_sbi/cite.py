@@ -6,6 +6,8 @@ from .bundle import load_bundle
 from .dust import CharlotFall, Noll, Salim
 from .posterior import AmortizedPosterior
 from .sfh import Continuity, Dirichlet
+from .spectrum_posterior import SpectrumPosterior
+from .ssp.ppxf_models import SDISTS
 
 _TERMS = """\
 % Terms. The stellar populations rest on the MILES library: for non-commercial use, not to be
@@ -220,6 +222,42 @@ _CONTINUITY = _paper(
     "10.3847/1538-4357/ab133c",
 )
 # What components rest on besides Calzetti's law, from which the other screens are derived
+_MILES = (
+    _STARS[1],
+    _STARS[2],
+    _paper(
+        "Vazdekis2010",
+        "Vazdekis, A. and S{\\'a}nchez-Bl{\\'a}zquez, P. and Falc{\\'o}n-Barroso, J. and others",
+        "Evolutionary stellar population synthesis with MILES - I. The base models and a new line index "
+        "system",
+        "MNRAS",
+        404,
+        "1639",
+        2010,
+        "10.1111/j.1365-2966.2010.16407.x",
+    ),
+    _paper(
+        "Vazdekis2016",
+        "Vazdekis, A. and Koleva, M. and Ricciardelli, E. and others",
+        "UV-extended E-MILES stellar population models: young components in massive early-type galaxies",
+        "MNRAS",
+        463,
+        "3409",
+        2016,
+        "10.1093/mnras/stw2231",
+    ),
+    _paper(
+        "Girardi2000",
+        "Girardi, L. and Bressan, A. and Bertelli, G. and Chiosi, C.",
+        "Evolutionary tracks and isochrones for low- and intermediate-mass stars: From 0.15 to 7 Msun, and "
+        "from Z=0.0004 to 0.03",
+        "A&AS",
+        141,
+        "371",
+        2000,
+        "10.1051/aas:2000126",
+    ),
+)
 _OF_COMPONENT = {
     Dirichlet: _DENSE_BASIS,
     Continuity: _CONTINUITY,
@@ -229,12 +267,12 @@ _OF_COMPONENT = {
 }
 
 
-def cite(bundle: AmortizedPosterior | str | None = None) -> str:
+def cite(bundle: AmortizedPosterior | SpectrumPosterior | str | None = None) -> str:
     """References for results of a bundle.
 
     Parameters
     ----------
-    bundle : AmortizedPosterior or str or path or None
+    bundle : AmortizedPosterior, SpectrumPosterior, str, path or None
         A loaded bundle, or its name or folder; by default what ``jades-pixels`` rests on.
 
     Returns
@@ -247,17 +285,21 @@ def cite(bundle: AmortizedPosterior | str | None = None) -> str:
     UserError
         If there is no such bundle.
     """
-    if bundle is not None and not isinstance(bundle, AmortizedPosterior):
+    if bundle is not None and not isinstance(bundle, AmortizedPosterior | SpectrumPosterior):
         bundle = load_bundle(bundle)
-    ssp = {"name": "bc03-miles"} if bundle is None else bundle.meta.get("ssp", {})
+    ssp = "bc03-miles" if bundle is None else bundle.meta.get("ssp", {}).get("name", "unknown")
+    names = [ssp] if isinstance(ssp, str) else list(ssp)
     parts = ["% Method", *_METHOD]
-    if ssp.get("name") == "bc03-miles":
+    if names == ["bc03-miles"]:
         parts += ["% Stellar populations: BC03 with MILES, Kroupa IMF, remnants, nebular emission", *_STARS]
+    elif set(names) <= set(SDISTS):
+        parts += ["% Stellar populations: MILES and E-MILES on Padova 2000 isochrones", *_MILES]
     else:
-        parts.append(f"% Stellar populations: {ssp.get('name', 'unknown')}: cite the source of that grid")
-    parts += ["% IGM, dust, filters", *_LIGHT]
+        parts.append(f"% Stellar populations: {', '.join(names)}: cite the source of that grid")
+    if not isinstance(bundle, SpectrumPosterior):
+        parts += ["% IGM, dust, filters", *_LIGHT]
     if bundle is not None:
-        own = [_OF_COMPONENT.get(type(part)) for part in (bundle.network.sfh, bundle.dust)]
+        own = [_OF_COMPONENT.get(type(part)) for part in (bundle.network.sfh, getattr(bundle, "dust", None))]
         if any(own):
             parts += ["% Star formation history, dust law", *filter(None, own)]
     parts.append(_TERMS)

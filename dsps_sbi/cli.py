@@ -13,12 +13,13 @@ from typing import Annotated
 import typer
 
 from .cli_check import check
+from .cli_demo import demo
 from .cli_infer import infer
 from .cli_train import simulate, train, typicality
 from .errors import UserError
 
 app = typer.Typer(
-    help="Galaxy light to posteriors: images in, posterior maps out.",
+    help="Galaxy light to posteriors: images to maps, spectra to star formation histories.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -28,11 +29,15 @@ app.command()(simulate)
 app.command()(typicality)
 app.command()(train)
 app.command()(check)
+app.command()(demo)
 
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="Grid: bc03-miles, miles, emiles or emiles-nir.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="Grid: bc03-miles, miles, emiles, emiles-nir; or ngc3522, a spectrum."),
+    ],
     source: Annotated[
         Path | None, typer.Option("--from", help="Local file to use instead of the network.")
     ] = None,
@@ -42,8 +47,13 @@ def fetch(
 ) -> None:
     """Fetch an SSP grid once; needed to simulate, train and predict, not to infer."""
     from .ssp import fetch as fetch_grid
+    from .ssp.fetch_spectrum import NAME, fetch_spectrum
 
-    print(fetch_grid(name, source, cache, progress=sys.stderr.isatty()))
+    progress = sys.stderr.isatty()
+    if name == NAME:
+        print(fetch_spectrum(source, cache, progress))
+    else:
+        print(fetch_grid(name, source, cache, progress=progress))
 
 
 @app.command()
@@ -52,28 +62,6 @@ def doctor() -> None:
     from .cli_doctor import report
 
     print(report())
-
-
-@app.command()
-def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the maps.")] = Path(
-        "demo_output"
-    ),
-    draws: Annotated[int, typer.Option(help="Draws per pixel.")] = 500,
-) -> None:
-    """Fit a synthetic resolved galaxy with the shipped bundle and compare with the truth."""
-    import time
-
-    from .demo import run_demo
-
-    start = time.perf_counter()
-    result, table = run_demo(output, n_draws=draws, progress=sys.stderr.isatty())
-    seconds = time.perf_counter() - start
-    print(f"{result.fitted.sum()} pixels, {draws} draws each, {seconds:.1f} s in all\n")
-    print("Medians over the pixels, robust scatter, and the share of pixels whose 16-84 % interval holds the")
-    print("truth (0.68 on average over galaxies drawn from the prior, which this one is not).")
-    print("\n".join(table.pformat(max_lines=-1, max_width=-1)))
-    print(f"\nwritten to {output}: maps.fits, maps.png, summary.ecsv, recovered.ecsv")
 
 
 @app.command()

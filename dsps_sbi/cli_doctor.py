@@ -7,6 +7,7 @@ import jax
 
 from .bundle import load_bundle, shipped
 from .errors import UserError
+from .spectrum_posterior import SpectrumPosterior
 from .ssp import load
 from .ssp.cache import ENVIRONMENT, cache_dir
 from .ssp.fetch import FILES
@@ -64,4 +65,10 @@ def _bundle(name):
         return str(error)
     low, high = post.network.prior.z
     ssp = post.meta.get("ssp", {}).get("name", "unknown")
-    return f"{len(post.filters)} bands, z {low:g}-{high:g}, SSPs {ssp}"
+    ssp = ssp if isinstance(ssp, str) else ", ".join(ssp)
+    if isinstance(post, SpectrumPosterior):
+        first, last = post.frame.wave_aa[[0, -1]]
+        seen = f"spectra of {first:.0f}-{last:.0f} Angstrom at rest"
+    else:
+        seen = f"{len(post.filters)} bands"
+    return f"{seen}, z {low:g}-{high:g}, SSPs {ssp}"

@@ -10,6 +10,13 @@ import typer
 from .errors import UserError
 
 Preset = Annotated[str, typer.Option(help="Model, noise and masks: jades-pixels.")]
+AnyPreset = Annotated[
+    str,
+    typer.Option(
+        help="Model, noise and masks: jades-pixels; for spectra miles-optical, sdss, muse, desi, weave, "
+        "4most or nirspec-medium."
+    ),
+]
 Sfh = Annotated[
     str,
     typer.Option(help="Star formation history: delayed_tau, dirichlet, continuity, constant or burst."),
@@ -53,7 +60,10 @@ def train(
     ctx: typer.Context,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the bundle.")],
     name: Annotated[str, typer.Option(help="Name of the bundle.")],
-    preset: Preset = "jades-pixels",
+    preset: AnyPreset = "jades-pixels",
+    instrument: Annotated[
+        Path | None, typer.Option(help="TOML file of an instrument to train for, instead of a preset.")
+    ] = None,
     sfh: Sfh = "delayed_tau",
     dust: Dust = "calzetti",
     log_u: LogU = "-2.0",
@@ -69,6 +79,7 @@ def train(
 ) -> None:
     """Train a posterior on fresh simulations and write it as a bundle."""
     from .bundle import load_bundle, save_bundle
+    from .cli_train_spectra import is_spectral, refuse_pixel_options, train_instrument
     from .result import output_folder
     from .train import train as train_model
     from .training import TrainConfig
@@ -80,8 +91,20 @@ def train(
         if path is not None:
             output_folder(path.parent)
     given = {"steps": steps, "learning_rate": learning_rate, "seed": seed}
-    config = TrainConfig(**{key: value for key, value in given.items() if value is not None})
+    given = {key: value for key, value in given.items() if value is not None}
     command = shlex.join(["dsps-sbi", *(ctx.obj or [])])
+    if instrument is not None or is_spectral(preset):
+        if instrument is not None and preset != "jades-pixels":
+            raise UserError(
+                f"--preset {preset} and --instrument {instrument} were given: expected one of them"
+            )
+        refuse_pixel_options(
+            sfh=(sfh, "delayed_tau"), dust=(dust, "calzetti"), log_u=(log_u, "-2.0"), start=(start, None)
+        )
+        source = preset if instrument is None else instrument
+        paths = {"output": output, "checkpoint": checkpoint}
+        return train_instrument(source, **paths, name=name, command=command, options=given)
+    config = TrainConfig(**given)
     model = _model(preset, sfh, dust, log_u)
     progress = sys.stderr.isatty()
     post = train_model(

@@ -45,6 +45,9 @@ _PARAMETERS = {
     "dust_bump": ("", "strength of the 2175 Angstrom bump of the dust law"),
     "dust_mu": ("", "share of the diffuse medium in the dust before young stars"),
     "log_u": ("dex", "log10 ionisation parameter of the gas"),
+    "alpha_fe": ("dex", "[alpha/Fe]"),
+    "sigma_v": ("km/s", "velocity dispersion of the stars"),
+    "log_model_error": ("dex", "log10 of the model's error as a share of its flux"),
 }
 _FIRST = ("metallicity", "av")
 

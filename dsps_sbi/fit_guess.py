@@ -55,7 +55,7 @@ def fit_guess(
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), muon(learning_rate, steps // 20 + 1, steps))
 
     @partial(jax.jit, donate_argnums=0)
-    def step(carry, key):
+    def step(carry, weights, key):
         part, state = carry
         gradient = jax.grad(lambda part: loss(replaced(weights, part), key))(part)
         updates, state = optimiser.update(gradient, state, part)
@@ -64,7 +64,7 @@ def fit_guess(
     part = jax.tree.map(jnp.copy, weights["newton"])
     carry = part, optimiser.init(part)
     for i in tqdm(range(steps), desc="first guess", disable=not progress, unit="step"):
-        carry = step(carry, jax.random.fold_in(key, i))
+        carry = step(carry, weights, jax.random.fold_in(key, i))
     return replaced(weights, carry[0])
 
 

@@ -6,7 +6,9 @@ import numpy as np
 
 from .errors import UserError
 from .instruments.filters import FilterSet
+from .match_spectra import spectrum_model_of
 from .model import GalaxyModel
+from .spectrum_posterior import SpectrumPosterior
 from .ssp import SSPGrid, load
 
 _N_REFERENCE = 32
@@ -42,22 +44,28 @@ def _fluxes(model, theta, z):
     return np.asarray(predict((jnp.asarray(theta), jnp.asarray(z, jnp.float32))))
 
 
-def model_of(post, ssp: SSPGrid | None = None, filters: FilterSet | None = None) -> GalaxyModel:
+def model_of(post, ssp: SSPGrid | None = None, filters: FilterSet | None = None):
     """The model that a posterior was trained on, made again of its configuration.
 
     Parameters
     ----------
-    post : AmortizedPosterior
+    post : AmortizedPosterior or SpectrumPosterior
     ssp : SSPGrid or None
         By default the grid in the cache whose name the bundle holds.
     filters : FilterSet or None
         By default those that astro-sedpy has under the bundle's names; needed where it has none.
+
+    Returns
+    -------
+    GalaxyModel or SpectrumModel
 
     Raises
     ------
     UserError
         If the SSP grid is not at hand, or is another one, see :func:`check_match`.
     """
+    if isinstance(post, SpectrumPosterior):
+        return spectrum_model_of(post, ssp)
     ssp = load(post.meta["ssp"]["name"]) if ssp is None else ssp
     model = GalaxyModel(
         ssp,

@@ -1,7 +1,6 @@
 """Posteriors of spectra: drawn by the network, weighed with the exact likelihood, repaired."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -11,79 +10,25 @@ from .answers import Answerer, Answers
 from .errors import UserError
 from .instruments.lsf import LSF
 from .io.spectrum import Spectrum
-from .sfh import formation_times
-from .spectra.model import DECILES, SpectrumModel
+from .io.spectrum_list import stem
+from .spectra.model import SpectrumModel
+from .spectrum_catalogue import provenance
 from .spectrum_posterior import SpectrumPosterior
-from .weigh_spectrum import SpectrumWeigher
-
-
-@dataclass(frozen=True, eq=False)
-class SpectrumAnswers:
-    """Posteriors of some spectra.
-
-    Parameters
-    ----------
-    post : SpectrumPosterior
-    answers : Answers
-        Draws in normal coordinates, and whether they can be trusted.
-    theta : ndarray (Object, Draw, Param)
-        The same draws as parameters of the galaxies: velocity dispersions are their own. Of spectra
-        whose scale is not known the mass means nothing.
-    z, universe_gyr : ndarray (Object,)
-        Redshift, and the age of the Universe there [Gyr].
-    """
-
-    post: SpectrumPosterior
-    answers: Answers
-    theta: np.ndarray
-    z: np.ndarray
-    universe_gyr: np.ndarray
-
-    def column(self, name: str) -> np.ndarray:
-        """Draws (Object, Draw) of one parameter.
-
-        Raises
-        ------
-        UserError
-            If there is none of that name.
-        """
-        if name not in self.post.names:
-            raise UserError(f"no parameter {name}: choose from {', '.join(self.post.names)}")
-        return self.theta[..., self.post.names.index(name)]
-
-    def formation_times(self, fractions=DECILES, counted: str = "cosmic") -> np.ndarray:
-        """Times (Object, Draw, Fraction) at which these fractions of the formed mass existed [Gyr].
-
-        Parameters
-        ----------
-        fractions : sequence of float
-            Between 0 and 1; by default t10, t20 ... t90.
-        counted : str
-            See :func:`dsps_sbi.sfh.formation_times`.
-        """
-        sfh = self.post.network.sfh
-        params = jnp.asarray(self.theta[..., : len(sfh.names)])
-        fractions = jnp.asarray(fractions, jnp.float32)
-        run = jax.jit(jax.vmap(lambda p, t: formation_times(sfh, p, fractions, t, counted)))
-        return np.asarray(run(params, jnp.asarray(self.universe_gyr)))
-
-    def probability_formed_by(self, t_gyr: float, fraction: float = 0.9) -> np.ndarray:
-        """Probability (Object,) that a fraction of the mass existed this long after the Big Bang.
-
-        P(t90 < 1 Gyr) of arXiv:2501.06050 is ``probability_formed_by(1.0)``.
-        """
-        return np.mean(self.formation_times([fraction])[..., 0] < t_gyr, axis=1)
+from .spectrum_result import SpectrumAnswers as SpectrumAnswers
+from .weigh_spectrum import SpectrumWeigher, spectrum_weigher
 
 
 def weigh_spectra(
     post: SpectrumPosterior,
     spectra: Spectrum | Sequence[Spectrum],
-    model: SpectrumModel | None = None,
+    model: SpectrumModel | SpectrumWeigher | str | None = None,
     *,
     lsf: LSF | None = None,
     n_draws: int = 1000,
     seed: int = 0,
     refine: bool = False,
+    ids=None,
+    labels: Sequence[str] | None = None,
 ) -> SpectrumAnswers:
     """Posteriors of spectra of any pixels and resolution, one after the other.
 
@@ -92,14 +37,18 @@ def weigh_spectra(
     post : SpectrumPosterior
     spectra : Spectrum or sequence of Spectrum
         With redshift, errors and LSF.
-    model : SpectrumModel or None
-        That the network was trained on, to weigh with in the pixels of each spectrum; without it the
-        draws are the network's own, and unchecked.
+    model : SpectrumModel, SpectrumWeigher, "auto" or None
+        That the network was trained on, to weigh with in the pixels of each spectrum; "auto" makes it
+        again if its SSPs are in the cache. Without it the draws are the network's own, and unchecked.
     lsf : LSF, optional
         Instead of the spectra's own.
     n_draws, seed : int
     refine : bool
         Repair what weighing leaves untrusted.
+    ids : array of uint32 (Object,), optional
+        The draws of a spectrum depend on the seed and on its number. Default: 0, 1, 2...
+    labels : sequence of str, optional
+        Names. Default: those of the files.
 
     Returns
     -------
@@ -110,21 +59,36 @@ def weigh_spectra(
     UserError
         If a spectrum lacks what it takes, the model is another one, or there is none to refine with.
     """
-    spectra = [spectra] if isinstance(spectra, Spectrum) else list(spectra)
+    spectra = (spectra,) if isinstance(spectra, Spectrum) else tuple(spectra)
     if not spectra:
         raise UserError("no spectrum is given: give at least one")
-    weigher = None if model is None else SpectrumWeigher(post, model)
+    if n_draws < 2:
+        raise UserError(f"{n_draws} draws per spectrum: ask for at least 2, better 1000")
+    ids = np.arange(len(spectra)) if ids is None else np.atleast_1d(ids)
+    names = [stem(s.source, f"spectrum_{i + 1}") for i, s in enumerate(spectra)] if labels is None else labels
+    if not len(ids) == len(names) == len(spectra):
+        raise UserError(
+            f"{len(ids)} ids and {len(names)} labels of {len(spectra)} spectra: give one for each spectrum"
+        )
+    weigher = spectrum_weigher(post, model)
     answerer = Answerer(post, weigher, refine)
-    key, parts, thetas, redshifts = jax.random.key(seed), [], [], []
-    for i, spectrum in enumerate(spectra):
-        spectrum, rest = post.prepared(spectrum, lsf)
+    key, parts, thetas, redshifts, n_pixels = jax.random.key(seed), [], [], [], []
+    for spectrum, own in zip(spectra, ids, strict=True):
+        scaled, rest = post.prepared(spectrum, lsf)
         data = tuple(a[None] for a in (rest.flux, rest.sigma, rest.valid, np.float32(rest.z)))
-        observed = None if weigher is None else weigher.observed(spectrum, rest.extra_km_s, lsf)
-        answer = answerer.finish(answerer.start(data, observed, np.array([i]), key, n_draws), 1)
+        observed = None if weigher is None else weigher.observed(scaled, rest.extra_km_s, lsf)
+        answer = answerer.finish(answerer.start(data, observed, np.array([own]), key, n_draws), 1)
         parts.append(answer)
         universe = post.network.cosmology.age(rest.z)
         thetas.append(np.asarray(post.theta(jnp.asarray(answer.u), universe, rest.extra_km_s)[0]))
         redshifts.append(rest.z)
+        n_pixels.append(int(rest.valid.sum()))
     z = np.array(redshifts)
     ages = np.asarray(post.network.cosmology.age(jnp.asarray(z, jnp.float32)))
-    return SpectrumAnswers(post, Answers.joined(parts), np.concatenate(thetas), z, ages)
+    method = "flow" if weigher is None else "refined" if refine else "weighed"
+    meta = provenance(post, n_draws=n_draws, seed=seed, method=method)
+    own = {"z": z, "universe_gyr": ages, "n_pixels": np.array(n_pixels), "meta": meta}
+    theta = np.concatenate(thetas)
+    return SpectrumAnswers(
+        post, weigher, spectra, tuple(names), lsf, Answers.joined(parts), theta=theta, **own
+    )

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .errors import UserError
+from .instruments.continuum import Continuum
 from .instruments.lsf import LSF
 from .instruments.spectrograph import Spectrograph
 from .io.spectrum import Spectrum
@@ -23,7 +24,7 @@ _LEAST_KM_S = 1.0
 
 @dataclass(frozen=True, eq=False)
 class SpectrumPosterior:
-    """A trained network for spectra; no SSP grid among it.
+    """A trained network for spectra.
 
     Parameters
     ----------
@@ -33,10 +34,15 @@ class SpectrumPosterior:
         The network's pixels, at rest.
     usable : bool ndarray (Pixel,)
         Those of them that the SSPs cover and that no line of the gas is in.
-    snr : (float, float)
-        Range of the median S/N per pixel that it was trained for.
-    shortest : float
-        Least share of the wavelengths that a spectrum covered.
+    noise : mapping
+        Options of the :class:`~dsps_sbi.SpectrumSimulator` that it was trained with, all of them.
+    continuum : Continuum
+    model_error, sharper, rest_aa
+        Of the :class:`~dsps_sbi.SpectrumModel` that it was trained on.
+    mixture : ndarray (Component, Draw)
+    mixture_seed : int
+        The network's components as mixtures of spectra of the prior, see
+        :func:`dsps_sbi.spectra.subspace.mixing`: so that bundles need not hold what is made of SSPs.
     meta : mapping
         Provenance: SSPs, seed, simulations, loss.
     """
@@ -45,8 +51,13 @@ class SpectrumPosterior:
     weights: object
     frame: Spectrograph
     usable: np.ndarray
-    snr: tuple[float, float]
-    shortest: float
+    noise: Mapping
+    continuum: Continuum
+    model_error: float | str
+    sharper: str
+    rest_aa: tuple[float, float] | None
+    mixture: np.ndarray
+    mixture_seed: int
     meta: Mapping
 
     # how usual data are without SSPs is not known of spectra
@@ -127,9 +138,9 @@ class SpectrumPosterior:
         """Whether S/N and coverage of spectra (Object,) are as in training."""
         flux, sigma, valid, _ = (np.asarray(a) for a in data)
         snr = np.array([np.median((f / s)[v]) for f, s, v in zip(flux, sigma, valid, strict=True)])
-        low, high = self.snr
+        low, high = self.noise["snr"]
         # the median of one spectrum is not that of the sampling range to the last per cent
-        return (snr >= 0.7 * low) & (snr <= 1.5 * high) & (valid.mean(axis=1) >= 0.7 * self.shortest)
+        return (snr >= 0.7 * low) & (snr <= 1.5 * high) & (valid.mean(axis=1) >= 0.7 * self.noise["shortest"])
 
     def draw_normal(self, data, ids, key, n_draws):
         """Draws u (Object, Draw, Param) of the network in normal coordinates."""

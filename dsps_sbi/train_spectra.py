@@ -5,12 +5,17 @@ from pathlib import Path
 import numpy as np
 
 from .fit_guess import fit_guess
+from .match_spectra import reference_spectra
 from .spectra.model import SpectrumModel
 from .spectra.network import SpectrumArchitecture, SpectrumNetwork
-from .spectra.simulate import SpectrumSimulator, identity
-from .spectra.subspace import find_subspace
+from .spectra.simulate import SpectrumSimulator
+from .spectra.subspace import find_subspace, mixing
 from .spectrum_posterior import SpectrumPosterior
+from .ssp.fetch import fetched_as
 from .training import TrainConfig, Trainer
+
+# Spectra of the prior that the network's components are found with
+_N_DRAWN = 4000
 
 
 def train_spectra(
@@ -21,9 +26,10 @@ def train_spectra(
     config: TrainConfig | None = None,
     name: str = "unnamed",
     checkpoint=None,
-    guess_steps: int = 2000,
-    guess_batch: int = 512,
+    guess_steps: int = 500,
+    guess_batch: int = 256,
     progress: bool = True,
+    command: str = "",
 ) -> SpectrumPosterior:
     """Simulate spectra and train until the last step.
 
@@ -41,6 +47,8 @@ def train_spectra(
     guess_steps, guess_batch : int
         Of the first guess, which is trained before the rest.
     progress : bool
+    command : str
+        The command line, for the record.
 
     Returns
     -------
@@ -56,7 +64,8 @@ def train_spectra(
     arch = arch or SpectrumArchitecture()
     view = simulator.view
     sizes = {"n_component": arch.n_component, "n_light": arch.n_light, "n_node": arch.n_node}
-    subspace = find_subspace(model, view, seed=config.seed + 40, **sizes)
+    drawn = {"n_draw": _N_DRAWN, "seed": config.seed + 40}
+    subspace = find_subspace(model, view, **drawn, **sizes)
     basis = view.basis, model.continuum.sigma
     network = SpectrumNetwork(arch, model.prior, model.sfh, model.cosmology, subspace, *basis)
     weights = None
@@ -66,18 +75,26 @@ def train_spectra(
             network, simulator, network.init(config.seed), n_z=guess_batch, n_per_z=1, **options
         )
     trained = Trainer(network, simulator, config, checkpoint, start=weights).run(progress=progress)
+    grids = list(model.grids.values())
     meta = {
         "name": name,
+        "command": command,
         **trained.record(config),
-        "model": identity(model),
-        "noise": simulator.identity()["noise"],
+        "ssp": {"name": [fetched_as(grid) for grid in grids], "sha": [grid.sha for grid in grids]},
+        "subspace_error": float(subspace.error),
+        "reference": reference_spectra(model),
     }
     return SpectrumPosterior(
         network,
         trained.weights,
         model.spectrograph,
         np.asarray(view.valid),
-        simulator.snr,
-        simulator.shortest,
+        simulator.options,
+        model.continuum,
+        model.model_error,
+        model.sharper,
+        model.rest_aa,
+        mixing(subspace, model, view, **drawn),
+        drawn["seed"],
         meta,
     )

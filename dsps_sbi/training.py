@@ -111,9 +111,9 @@ def warm(fresh, given):
     left = _flatten(given)
     sizes = {jax.tree_util.keystr(p): leaf.shape for p, leaf in jax.tree_util.tree_leaves_with_path(fresh)}
     for name, stored in left.items():
-        missing = sizes.get(name, (0,))[0] - len(stored)
-        if name == _INPUTS and missing > 0:
+        if name == _INPUTS:
             # features that the smaller one lacks come after those that it has, and count nothing yet
+            missing = max(sizes[name][0] - len(stored), 0)
             left[name] = np.pad(stored, ((0, missing), (0, 0)))
     odd = [name for name, stored in left.items() if sizes.get(name) != stored.shape]
     if odd:
@@ -126,11 +126,18 @@ def warm(fresh, given):
     )
 
 
+# Parts of a network that are ready before its flow is trained: first guess, components of spectra
+_READY = ("newton", "subspace")
+
+
 def _parts(weights):
-    """Which part of the network each weight belongs to."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: "newton" if "newton" in jax.tree_util.keystr(path) else "flow", weights
-    )
+    """Whether each weight is trained."""
+
+    def part(path, _):
+        name = jax.tree_util.keystr(path[:1])
+        return "ready" if any(ready in name for ready in _READY) else "trained"
+
+    return jax.tree_util.tree_map_with_path(part, weights)
 
 
 @dataclass(frozen=True)
@@ -195,10 +202,9 @@ class Trainer:
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.every_s = every_s
         self.start = start
-        flow = muon(config.learning_rate, min(config.warmup, config.steps // 10 + 1), config.steps)
-        # the first guess is trained before, by itself
-        rest = optax.partition({"flow": flow, "newton": optax.set_to_zero()}, _parts)
-        self._optimizer = optax.chain(optax.clip_by_global_norm(config.clip), rest)
+        trained = muon(config.learning_rate, min(config.warmup, config.steps // 10 + 1), config.steps)
+        parts = optax.partition({"trained": trained, "ready": optax.set_to_zero()}, _parts)
+        self._optimizer = optax.chain(optax.clip_by_global_norm(config.clip), parts)
         self._step = jax.jit(self._update, donate_argnums=0)
 
     def _init(self):
@@ -228,7 +234,7 @@ class Trainer:
         weights = optax.apply_updates(state["weights"], updates)
         # a short memory at first: the early weights are far from the final ones
         decay = jnp.minimum(c.ema, (1.0 + state["step"]) / (10.0 + state["step"]))
-        mean = jax.tree.map(lambda m, w: decay * m + (1.0 - decay) * w, state["mean"], weights)
+        mean = jax.tree.map(lambda m, w: m + (1.0 - decay) * (w - m), state["mean"], weights)
         new = {"weights": weights, "mean": mean, "optimizer": optimizer}
         kept = {name: state[name] for name in new}
         out = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, kept)

@@ -12,10 +12,12 @@ from jax.scipy.stats import chi2
 from .errors import UserError
 from .instruments.lsf import LSF
 from .io.spectrum import Spectrum
+from .match_spectra import check_spectrum_match, spectrum_model_of
 from .spectra.model import SpectrumModel
-from .spectra.simulate import identity
 from .spectra.target import SpectrumTarget
 from .spectrum_posterior import SpectrumPosterior
+from .ssp import available
+from .ssp.fetch import FILES
 from .weighing import BaseWeigher, branch, object_keys
 
 # Branch of an object's key, beyond those of weighing
@@ -48,25 +50,11 @@ class SpectrumWeigher(BaseWeigher):
     ----------
     post : SpectrumPosterior
     model : SpectrumModel
-        Of the network's pixels.
-
-    Raises
-    ------
-    UserError
-        If it was trained on another model.
+        Of the network's pixels; :func:`spectrum_weigher` makes sure that it was trained on that.
     """
 
     post: SpectrumPosterior
     model: SpectrumModel
-
-    def __post_init__(self):
-        trained, given = self.post.meta["model"], identity(self.model)
-        odd = [name for name in given if trained.get(name) != given[name]]
-        if odd:
-            raise UserError(
-                f"the network was trained on a model of {odd[0]} {trained.get(odd[0])}, this one has "
-                f"{given[odd[0]]}: weigh with the model that it was trained on"
-            )
 
     def observed(self, spectrum: Spectrum, extra_km_s: float, lsf: LSF | None = None) -> Observed:
         """A spectrum for the likelihood; pixels sharper than the SSPs are masked."""
@@ -79,6 +67,11 @@ class SpectrumWeigher(BaseWeigher):
         # the same model for all spectra: what is compiled for one serves others
         target = SpectrumTarget(self.model, view, spectrum.flux, spectrum.sigma, spectrum.valid)
         return Observed(_padded(target), jnp.float32(extra_km_s))
+
+    def observed_mock(self, flux, sigma, valid, z) -> Observed:
+        """As :meth:`observed`, of a mock (Pixel,) in the network's own pixels, at the age of redshift z."""
+        view = replace(self.model.view(0.0), universe_gyr=self.model.cosmology.age(jnp.float32(z)))
+        return Observed(_padded(SpectrumTarget(self.model, view, flux, sigma, valid)), jnp.float32(0.0))
 
     def theta(self, u, observed: Observed):
         """The galaxy's own parameters, see :meth:`~dsps_sbi.spectrum_posterior.SpectrumPosterior.theta`."""
@@ -109,6 +102,35 @@ class SpectrumWeigher(BaseWeigher):
         pick = jax.random.randint(keys[0], (), 0, u.shape[1])
         value = observed.target.chi2(self.theta(u[0, pick], observed)[0])
         return chi2.sf(value, jnp.maximum(jnp.sum(observed.target.used), 1))[None]
+
+
+def spectrum_weigher(post: SpectrumPosterior, model="auto") -> SpectrumWeigher | None:
+    """What weighs a posterior's draws, or None where that cannot be done.
+
+    Parameters
+    ----------
+    post : SpectrumPosterior
+    model : SpectrumModel, "auto" or None
+        "auto" builds the model of the bundle from its SSP grid if that is in the cache. None is for
+        no weights.
+
+    Raises
+    ------
+    UserError
+        If the model is not that of training, see
+        :func:`~dsps_sbi.match_spectra.check_spectrum_match`.
+    """
+    if model is None or isinstance(model, SpectrumWeigher):
+        return model
+    if isinstance(model, str):
+        if model != "auto":
+            raise UserError(f"model {model!r}: give a SpectrumModel, 'auto' or None")
+        names = post.meta.get("ssp", {}).get("name", [])
+        if len(names) != 1 or names[0] not in FILES or not available(names[0]):
+            return None
+        return SpectrumWeigher(post, spectrum_model_of(post))
+    check_spectrum_match(post, model)
+    return SpectrumWeigher(post, model)
 
 
 def _padded(target: SpectrumTarget) -> SpectrumTarget:

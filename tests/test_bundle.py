@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 from dsps_sbi.bundle import CONFIG, META, WEIGHTS, load_bundle, save_bundle, shipped
 from dsps_sbi.errors import UserError
 from dsps_sbi.noise import UpperLimits
+from dsps_sbi.ssp import available
 
 
 @pytest.fixture
@@ -138,6 +139,12 @@ def test_a_place_that_cannot_be_written(tiny_posterior, tmp_path):
 def test_shipped_bundles_load():
     if not shipped():
         pytest.skip("no bundle is shipped with this checkout")
-    for name in shipped():
-        post = load_bundle(name)
-        assert post.meta["name"] == name and len(post.meta["reference"]["z"]) == 32
+    for name, folder in shipped().items():
+        meta = json.loads((folder / META).read_text())
+        assert meta["name"] == name and len(meta["reference"]["theta"]) == 32
+        # those of spectra are made whole with their SSPs
+        if isinstance(meta["ssp"]["name"], str) or available(*meta["ssp"]["name"]):
+            assert load_bundle(name).meta == meta
+        else:
+            with pytest.raises(UserError, match="is not in .*: run 'dsps-sbi fetch miles'"):
+                load_bundle(name)

@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom, on the toy grid, and find what they simulated."""
+"""The notebooks run from top to bottom, and find what they simulated."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import dsps_sbi.ssp
+from dsps_sbi.bundle import shipped
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
@@ -41,7 +42,7 @@ def test_notebooks_are_valid_and_clean(path):
 
 
 def test_every_notebook_is_run_here():
-    assert [path.stem for path in NOTEBOOKS] == ["fit_by_gradient"]
+    assert [path.stem for path in NOTEBOOKS] == ["fit_by_gradient", "latents_of_spectra"]
 
 
 @pytest.mark.slow
@@ -61,3 +62,23 @@ def test_fit_by_gradient(monkeypatch):
     for name in ("log_mass_formed", "av"):
         assert 0.5 < recovered[name]["sd"] / scope["fisher_error"][name] < 2.0
     assert len(scope["gain"]) == 19 and all(0.0 <= share <= 1.0 for share in scope["gain"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not dsps_sbi.ssp.available("miles"), reason="the grid miles is not in the cache: dsps-sbi fetch miles"
+)
+@pytest.mark.skipif("miles-optical" not in shipped(), reason="no bundle miles-optical comes with the package")
+def test_latents_of_spectra(monkeypatch):
+    scope = run(NOTEBOOKS[1], monkeypatch)
+    assert scope["with_flux"].shape == (scope["n_latent"], len(scope["wave"]))
+    # the mean of the posterior knows more than a straight line through the latents
+    r2 = {name: shares for name, shares in scope["r2"].items() if name in scope["names"]}
+    assert all(posterior > max(latents, 0.0) for latents, _, posterior in r2.values())
+    assert r2["sigma_v"][2] > 0.8 and r2["metallicity"][2] > 0.5
+    for response in scope["saliency"].values():
+        assert np.isfinite(response).all() and response.max() > 0.0
+    # weighed draws hold the truth, and the answer rests on more than one of them
+    assert scope["ess"] > 30
+    assert abs(scope["mean_t50"] - scope["expected"]) < 4.0 * scope["spread"]
+    assert np.isfinite(scope["age_response"]).all() and np.abs(scope["age_response"]).max() > 0.0

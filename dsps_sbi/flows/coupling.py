@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..kernels import spline
+from ..kernels.activation import silu
 
 # Splines act on [-BOUND, BOUND]; the base and the prior are unit normals.
 BOUND = 5.0
@@ -12,11 +13,6 @@ BOUND = 5.0
 MAX_LOG_SCALE = 4.0
 # What enters a conditioner is clipped: linear tails of stacked layers would otherwise compound.
 CLIP = 6.0
-
-
-def _silu(x):
-    """Activation x * sigmoid(x) by way of tanh: twice as fast on a CPU."""
-    return 0.5 * x * (1.0 + jnp.tanh(0.5 * x))
 
 
 class Conditioner(nnx.Module):
@@ -42,8 +38,8 @@ class Conditioner(nnx.Module):
 
     def __call__(self, x, hoisted):
         """Spline parameters (..., n_out) for inputs (..., n_in)."""
-        hidden = _silu(self.first(x) + hoisted)
-        return self.last(_silu(self.second(hidden)))
+        hidden = silu(self.first(x) + hoisted)
+        return self.last(silu(self.second(hidden)))
 
 
 class Coupling(distrax.Bijector):

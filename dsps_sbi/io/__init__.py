@@ -5,6 +5,7 @@ from .atomic import atomic_path
 from .cube import PixelCube
 from .fits_cube import read_cutout
 from .fits_open import existing_file
+from .from_specutils import from_specutils
 from .npy import read_npy
 from .read_spectrum import read_spectrum
 from .sbipix_hdf5 import read_sbipix
@@ -17,6 +18,7 @@ __all__ = [
     "Spectrum",
     "TotalAccumulator",
     "atomic_path",
+    "from_specutils",
     "read",
     "read_band_list",
     "read_cutout",

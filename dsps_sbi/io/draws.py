@@ -1,6 +1,8 @@
 """Posterior draws on disk."""
 
+import shutil
 from contextlib import ExitStack
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -57,3 +59,63 @@ class DrawWriter:
         for name, values in zip(self._names, draws, strict=True):
             self._file[f"draws/{name}"][self._done : self._done + values.shape[0]] = values
         self._done += draws.shape[1]
+
+
+class DrawStore:
+    """Draws of named objects, a file each while the work goes on, one HDF5 file when it is done.
+
+    Layout of ``draws.h5``: ``name`` (Object,), ``draws/<parameter>`` (Object, Draw) float32, provenance as
+    attributes. What is in it already need not be drawn again when objects are added.
+
+    Parameters
+    ----------
+    folder : path
+    """
+
+    def __init__(self, folder):
+        self.path = Path(folder) / "draws.h5"
+        self._parts = Path(folder) / ".draws"
+        self._joined = {}
+        if self.path.is_file():
+            try:
+                with h5py.File(self.path) as file:
+                    self._joined = {name: i for i, name in enumerate(file["name"].asstr()[()])}
+            except (OSError, KeyError):
+                pass  # not ours, or damaged: drawn again
+
+    def clear(self):
+        """Forget all draws that are kept."""
+        self._joined = {}
+        shutil.rmtree(self._parts, ignore_errors=True)
+
+    def has(self, name: str) -> bool:
+        """Whether the draws of an object are there."""
+        return name in self._joined or self._part(name).is_file()
+
+    def put(self, name: str, draws):
+        """Keep draws (Draw, Param) of an object."""
+        self._parts.mkdir(exist_ok=True)
+        with atomic_path(self._part(name)) as temporary:
+            np.save(temporary, np.asarray(draws, np.float32))
+
+    def join(self, names, parameters, n_draws, meta):
+        """Write the draws of some objects, in this order, to the one file, and remove the others."""
+        with atomic_path(self.path) as temporary, ExitStack() as stack:
+            old = stack.enter_context(h5py.File(self.path)) if self._joined else None
+            file = stack.enter_context(h5py.File(temporary, "w"))
+            file.attrs.update(meta)
+            file["name"] = np.array(names, dtype=h5py.string_dtype())
+            columns = [
+                file.create_dataset(f"draws/{p}", (len(names), n_draws), np.float32) for p in parameters
+            ]
+            for row, name in enumerate(names):
+                if self._part(name).is_file():
+                    draws = np.load(self._part(name), allow_pickle=False).T
+                else:
+                    draws = [old[f"draws/{p}"][self._joined[name]] for p in parameters]
+                for column, values in zip(columns, draws, strict=True):
+                    column[row] = values
+        self.clear()
+
+    def _part(self, name):
+        return self._parts / f"{name}.npy"

@@ -8,6 +8,7 @@ from astropy.utils.exceptions import AstropyWarning
 
 from ..errors import UserError
 from .fits_open import existing_file, open_fits
+from .from_specutils import read_with_specutils
 from .sdss_spectrum import is_sdss, sdss_spectrum
 from .spectrum import Spectrum
 from .spectrum_columns import choose, has_spectrum, spectrum_of
@@ -25,8 +26,9 @@ def read_spectrum(
     wave_unit=None,
     flux_unit=None,
     snr=None,
+    format=None,
 ) -> Spectrum:
-    """Read a spectrum: SDSS files, FITS and ECSV tables, columns of text.
+    """Read a spectrum: SDSS files, FITS and ECSV tables, columns of text; by specutils, many more.
 
     Files of SDSS need nothing else. Tables are read by the usual names of columns (wavelength, flux,
     error or ivar, mask, wdisp in any case of letters) or by ``columns``; units are those of the
@@ -54,6 +56,9 @@ def read_spectrum(
     snr : float, optional
         Signal-to-noise ratio of the median pixel, where there is no column of errors: all pixels
         get the same error.
+    format : str, optional
+        A format of specutils, such as ``"JWST x1d"`` or ``"DESI coadd"``, which then reads the file
+        (``pip install 'dsps_sbi[specutils]'``); see :func:`dsps_sbi.from_specutils`.
 
     Returns
     -------
@@ -67,6 +72,11 @@ def read_spectrum(
     """
     path = existing_file(path)
     options = {"medium": medium, "lsf": lsf, "wave_unit": wave_unit, "flux_unit": flux_unit, "snr": snr}
+    if format is not None:
+        for name, value in {"columns": columns, "wave_unit": wave_unit, "flux_unit": flux_unit}.items():
+            if value is not None:
+                raise UserError(f"{name}= was given with format=: specutils knows the columns; leave it out")
+        return read_with_specutils(path, format, redshift=redshift, medium=medium, lsf=lsf, snr=snr)
     with path.open("rb") as file:
         start = file.read(2)
     if start == b"\x1f\x8b" or path.suffix.lower() in (".fits", ".fit", ".fts") or start == b"SI":

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from .levenberg import descend
+from .positive import inverse
 
 _LN10 = 2.302585092994046
 # Rounds of the best mass: its variances depend on it
@@ -79,5 +80,5 @@ def laplace(log_light, start, data, counted, relative2, n_steps):
         return slope.T @ slope + prior, pull, badness, residual
 
     peak, (hessian, pull, _, residual) = descend(at, start, n_steps)
-    covariance = jnp.linalg.inv(hessian)
+    covariance = inverse(hessian)
     return peak, (covariance @ pull)[:n], covariance[:n, :n], residual

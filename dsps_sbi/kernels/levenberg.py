@@ -7,6 +7,8 @@ The damping is that of Levenberg (1944, Q. Appl. Math. 2, 164) and Marquardt (19
 import jax
 import jax.numpy as jnp
 
+from .positive import solve
+
 # Largest step, and largest coordinate, in units of the prior's standard deviation
 _STEP, _REACH = 1.0, 4.0
 # Damping at first, and its factors after a step that was taken and one that was not
@@ -37,7 +39,7 @@ def descend(at, start, n_steps):
     def go(carry, _):
         u, here, damping = carry
         hessian, pull = here[:2]
-        step = jnp.linalg.solve(hessian + damping * jnp.diag(jnp.diag(hessian)), pull)[:n]
+        step = solve(hessian + damping * jnp.diag(jnp.diag(hessian)), pull[:, None])[:n, 0]
         length = jnp.linalg.norm(step)
         new = jnp.clip(u + step * jnp.minimum(1.0, _STEP / jnp.maximum(length, 1e-6)), -_REACH, _REACH)
         there = at(new)

@@ -2,7 +2,8 @@
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import cho_factor, cho_solve
+
+from .positive import cholesky, solve_factored
 
 _EXACT = jax.lax.Precision.HIGHEST
 
@@ -62,10 +63,10 @@ def whole_chi2(residual, variance, valid, template, basis, prior_sigma):
     # all objects share the basis, so that their normal matrices are one product of matrices
     pairs = (terms[:, :, None] * terms[:, None, :]).reshape(n_pixel, n_term**2)
     matrix = jnp.matmul(t * t, pairs, precision=_EXACT).reshape(*t.shape[:-1], n_term, n_term)
-    factor = cho_factor(matrix + jnp.eye(n_term, dtype=t.dtype), lower=True)
-    best = cho_solve(factor, jnp.matmul(t * r, terms, precision=_EXACT)[..., None])[..., 0]
+    factor = cholesky(matrix + jnp.eye(n_term, dtype=t.dtype))
+    best = solve_factored(factor, jnp.matmul(t * r, terms, precision=_EXACT)[..., None])[..., 0]
     left = r - t * jnp.matmul(best, terms.T, precision=_EXACT)
     chi2 = jnp.sum(left**2, axis=-1) + jnp.sum(best**2, axis=-1)
-    log_det = 2.0 * jnp.sum(jnp.log(jnp.diagonal(factor[0], axis1=-2, axis2=-1)), axis=-1)
+    log_det = 2.0 * jnp.sum(jnp.log(jnp.diagonal(factor, axis1=-2, axis2=-1)), axis=-1)
     log_det = log_det + jnp.sum(jnp.where(valid, 2.0 * jnp.log(spread), 0.0), axis=-1)
     return chi2, log_det, best * prior_sigma

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .positive import solve
+
 _EXACT = jax.lax.Precision.HIGHEST
 # Error of the model as a share of its flux: where it is looked for, in natural logarithms
 _LN_ERROR = (math.log(1e-4), math.log(0.5))
@@ -79,7 +81,7 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
     # a first look without the polynomial
     weight = jnp.where(valid, 1.0 / (sigma2 + _FIRST_ERROR**2), 0.0)
     _, matrix = normal(weight)
-    first = jnp.linalg.solve(matrix, _product(weight * flux, components.T)[..., None])[..., 0]
+    first = solve(matrix, _product(weight * flux, components.T)[..., None])[..., 0]
     template = _product(first, components)
     dof = jnp.maximum(valid.sum(axis=1) - n - n_term, 1.0)
 
@@ -90,7 +92,7 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
     weight_t = weight * template
     own = _product(weight_t * template, squares).reshape(-1, *shape) + jnp.eye(n_term)
     slope = _product(weight_t * (flux - template), terms)
-    residual = flux - template * (1.0 + _product(jnp.linalg.solve(own, slope[..., None])[..., 0], terms.T))
+    residual = flux - template * (1.0 + _product(solve(own, slope[..., None])[..., 0], terms.T))
 
     def misfit(ln_error):
         variance = sigma2 + jnp.exp(2.0 * ln_error)[:, None] * template**2
@@ -114,10 +116,10 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
     own = _product(weight_t * template, squares).reshape(-1, *shape) + jnp.eye(n_term)
     # the polynomial's coefficients integrated out: Schur complement
     both = jnp.concatenate([jnp.swapaxes(cross, 1, 2), _product(weight_t * flux, terms)[..., None]], axis=-1)
-    taken = jnp.matmul(cross, jnp.linalg.solve(own, both), precision=_EXACT)
+    taken = jnp.matmul(cross, solve(own, both), precision=_EXACT)
     precision = matrix - taken[..., :-1]
     right = right - taken[..., -1]
     precision = 0.5 * (precision + jnp.swapaxes(precision, 1, 2))
-    best = jnp.linalg.solve(precision + _ridge(precision), right[..., None])[..., 0]
+    best = solve(precision + _ridge(precision), right[..., None])[..., 0]
     pull = right - jnp.einsum("oij,oj->oi", precision, best, precision=_EXACT)
     return best, precision, pull, ln_error, misfit(jnp.full(len(flux), -30.0))

@@ -6,8 +6,9 @@ one covariance for all would be too wide across a curved or split distribution.
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import gammaln, logsumexp
+
+from .positive import cholesky, solve_lower
 
 # Degrees of freedom of the kernels: tails that no posterior outruns
 NU = 5.0
@@ -28,13 +29,13 @@ def moments(x, log_weight):
     scale = jnp.sqrt(jnp.diagonal(covariance)) + 1e-4
     correlation = covariance / scale[:, None] / scale
     # two parameters that draws hardly tell apart must not make a kernel without width
-    factor = jnp.linalg.cholesky(correlation + 1e-3 * jnp.eye(x.shape[-1]))
+    factor = cholesky(correlation + 1e-3 * jnp.eye(x.shape[-1]))
     return mean, scale[:, None] * factor
 
 
 def whiten(factor, x):
     """Coordinates (Draw, n) in units of a lower Cholesky factor (n, n)."""
-    return solve_triangular(factor, x.T, lower=True).T
+    return solve_lower(factor, x.T).T
 
 
 def local_factors(white, log_weight, centres):
@@ -67,7 +68,7 @@ def local_factors(white, log_weight, centres):
     eye = jnp.eye(n, dtype=white.dtype)
     covariance = share * covariance / unit + (1.0 - share + _LEAST) * eye
     width = (4.0 / (n + 2.0) / n_centre) ** (1.0 / (n + 4.0))
-    factors = width * jnp.linalg.cholesky(covariance)
+    factors = width * cholesky(covariance)
     return factors.at[::_WIDE_EVERY].set(eye)
 
 
@@ -85,7 +86,7 @@ def log_density(centres, factors, x):
     """Log density (Draw,) of the mixture at x (Draw, n)."""
     n_centre, n = centres.shape
     eye = jnp.eye(n, dtype=x.dtype)
-    inverse = jax.vmap(lambda factor: solve_triangular(factor, eye, lower=True))(factors)
+    inverse = solve_lower(factors, eye)
     white = jnp.einsum("cij,dj->cdi", inverse, x) - jnp.einsum("cij,cj->ci", inverse, centres)[:, None]
     half = 0.5 * (NU + n)
     log_norm = gammaln(half) - gammaln(0.5 * NU) - 0.5 * n * jnp.log(NU * jnp.pi) - jnp.log(n_centre)

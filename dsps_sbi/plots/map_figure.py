@@ -7,8 +7,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..errors import UserError
-from ..io.atomic import atomic_path
+from .save import save_figure
 
 # quantity -> label of the colour bar, label of its half-width, colour map
 _LOOKS = {
@@ -67,7 +66,7 @@ def plot_maps(maps, names=None, path=None):
     for axis, row in zip(axes[:, 0], ("median", "(P84 $-$ P16) / 2"), strict=True):
         axis.set_ylabel(f"{row}\ny [{unit}]")
     if path is not None:
-        _save(figure, path)
+        save_figure(figure, path)
     return figure
 
 
@@ -111,13 +110,3 @@ def _panel(axis, image, label, colours, extent, log=False, whole=False):
     if whole:
         bar.locator = MaxNLocator(5, integer=True)
         bar.update_ticks()
-
-
-def _save(figure, path):
-    with atomic_path(path) as temporary:
-        try:
-            figure.savefig(temporary, dpi=200, bbox_inches="tight")
-        except ValueError as error:
-            raise UserError(
-                f"{path} has an ending that cannot be drawn: expected .png or .pdf; rename it"
-            ) from error

@@ -1,29 +1,22 @@
 """A spectrograph pointed at galaxies: where its pixels fall on the grid of the SSPs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..constants import C_KM_S, L_SUN_ERG_S, MPC_CM
 from ..cosmology import Cosmology
 from ..errors import UserError
 from ..instruments.continuum import Continuum
-from ..instruments.emission_lines import line_wavelengths
 from ..instruments.spectrograph import Spectrograph
-from ..kernels.legendre import legendre
-from ..kernels.lsf import FWHM_PER_SIGMA, REACH, pixel_weights
 from ..ssp.log_grid import LogGrid
+from .pixels import FLUX_UNIT as FLUX_UNIT
+from .pixels import Pixels, Setting, library_variance, make_view
 from .view import SpectrumView
 
-# Distance that stands for none, as for absolute magnitudes [Mpc]
-_TEN_PC = 1e-5
-# Sigmas of the broadest galaxy that have to be on the grid: 6e-5 of a Gaussian is beyond
-_MARGIN = 4.0
-# Unit of spectra [erg / s / cm2 / Angstrom]
-FLUX_UNIT = 1e-17
+_PER_PIXEL = ("start", "weights", "scale", "basis", "covered", "sharp", "valid")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,23 +43,9 @@ class Geometry:
     cosmology: Cosmology
 
     @cached_property
-    def _places(self):
-        """Whole cell and part of a cell of the left edges at z = 0, widths in cells; float64 in between."""
-        # cell j is centred on point j
-        position = (self.spectrograph.ln_edges - self.grid.ln0) / self.grid.step + 0.5
-        whole = np.floor(position[:-1]).astype(np.int32)
-        return whole, (position[:-1] - whole).astype(np.float32), np.diff(position).astype(np.float32)
-
-    @cached_property
-    def _slowest(self) -> float:
-        """Variance of the lowest sigma_v, in cells squared."""
-        return (self.sigma_v_km_s[0] / self.grid.step_km_s) ** 2
-
-    @cached_property
-    def _reach(self) -> int:
-        """Cells that a window has on either side of its pixel."""
-        broadest = self.spectrograph.ln_variance.max() / self.grid.step**2 + self._slowest
-        return int(np.ceil(REACH * np.sqrt(broadest)))
+    def _parts(self) -> tuple[Pixels, Setting]:
+        """Arrays of the pixels, filled up, and what does not differ between spectra of a survey."""
+        return Pixels.of(self.spectrograph, self.grid), Setting.of(self)
 
     def shift(self, z):
         """Whole cells and the rest that a redshift shifts a spectrum by; exact for plain numbers."""
@@ -77,12 +56,6 @@ class Geometry:
         cells = np.log1p(np.float64(z)) / self.grid.step
         return jnp.int32(np.floor(cells)), jnp.float32(cells - np.floor(cells))
 
-    def library_variance(self, z):
-        """Variance (Pixel,) of the SSPs' resolution, in cells squared."""
-        ln_edges = self.spectrograph.ln_edges
-        rest_aa = np.exp(0.5 * (ln_edges[1:] + ln_edges[:-1])).astype(np.float32) / (1.0 + z)
-        return (self.fwhm_aa / FWHM_PER_SIGMA / self.grid.step / rest_aa) ** 2
-
     def view(self, z, distance_mpc=None) -> SpectrumView:
         """View at a redshift, which may be traced.
 
@@ -92,47 +65,9 @@ class Geometry:
         distance_mpc : scalar, optional
             Luminosity distance [Mpc]; by default that of the cosmology, and 10 pc at z <= 0.
         """
-        return self._make(jnp.asarray(z, jnp.float32), *self.shift(z), distance_mpc)
-
-    @cached_property
-    def _make(self):
-        return jax.jit(self._make_view)
-
-    def _make_view(self, z, whole, part, distance_mpc):
-        place, left, width = (jnp.asarray(a) for a in self._places)
-        n_grid, n_window = (
-            self.grid.light.shape[-1],
-            2 * self._reach + int(np.ceil(self._places[2].max())) + 3,
-        )
-        own = jnp.asarray(self.spectrograph.ln_variance / self.grid.step**2, jnp.float32)
-        net = own - self.library_variance(z)
-
-        # how far each pixel sees, galaxies of the highest sigma_v included
-        fastest = (self.sigma_v_km_s[1] / self.grid.step_km_s) ** 2
-        margin = _MARGIN * jnp.sqrt(jnp.maximum(net, 0.0) + fastest)
-        first = (place - whole).astype(jnp.float32) + (left - part)
-        covered = (first >= margin) & (first + width <= self.grid.n_wave - margin)
-        usable = covered & ~self._gas(z) & jnp.asarray(self.spectrograph.windows)
-        sharp = usable & (net < -self._slowest * (1.0 + 1e-5))
-        valid = usable & ~sharp
-        borrowed = jnp.clip(jnp.max(jnp.where(valid, -net, 0.0)), 0.0, self._slowest)
-
-        start = place - whole - (self._reach + 1)
-        inside = jnp.clip(start, 0, n_grid - n_window)
-        left = left - part + (self._reach + 1.0)
-        weights = pixel_weights(left, left + width, jnp.sqrt(jnp.maximum(net + borrowed, 0.0)), n_window)
-        return SpectrumView(
-            z=z,
-            universe_gyr=self.cosmology.age(z),
-            start=inside,
-            weights=weights,
-            scale=self._scale(z, distance_mpc),
-            borrowed=borrowed,
-            basis=self._basis(covered),
-            covered=covered,
-            sharp=sharp,
-            valid=valid,
-        )
+        filled = make_view(*self._parts, jnp.asarray(z, jnp.float32), *self.shift(z), distance_mpc)
+        n = self.spectrograph.wave_aa.size
+        return replace(filled, **{name: _first(getattr(filled, name), n) for name in _PER_PIXEL})
 
     def checked_view(self, z, distance_mpc, sharper) -> SpectrumView:
         """View at a redshift that is a plain number, with everything checked that can be wrong there.
@@ -164,7 +99,8 @@ class Geometry:
             )
         if sharper == "refuse" and sharp.any():
             own = self.spectrograph.ln_variance / self.grid.step**2
-            lack = np.where(sharp, np.asarray(self.library_variance(z)) - own, 0.0)
+            library = np.asarray(library_variance(*self._parts, z))[: wave.size]
+            lack = np.where(sharp, library - own, 0.0)
             i = int(np.argmax(lack))
             raise UserError(
                 f"the LSF is sharper than that of the SSPs (FWHM {self.fwhm_aa:g} Angstrom at rest) in "
@@ -178,28 +114,10 @@ class Geometry:
             )
         return view
 
-    def _scale(self, z, distance_mpc):
-        if distance_mpc is None:
-            far = z > 1e-6
-            distance = self.cosmology.distance_mpc(jnp.where(far, z, 1.0))
-            distance_mpc = jnp.where(far, distance, _TEN_PC)
-        # in logarithms: 4 pi d_L^2 in cm^2 overflows float32
-        log_area = np.log10(4.0 * np.pi) + 2.0 * (jnp.log10(distance_mpc) + np.log10(MPC_CM))
-        per_aa = np.diff(self.spectrograph.ln_edges) / np.diff(self.spectrograph.edges_aa)
-        log_unit = np.log10(L_SUN_ERG_S) - np.log10(FLUX_UNIT)
-        return jnp.asarray(per_aa, jnp.float32) * 10.0 ** (log_unit - log_area)
 
-    def _basis(self, covered):
-        ln = self.spectrograph.ln_edges
-        position = ((0.5 * (ln[1:] + ln[:-1]) - ln[0]) / (ln[-1] - ln[0])).astype(np.float32)
-        low = jnp.min(jnp.where(covered, position, 1.0))
-        high = jnp.max(jnp.where(covered, position, 0.0))
-        x = 2.0 * (position - low) / jnp.maximum(high - low, 1e-6) - 1.0
-        return legendre(jnp.clip(x, -1.0, 1.0), self.continuum.degree)
-
-    def _gas(self, z):
-        """Pixels (Pixel,) near an emission line that is to be masked."""
-        lines = np.log(np.array(line_wavelengths(self.spectrograph.mask_lines)))
-        ln_edges = self.spectrograph.ln_edges
-        apart = (0.5 * (ln_edges[1:] + ln_edges[:-1])[:, None] - lines).astype(np.float32) - jnp.log1p(z)
-        return jnp.any(jnp.abs(apart) * C_KM_S < self.spectrograph.mask_km_s, axis=1)
+def _first(array, n):
+    """The first n rows."""
+    if isinstance(array, jax.core.Tracer):
+        return array[:n]
+    # in numpy: jax would compile a small program for every length
+    return jnp.asarray(np.asarray(array)[:n])

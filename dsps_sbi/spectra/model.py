@@ -316,7 +316,8 @@ class SpectrumModel:
             continuum_key, (*template.shape[:-1], view.basis.shape[-1])
         )
         error = self.error_share(jnp.asarray(theta))[..., None] * template
-        noise = jnp.sqrt(sigma**2 + error**2) * jax.random.normal(noise_key, template.shape)
+        # squares of fluxes at 10 pc leave float32's range
+        noise = jnp.hypot(sigma, error) * jax.random.normal(noise_key, template.shape)
         return template * (1.0 + terms @ view.basis.T) + noise
 
     def log_likelihood(self, theta, flux, sigma, valid, view: SpectrumView):

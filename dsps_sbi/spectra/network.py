@@ -12,12 +12,13 @@ from ..encoders.residual import ResidualEncoder
 from ..encoders.spectrum import WavelengthEncoder
 from ..flow_network import FlowNetwork, n_flow_features
 from ..flows import PixelFlow
+from ..kernels.positive import cholesky
 from ..prior import Prior
 from ..sfh import StarFormationHistory
 from .peak import peak
 from .subspace import Subspace
 
-_N_STEPS = 6
+_N_STEPS = 5
 # Channels that convolutions see, and features of the object as a whole
 _N_CHANNEL, _N_WHOLE = 4, 7
 
@@ -40,7 +41,7 @@ class SpectrumArchitecture:
         Of the subspace, see :func:`dsps_sbi.spectra.subspace.find_subspace`.
     """
 
-    conv_width: int = 24
+    conv_width: int = 16
     n_latent: int = 16
     width: int = 256
     n_blocks: int = 4
@@ -49,7 +50,7 @@ class SpectrumArchitecture:
     n_layers: int = 10
     n_bins: int = 8
     guess_width: int = 256
-    n_component: int = 64
+    n_component: int = 48
     n_light: int = 64
     n_node: int = 16
 
@@ -63,8 +64,17 @@ class _Newton(nnx.Module):
         self.guess = Perceptron(n_inputs, width, n_shape, rngs=rngs)
 
 
+class Fixed(nnx.Variable):
+    """What is not trained, but kept among the weights.
+
+    The compiler evaluates products of constants, for minutes where they are large; arrays that are
+    arguments of what is compiled it leaves alone.
+    """
+
+
 class _Layers(nnx.Module):
-    def __init__(self, arch: SpectrumArchitecture, n_shape: int, *, rngs: nnx.Rngs):
+    def __init__(self, arch: SpectrumArchitecture, n_shape: int, subspace: Subspace, *, rngs: nnx.Rngs):
+        self.subspace = nnx.Dict({name: Fixed(jnp.asarray(a)) for name, a in subspace.as_arrays().items()})
         n_inputs = 2 * arch.n_component + _N_WHOLE
         self.newton = _Newton(n_inputs, arch.guess_width, n_shape, rngs=rngs)
         self.wavelength = WavelengthEncoder(_N_CHANNEL, arch.conv_width, arch.n_latent, rngs=rngs)
@@ -101,20 +111,25 @@ class SpectrumNetwork(FlowNetwork):
     basis_sigma: float
 
     def _layers(self, seed=0):
-        return _Layers(self.arch, len(self.prior.names) - 1, rngs=nnx.Rngs(seed))
+        return _Layers(self.arch, len(self.prior.names) - 1, self.subspace, rngs=nnx.Rngs(seed))
 
     @property
     def log_mass_to_light(self):
         """Median over the prior of log10 of the mass formed per amplitude."""
         return self.subspace.log_mass_to_light
 
-    def unit(self, u, universe_gyr):
+    def _subspace(self, layers) -> Subspace:
+        """That among the weights, without gradients."""
+        arrays = {name: jax.lax.stop_gradient(value[...]) for name, value in layers.subspace.items()}
+        return Subspace(**arrays | {"sigma_v": self.subspace.sigma_v})
+
+    def unit(self, u, universe_gyr, subspace: Subspace):
         """Components (Component,) per solar mass formed of a shape u (n_shape,)."""
         theta = self.prior.from_normal(u, universe_gyr)
         # else the compiler would do all of it again for every age of every history
         theta = jax.lax.optimization_barrier(theta)
         value = dict(zip(self.prior.names, theta, strict=False))
-        return self.subspace.coefficients(
+        return subspace.coefficients(
             theta[: len(self.sfh.names)],
             value["metallicity"],
             value.get("alpha_fe", jnp.zeros(())),
@@ -125,10 +140,11 @@ class SpectrumNetwork(FlowNetwork):
 
     def guess(self, weights, flux, sigma, valid, z):
         """First guess u (Object, n_shape) that Gauss-Newton steps start from."""
-        inputs = self._features(flux, sigma, valid, z)[0]
-        return self._merge(weights).newton.guess(inputs)
+        layers = self._merge(weights)
+        inputs = self._features(self._subspace(layers), flux, sigma, valid, z)[0]
+        return layers.newton.guess(inputs)
 
-    def _features(self, flux, sigma, valid, z):
+    def _features(self, subspace, flux, sigma, valid, z):
         """Features (Object, n) of all pixels together, log10 amplitude (Object,), and what they are of."""
         some = jnp.maximum(valid.sum(axis=1), 1)
         unit = jnp.where(valid, sigma, 1.0)
@@ -141,8 +157,8 @@ class SpectrumNetwork(FlowNetwork):
         relative = jnp.sum(weight * (flux / least) ** 2, axis=1, keepdims=True) / total
         amplitude = least * jnp.sqrt(relative + 1e-6)
         flux, error = flux / amplitude, unit / amplitude
-        seen = self.subspace.project(flux, error, valid, self.basis, self.basis_sigma)
-        spread = self.subspace.spread
+        seen = subspace.project(flux, error, valid, self.basis, self.basis_sigma)
+        spread = subspace.spread
         known = jnp.diagonal(seen.precision, axis1=1, axis2=2)
         snr = jnp.sum(jnp.where(valid, 1.0 / error, 0.0), axis=1) / some
         universe = self.cosmology.age(z)
@@ -163,16 +179,16 @@ class SpectrumNetwork(FlowNetwork):
         inputs = jnp.nan_to_num(jnp.clip(jnp.concatenate(parts, axis=-1), -6.0, 6.0))
         return inputs, jnp.log10(amplitude[:, 0]), seen, (flux, error, valid), universe
 
-    def _at_peak(self, start, seen, universe):
+    def _at_peak(self, subspace, start, seen, universe):
         """Features (Object, n) of the peak that Gauss-Newton steps find, without gradients."""
 
         def one(start, seen, universe):
             arguments = seen.coefficients, seen.precision, seen.pull
-            return peak(lambda u: self.unit(u, universe), start, *arguments, _N_STEPS)
+            return peak(lambda u: self.unit(u, universe, subspace), start, *arguments, _N_STEPS)
 
         found, step, covariance, residual = jax.vmap(one)(start, seen, universe)
         ridge = 1e-6 * jnp.max(jnp.diagonal(seen.precision, axis1=1, axis2=2), axis=1)
-        root = jnp.linalg.cholesky(seen.precision + ridge[:, None, None] * jnp.eye(residual.shape[1]))
+        root = cholesky(seen.precision + ridge[:, None, None] * jnp.eye(residual.shape[1]))
         white = jnp.einsum("oij,oi->oj", root, residual)
         out = [
             jnp.arcsinh(white) / 2.0,
@@ -199,11 +215,30 @@ class SpectrumNetwork(FlowNetwork):
             For :meth:`log_prob` and :meth:`draw`.
         """
         layers = self._merge(weights)
-        inputs, log_amplitude, seen, data, universe = self._features(flux, sigma, valid, z)
+        subspace = self._subspace(layers)
+        inputs, log_amplitude, seen, data, universe = self._features(subspace, flux, sigma, valid, z)
         start = jax.lax.stop_gradient(jnp.clip(layers.newton.guess(inputs), -3.0, 3.0))
-        latents = layers.wavelength(channels(*data, self.subspace.components, seen.coefficients))
-        parts = [inputs, self._at_peak(start, seen, universe), latents]
+        latents = layers.wavelength(channels(*data, subspace.components, seen.coefficients))
+        parts = [inputs, self._at_peak(subspace, start, seen, universe), latents]
         return layers.flow.hoist(layers.encoder(jnp.concatenate(parts, axis=-1))), log_amplitude, universe
+
+    def latents(self, weights, flux, sigma, valid, z):
+        """What the network makes of spectra, to look at: the arguments are those of :meth:`condition`.
+
+        Returns
+        -------
+        latents : array (Object, n_latent)
+            That attention over wavelength ends in; differentiable.
+        context : array (Object, n_context)
+            All that is handed to the flow. Its gradients leave out what goes through Gauss-Newton steps.
+        """
+        layers = self._merge(weights)
+        subspace = self._subspace(layers)
+        inputs, _, seen, data, universe = self._features(subspace, flux, sigma, valid, z)
+        start = jnp.clip(layers.newton.guess(inputs), -3.0, 3.0)
+        latents = layers.wavelength(channels(*data, subspace.components, seen.coefficients))
+        parts = [inputs, self._at_peak(subspace, start, seen, universe), latents]
+        return latents, layers.encoder(jnp.concatenate(parts, axis=-1))
 
 
 def channels(flux, error, valid, components, coefficients):

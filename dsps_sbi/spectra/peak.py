@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from ..kernels.levenberg import descend
+from ..kernels.positive import inverse
 
 # Weak precision of ln mass
 _LEAST = 1e-2
@@ -48,5 +49,5 @@ def peak(unit, start, coefficients, precision, pull, n_steps):
         return slope @ precision @ slope.T + prior, force, badness, residual
 
     found, (hessian, force, _, residual) = descend(at, start, n_steps)
-    covariance = jnp.linalg.inv(hessian)
+    covariance = inverse(hessian)
     return found, (covariance @ force)[:n], covariance[:n, :n], residual

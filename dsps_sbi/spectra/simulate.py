@@ -1,6 +1,6 @@
 """Mock spectra from the prior, with the noise, gaps and nuisances of real ones."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 
 import jax
@@ -155,8 +155,12 @@ class SpectrumSimulator:
 
     def identity(self) -> dict:
         """What the mocks come from: a training must not go on with others."""
-        noise = [*self.snr, self.p_whole, self.shortest, self.n_gap, self.p_bad]
-        return identity(self.model) | {"noise": noise}
+        return identity(self.model) | {"noise": self.options | {"snr": list(self.snr)}}
+
+    @property
+    def options(self) -> dict:
+        """All of it but the model."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "model"}
 
 
 def identity(model: SpectrumModel) -> dict:

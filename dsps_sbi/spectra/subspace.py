@@ -156,17 +156,56 @@ def find_subspace(model, view, *, n_component=64, n_light=64, n_node=16, n_draw=
         raise UserError("a network of spectra takes a model without dust: its polynomial does what dust does")
     if not 1 <= n_component <= n_draw:
         raise UserError(f"{n_component} components of {n_draw} spectra: give at least 1, and more spectra")
-    u = jax.random.normal(jax.random.key(seed), (n_draw + n_draw // 2, len(model.names)))
-    theta = model.prior.from_normal(u, view.universe_gyr)
-    predict = jax.jit(lambda theta: model.unit_flux(theta, view))
-    parts = np.array_split(np.asarray(theta), max(len(u) // 250, 1))
-    spectra = np.concatenate([np.asarray(predict(part)) for part in parts])
-    amplitude = np.sqrt(np.mean(spectra**2, axis=1, keepdims=True))
-    spectra = spectra / amplitude
+    spectra, amplitude = drawn_spectra(model, view, n_draw + n_draw // 2, seed)
     components = _leading(spectra[:n_draw], n_component)
     left = spectra[n_draw:] - (spectra[n_draw:] @ components.T) @ components
-    error = np.sqrt(np.mean(left**2))
+    spread = np.sqrt(np.mean((spectra[:n_draw] @ components.T) ** 2, axis=0))
+    scalars = -np.median(np.log10(amplitude)), np.sqrt(np.mean(left**2))
+    return assemble(model, view, components, spread, *scalars, n_light=n_light, n_node=n_node)
 
+
+def drawn_spectra(model, view, n, seed):
+    """Spectra (n, Pixel) of the prior, of amplitude 1, and the amplitudes (n, 1) of one solar mass."""
+    u = jax.random.normal(jax.random.key(seed), (n, len(model.names)))
+    theta = model.prior.from_normal(u, view.universe_gyr)
+    predict = jax.jit(lambda theta: model.unit_flux(theta, view))
+    parts = np.array_split(np.asarray(theta), max(n // 250, 1))
+    spectra = np.concatenate([np.asarray(predict(part)) for part in parts])
+    amplitude = np.sqrt(np.mean(spectra**2, axis=1, keepdims=True))
+    return spectra / amplitude, amplitude
+
+
+def mixing(subspace: Subspace, model, view, n_draw, seed):
+    """The components (Component, n_draw) as mixtures of the spectra that :func:`drawn_spectra` gives.
+
+    It holds nothing of the SSPs: with these the components can be made again, without them not.
+    """
+    spectra = np.asarray(drawn_spectra(model, view, n_draw + n_draw // 2, seed)[0][:n_draw], np.float64)
+    components = np.asarray(subspace.components, np.float64)
+    # by directions in double precision: rounding of weak components would be blown up by strong ones
+    own = _leading(spectra, len(components))
+    shares = own @ spectra.T
+    return (components @ own.T) @ (shares / np.sum(shares**2, axis=1, keepdims=True))
+
+
+def remixed(model, view, mixture, seed):
+    """Components (Component, Pixel) of what :func:`mixing` gave."""
+    n_draw = mixture.shape[1]
+    return mixture @ np.asarray(
+        drawn_spectra(model, view, n_draw + n_draw // 2, seed)[0][:n_draw], np.float64
+    )
+
+
+def assemble(model, view, components, spread, log_mass_to_light, error, *, n_light, n_node) -> Subspace:
+    """A subspace of components (Component, Pixel), with tables of a model's SSPs in them.
+
+    Parameters
+    ----------
+    model, view, n_light, n_node
+        See :func:`find_subspace`.
+    components, spread, log_mass_to_light, error
+        See :class:`Subspace`.
+    """
     grid = np.asarray(model.light, np.float64)
     flat = grid.reshape(-1, grid.shape[-1])
     # young stars shine a thousand times brighter per mass: each SSP counts the same
@@ -182,19 +221,19 @@ def find_subspace(model, view, *, n_component=64, n_light=64, n_node=16, n_draw=
         moving = broaden(jnp.asarray(own, jnp.float32), variance, as_cells=True)
         pixels = to_pixels(moving, view.start, view.weights)
         pixels = jnp.where(view.covered, pixels * view.scale, 0.0)
-        return jnp.matmul(pixels, components.T, precision=_EXACT)
+        return jnp.matmul(pixels, jnp.asarray(components, jnp.float32).T, precision=_EXACT)
 
     first = next(iter(model.grids.values()))
     as_array = partial(jnp.asarray, dtype=jnp.float32)
     return Subspace(
         components=as_array(components),
-        spread=as_array(np.sqrt(np.mean((spectra[:n_draw] @ components.T) ** 2, axis=0))),
+        spread=as_array(spread),
         light=as_array(flat @ own.T),
         broadened=as_array(np.stack([through(s) for s in sigma])),
         edges_gyr=as_array(model.edges_gyr),
         metallicity=as_array(first.metallicity),
         alpha_fe=as_array(list(model.grids)),
-        log_mass_to_light=as_array(-np.median(np.log10(amplitude))),
+        log_mass_to_light=as_array(log_mass_to_light),
         error=as_array(error),
         sigma_v=(low, high),
     )

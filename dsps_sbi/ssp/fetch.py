@@ -85,6 +85,14 @@ def load(name: str = "bc03-miles", cache: str | os.PathLike | None = None) -> SS
     return read_grid(path)
 
 
+def fetched_as(grid: SSPGrid) -> str:
+    """Name by which :func:`fetch` knows a grid of MILES or E-MILES, or the grid's own if it does not."""
+    for name in ppxf_models.SDISTS:
+        if available(name) and load(name).sha == grid.sha:
+            return name
+    return grid.name
+
+
 def fetch(
     name: str = "bc03-miles",
     source: str | os.PathLike | None = None,
@@ -136,7 +144,9 @@ def fetch(
     if source is not None:
         archive = Path(source)
     else:
-        archive = _download(partial, progress) if sdist is None else _download_sdist(name, partial, progress)
+        archive = (
+            _download(partial, progress) if sdist is None else download_sdist(sdist, name, partial, progress)
+        )
     steps = (len(bc03_miles.SHA256) if sdist is None else ppxf_models.N_FILES[name]) + 1
     with tqdm(total=steps, disable=not progress, bar_format="{l_bar}{bar}| {elapsed}") as bar:
 
@@ -178,9 +188,23 @@ def _download(folder, progress):
     return wheel
 
 
-def _download_sdist(name, folder, progress):
-    """Source archive in ``folder``: the one that is there when it is whole, else a fresh download."""
-    sdist = ppxf_models.SDISTS[name]
+def download_sdist(sdist: ppxf_models.Sdist, name: str, folder: Path, progress: bool) -> Path:
+    """Source archive in a folder: the one that is there when it is whole, else a fresh download.
+
+    Parameters
+    ----------
+    sdist : Sdist
+    name : str
+        What ``dsps-sbi fetch`` calls what is wanted of it.
+    folder : path
+        Made if missing.
+    progress : bool
+
+    Raises
+    ------
+    UserError
+        If pip cannot download it, or its hash is another.
+    """
     archive = folder / sdist.file
     if archive.is_file() and _sha256(archive) == sdist.sha256:
         return archive

@@ -1,9 +1,20 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from astropy.table import QTable
 
 import dsps_sbi as ds
-from dsps_sbi.sfh import Burst
+from dsps_sbi.io.spectrum import Spectrum
+from dsps_sbi.io.spectrum_columns import FLUX_UNIT
+from dsps_sbi.match_spectra import reference_spectra
+from dsps_sbi.sfh import Burst, DelayedTau
+from dsps_sbi.spectra.network import SpectrumNetwork
+from dsps_sbi.spectra.subspace import find_subspace, mixing
 from dsps_sbi.ssp import SSPGrid
+from dsps_sbi.weigh_spectrum import SpectrumWeigher
 
 # Air wavelengths of lines, of both signs, and their sigma [Angstrom]: that of the library
 LINES = (4400.0, 4700.0, 4861.3, 5175.0, 5350.0)
@@ -52,3 +63,96 @@ def burst_model(line_grid, spectrograph):
 def dirichlet_model(line_grid, spectrograph):
     prior = ds.spectrum_prior(metallicity=(-1.0, 0.4))
     return ds.SpectrumModel(line_grid, spectrograph, prior, continuum=ds.Continuum(3, 0.1))
+
+
+TRUTH = ((-0.4, 150.0), (0.2, 250.0), (-0.7, 320.0))
+ARCH = ds.SpectrumArchitecture(
+    conv_width=4, n_latent=4, width=32, n_blocks=1, n_context=24, flow_width=24, n_layers=4, n_bins=4,
+    guess_width=48, n_component=16, n_light=12, n_node=8,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def truth():
+    """Metallicity and velocity dispersion of the `galaxies`."""
+    return TRUTH
+
+
+@pytest.fixture(scope="session")
+def small_arch():
+    """The smallest network that still has all parts."""
+    return ARCH
+
+
+@pytest.fixture(scope="session")
+def tau_model(line_grid):
+    """What networks of the tests are trained on: at rest, in pixels of 90 km/s."""
+    wave = np.exp(np.arange(np.log(4400.0), np.log(5350.0), 3e-4))
+    frame = ds.Spectrograph(wave, ds.LSF("fwhm_aa", 3.5))
+    prior = ds.spectrum_prior(DelayedTau(), metallicity=(-1.0, 0.4))
+    return ds.SpectrumModel(line_grid, frame, prior, DelayedTau(), continuum=ds.Continuum(2, 0.1))
+
+
+@pytest.fixture(scope="session")
+def galaxies(line_grid):
+    """Spectra of the TRUTH at z = 0.05 in pixels of another spectrograph, less sharp than the network's."""
+    z, out = 0.05, []
+    for i, (metallicity, sigma_v) in enumerate(TRUTH):
+        wave = np.arange(4620.0, 5600.0, 1.3)
+        lsf = ds.LSF("fwhm_aa", 5.5)
+        blank = Spectrum(wave, np.ones_like(wave), np.ones_like(wave), "air", z, lsf=lsf)
+        prior = ds.spectrum_prior(DelayedTau(), metallicity=(-1.0, 0.4))
+        own = ds.SpectrumModel.for_spectrum(
+            line_grid, blank, prior, sfh=DelayedTau(), continuum=ds.Continuum(2, 0.1)
+        )
+        theta = jnp.array([0.3, 1.0, metallicity, sigma_v, -2.5, 10.5])
+        view = own.view(z)
+        sigma = np.asarray(own.predict_fast(theta, view)) / 60.0
+        flux = own.simulate(jax.random.key(i + 7), theta, view, sigma)
+        out.append(dataclasses.replace(blank, flux=np.asarray(flux), sigma=sigma))
+    return out
+
+
+@pytest.fixture(scope="session")
+def untrained(tau_model):
+    """A posterior of `tau_model` whose network nobody trained: quick to make, for what is done with draws."""
+    simulator = ds.SpectrumSimulator(tau_model, snr=(10.0, 200.0))
+    view = simulator.view
+    subspace = find_subspace(tau_model, view, n_component=16, n_light=12, n_node=8, n_draw=400)
+    parts = tau_model.prior, tau_model.sfh, tau_model.cosmology, subspace, view.basis
+    network = SpectrumNetwork(ARCH, *parts, tau_model.continuum.sigma)
+    meta = {"name": "tiny-spectra", "ssp": {"name": ["lines"], "sha": [tau_model.ssp.sha]}}
+    meta["reference"] = reference_spectra(tau_model)
+    own = {"noise": simulator.options, "meta": meta, "mixture_seed": 0}
+    own["mixture"] = mixing(subspace, tau_model, view, 400, 0)
+    own |= {name: getattr(tau_model, name) for name in ("continuum", "model_error", "sharper", "rest_aa")}
+    return ds.SpectrumPosterior(
+        network, network.init(0), tau_model.spectrograph, np.asarray(view.valid), **own
+    )
+
+
+@pytest.fixture(scope="session")
+def weigher(untrained, tau_model):
+    """Of `untrained`; compiled once for all tests: let them ask for 200 draws of the `galaxies`."""
+    return SpectrumWeigher(untrained, tau_model)
+
+
+@pytest.fixture(scope="session")
+def found(untrained, weigher, galaxies):
+    """Answers on the `galaxies`, weighed; too few draws count for trust."""
+    return ds.weigh_spectra(untrained, galaxies, weigher, n_draws=200, labels=("a", "b", "c"))
+
+
+@pytest.fixture
+def files(galaxies, tmp_path):
+    """Names and files of the `galaxies`: without LSF, in air."""
+    paths = {}
+    for name, galaxy in zip("abc", galaxies, strict=True):
+        table = QTable({"wavelength": galaxy.wave_aa, "flux": galaxy.flux, "error": galaxy.sigma})
+        table["wavelength"].info.unit = "AA"
+        for column in ("flux", "error"):
+            table[column].info.unit = FLUX_UNIT
+        table.meta["redshift"] = galaxy.redshift
+        paths[name] = tmp_path / f"{name}.ecsv"
+        table.write(paths[name], format="ascii.ecsv")
+    return paths

@@ -51,9 +51,9 @@ def compiled(network):
 
 def test_steps_go_where_the_data_say(network, simulator, mocks, guessed):
     """From a rough guess to peaks as far from the truth as their own errors say."""
-    inputs, _, seen, _, universe = jax.jit(network._features)(*mocks.data)
+    inputs, _, seen, _, universe = jax.jit(network._features)(network.subspace, *mocks.data)
     start = network.guess(guessed, *mocks.data)
-    features = jax.jit(network._at_peak)(jnp.clip(start, -3.0, 3.0), seen, universe)
+    features = jax.jit(network._at_peak)(network.subspace, jnp.clip(start, -3.0, 3.0), seen, universe)
     n, k = start.shape[1], ARCH.n_component
     peak = np.asarray(features[:, k + n : k + 2 * n])
     sigma = np.exp(2.0 * np.asarray(features[:, k + 4 * n : k + 5 * n]))
@@ -79,6 +79,18 @@ def test_training_learns(network, simulator, guessed, mocks):
     after = float(jax.jit(trainer.loss)(trained.weights, mocks))
     # the prior's own entropy is 1.42 nat per parameter: mass, age, metallicity and dispersion are found
     assert after < before - 1.0 and trained.skipped == 0
+
+
+def test_what_is_ready_stays_as_it_is(network, simulator, guessed):
+    """First guess and subspace are among the weights, but the flow's training leaves them alone."""
+    config = TrainConfig(steps=3, batch=16, n_z=1, n_per_z=16, pool=4, warmup=1)
+    trained = Trainer(network, simulator, config, start=guessed).run(progress=False).weights
+    for part in ("newton", "subspace"):
+        for one, two in zip(jax.tree.leaves(trained[part]), jax.tree.leaves(guessed[part]), strict=True):
+            np.testing.assert_array_equal(one, two)
+    kernels = [w["encoder"]["first"]["kernel"].get_value() for w in (trained, guessed)]
+    assert np.abs(kernels[0] - kernels[1]).max() > 0.0
+    np.testing.assert_array_equal(trained["subspace"]["components"].get_value(), network.subspace.components)
 
 
 def test_amplitude_and_mask_are_seen_as_such(compiled, mocks, guessed):

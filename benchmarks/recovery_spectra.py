@@ -1,0 +1,232 @@
+"""What a bundle of spectra recovers of galaxies that it has not seen, and whether its errors are right.
+
+At z = 0, from the prior (that of arXiv:2406.18661 for the histories):
+
+- ``noise_free``: as in the paper, fluxes without noise, continuum error and velocity dispersion, labelled
+  S/N 1000 per pixel, the model's error as small as the prior has it;
+- ``sn100`` ... ``sn10``: noise of that S/N, velocity dispersion, continuum and the model's error free.
+
+R2, RMSE and coverage of t10 ... t90 [Gyr after the Big Bang], [M/H] and sigma_v, of the network's own draws.
+Over the whole prior, redshifts and gaps as in training: ranks (SBC), TARP and coverage per slice of S/N as
+``dsps-sbi check`` has them. Against the exact likelihood, the mass integrated out: what the draws are worth
+(``ess``) and the divergence of the network from the exact posterior (``kl_gap``). And seconds: encoding,
+drawing, weighing, of one spectrum and of batches.
+"""
+
+import dataclasses
+import math
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from _contract import options, report, terms
+from _exact import effective_share, log_mean_exp
+
+import dsps_sbi as ds
+from dsps_sbi.check_spectra import check_spectra, draw_mocks
+from dsps_sbi.checks.recovery import recovery
+from dsps_sbi.sfh import formation_times
+from dsps_sbi.spectra.model import DECILES
+from dsps_sbi.spectra.simulate import SpectrumMocks
+from dsps_sbi.weigh_spectrum import SpectrumWeigher, spectrum_weigher
+
+SNR = (100, 50, 20, 10)
+_CHUNK = 128
+
+
+def at_redshift_zero(simulator, key, n, snr, noise_free=False) -> SpectrumMocks:
+    """Whole spectra of galaxies at z = 0."""
+    model = simulator.model
+    if noise_free:
+        columns = {"sigma_v": 0.0, "log_model_error": model.prior.marginals["log_model_error"].low}
+    else:
+        columns = {}
+    z = jnp.full(_CHUNK, model.prior.z[0])
+    view = simulator.view
+
+    @jax.jit
+    def some(key):
+        keys = jax.random.split(key, 3)
+        u = jax.random.normal(keys[0], (_CHUNK, len(model.names)))
+        theta = model.prior.from_normal(u, view.universe_gyr)
+        for name, value in columns.items():
+            theta = theta.at[:, model.names.index(name)].set(value)
+        template = model.predict_fast(theta, view)
+        most = jnp.max(template, axis=1, keepdims=True)
+        amplitude = most * jnp.sqrt(jnp.mean((template / most) ** 2, axis=1, keepdims=True))
+        sigma = amplitude / snr * jnp.ones_like(template)
+        flux = template if noise_free else model.observe(keys[1], template, theta, view, sigma)
+        valid = jnp.broadcast_to(view.valid, flux.shape)
+        return SpectrumMocks(u, theta, z, flux, sigma, valid)
+
+    parts = [jax.device_get(some(jax.random.fold_in(key, i))) for i in range(-(-n // _CHUNK))]
+    return jax.tree.map(lambda *a: np.concatenate(a)[:n], *parts)
+
+
+def quantities(post, theta, z):
+    """t10 ... t90, [M/H] and sigma_v (..., 11) of parameters (Object, ..., Param)."""
+    sfh = post.network.sfh
+    universe = jnp.asarray(post.network.cosmology.age(jnp.asarray(z)))
+    fractions = jnp.asarray(DECILES, jnp.float32)
+    run = jax.jit(jax.vmap(lambda p, t: formation_times(sfh, p, fractions, t)))
+    times = [run(part, age) for part, age in chunks(theta[..., : len(sfh.names)], universe)]
+    others = [theta[..., post.names.index(name)] for name in ("metallicity", "sigma_v")]
+    return np.concatenate([np.concatenate(times), np.stack(others, axis=-1)], axis=-1)
+
+
+def chunks(*arrays):
+    """The arrays, some rows at a time."""
+    for first in range(0, len(arrays[0]), _CHUNK):
+        yield tuple(a[first : first + _CHUNK] for a in arrays)
+
+
+NAMES = (*(f"t{round(100 * f)}" for f in DECILES), "metallicity", "sigma_v")
+
+
+def draws_of(post, mocks, n_draws, key):
+    """Draws theta (Object, Draw, Param) of the network."""
+    out = []
+    for i, data in enumerate(chunks(*mocks.data)):
+        ids = np.arange(len(data[0]), dtype=np.uint32)
+        u = post.draw_normal(data, ids, jax.random.fold_in(key, i), n_draws)
+        universe = jnp.asarray(post.network.cosmology.age(jnp.asarray(data[-1])))[:, None]
+        out.append(np.asarray(post.network.prior.from_normal(u, universe)))
+    return np.concatenate(out)
+
+
+def recovered(post, simulator, n, n_draws, seed) -> dict[str, float]:
+    """Scores at z = 0, by case."""
+    cases = {"noise_free": (1000.0, True)} | {f"sn{snr}": (float(snr), False) for snr in SNR}
+    metrics = {}
+    for i, (case, (snr, noise_free)) in enumerate(cases.items()):
+        mocks = at_redshift_zero(simulator, jax.random.key(seed + i), n, snr, noise_free)
+        drawn = quantities(post, draws_of(post, mocks, n_draws, jax.random.key(seed + 50 + i)), mocks.z)
+        truth = quantities(post, mocks.theta[:, None], mocks.z)[:, 0]
+        for k, name in enumerate(NAMES):
+            if noise_free and name == "sigma_v":
+                continue
+            scores = recovery(drawn[..., k], truth[:, k])
+            names = ("r2", "rmse", "bias", "coverage68", "coverage95")
+            metrics |= {f"{name}.{score}_{case}": scores[score] for score in names}
+        print(case, {n: round(metrics[f"{n}.r2_{case}"], 3) for n in ("t10", "t50", "t90", "metallicity")})
+    return metrics
+
+
+def exact(weigher: SpectrumWeigher, mocks, n_draws, seed) -> dict[str, np.ndarray]:
+    """Columns (Object,): effective share of the draws, gap at the truth [nat], the S/N."""
+    network, weights, n = weigher.post.network, weigher.post.weights, weigher.n_shape
+
+    @jax.jit
+    def one(data, u, observed, key):
+        condition = network.condition(weights, *data)
+        draws, log_q = network.draw_shape(weights, condition, jax.random.normal(key, (1, n_draws, n)))
+        both = jnp.concatenate([draws, u[:, None, :n]], axis=1)
+        log_p = weigher.log_target(both, data, observed)[0]
+        log_w = log_p[:-1] - log_q[0]
+        log_z = log_mean_exp(log_w)
+        gap = log_p[-1] - log_z - network.log_prob_shape(weights, condition, u[:, :n])[0]
+        return effective_share(log_w), gap
+
+    rows = []
+    for i in range(len(mocks.z)):
+        data = tuple(jnp.asarray(a[i : i + 1]) for a in mocks.data)
+        observed = weigher.observed_mock(*(a[i] for a in mocks.data))
+        rows.append(one(data, jnp.asarray(mocks.u[i : i + 1]), observed, jax.random.key(seed + i)))
+    ess, gap = (np.array(column, float) for column in zip(*rows, strict=True))
+    return {"ess": ess, "kl_gap": gap}
+
+
+def worth(weigher, simulator, n, n_draws, seed) -> dict[str, float]:
+    """Effective share and gap over the whole prior, and in two ranges of S/N."""
+    metrics = {}
+    for i, (low, high) in enumerate(((5.0, 1000.0), (5.0, 50.0), (50.0, 200.0))):
+        some = dataclasses.replace(simulator, snr=(low, high))
+        columns = exact(weigher, draw_mocks(some, jax.random.key(seed + i), n), n_draws, seed)
+        end = "" if i == 0 else f"_sn{low:g}_{high:g}"
+        metrics |= {
+            f"kl_gap_mean_nats{end}": columns["kl_gap"].mean(),
+            f"kl_gap_mean_error{end}": columns["kl_gap"].std() / math.sqrt(n),
+            f"kl_gap_median_nats{end}": np.median(columns["kl_gap"]),
+            f"ess_median{end}": np.median(columns["ess"]),
+            f"ess_p16{end}": np.quantile(columns["ess"], 0.16),
+        }
+    return metrics
+
+
+def seconds(weigher, mocks, n_draws, repeats) -> dict[str, float]:
+    """Warm: encoding and drawing, of one and of a batch, and weighing of one."""
+    post, network = weigher.post, weigher.post.network
+    encode = jax.jit(lambda data: network.condition(post.weights, *data))
+
+    def timed(call):
+        jax.block_until_ready(call())
+        out = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            jax.block_until_ready(call())
+            out.append(time.perf_counter() - start)
+        return float(np.median(out))
+
+    size = min(_CHUNK, len(mocks.z))
+    metrics, key = {}, jax.random.key(0)
+    for name, n in (("one", 1), ("batch", size)):
+        data = tuple(jnp.asarray(a[:n]) for a in mocks.data)
+        ids = np.arange(n, dtype=np.uint32)
+        metrics[f"seconds_encoding_{name}"] = timed(lambda d=data: encode(d)) / n
+        both = timed(lambda d=data, i=ids: post.draw_normal(d, i, key, n_draws)) / n
+        metrics[f"seconds_per_spectrum_{name}"] = both
+        metrics[f"seconds_per_draw_{name}"] = (both - metrics[f"seconds_encoding_{name}"]) / n_draws
+    observed = weigher.observed_mock(*(a[0] for a in mocks.data))
+    data = tuple(jnp.asarray(a[:1]) for a in mocks.data)
+    ids = jnp.zeros(1, jnp.uint32)
+    weighed = timed(lambda: weigher.answer(data, observed, ids, jax.random.key(0), n_draws))
+    return metrics | {"seconds_per_spectrum_weighed": weighed}
+
+
+def main():
+    parser = options(__doc__.splitlines()[0])
+    parser.add_argument("--bundle", default="miles-optical")
+    parser.add_argument("--seed", type=int, default=11)
+    args = parser.parse_args()
+    post = ds.load_bundle(args.bundle)
+    weigher = spectrum_weigher(post)
+    if weigher is None:
+        parser.error(
+            f"needs the stellar populations of the bundle: dsps-sbi fetch {post.meta['ssp']['name'][0]}"
+        )
+    simulator = ds.SpectrumSimulator(weigher.model, **post.noise)
+    n, n_slice, n_exact, n_draws = (256, 200, 4, 200) if args.quick else (3000, 5000, 200, 1000)
+    metrics = recovered(post, simulator, n, n_draws=500, seed=args.seed)
+    calibration = check_spectra(post, weigher.model, n=n_slice, seed=args.seed)
+    print(calibration)
+    wanted = (
+        "sbc_min_p",
+        "tarp_max_deviation",
+        "tarp_error",
+        "coverage68_max_deviation",
+        "coverage95_max_deviation",
+    )
+    metrics |= {k: v for k, v in calibration.metrics.items() if k.split(".")[-1] in wanted}
+    mocks = draw_mocks(simulator, jax.random.key(args.seed + 99), _CHUNK)
+    metrics |= seconds(weigher, mocks, 1000, 3 if args.quick else 7)
+    metrics |= worth(weigher, simulator, n_exact, n_draws, args.seed + 200)
+    report(
+        args.json,
+        terms(
+            bundle=str(post.meta["name"]),
+            mocks=n,
+            mocks_per_slice=n_slice,
+            mocks_exact=n_exact,
+            draws={"recovery": 500, "calibration": 200, "exact": n_draws, "seconds": 1000},
+            seed=args.seed,
+            warm=True,
+            io="out",
+            calibration=f"passed: {calibration.passed}",
+        ),
+        metrics,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Spectra that are read when their turn comes, and lists of them."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from ..errors import UserError
+from .fits_open import existing_file
+from .read_spectrum import read_spectrum
+from .spectrum import Spectrum
+
+_SUFFIXES = (".gz", ".fits", ".fit", ".fts", ".ecsv", ".csv", ".txt", ".dat")
+_KNOWN = ("file", "redshift", "name")
+_KINDS = {
+    ".ecsv": "ascii.ecsv",
+    ".csv": "ascii.csv",
+    ".fits": "fits",
+    ".fit": "fits",
+    ".fits.gz": "fits",
+}
+
+
+def stem(source, default: str = "spectrum") -> str:
+    """Name of what comes from a file: that of the file without its ending, or the default."""
+    name = Path(source).name if str(source) else ""
+    for suffix in _SUFFIXES:
+        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
+    return name or default
+
+
+@dataclass(frozen=True, eq=False)
+class SpectrumFile:
+    """A spectrum that is on disk until it is needed.
+
+    Parameters
+    ----------
+    path : path-like
+    name : str
+        Of the spectrum, and of the files that its answer is written to. Default: that of the file,
+        without its ending.
+    options : mapping
+        Keywords of :func:`~dsps_sbi.read_spectrum`.
+
+    Raises
+    ------
+    UserError
+        For a name that cannot be that of a file.
+    """
+
+    path: Path
+    name: str = ""
+    options: Mapping = field(default_factory=dict)
+
+    def __post_init__(self):
+        object.__setattr__(self, "path", Path(self.path))
+        object.__setattr__(self, "name", str(self.name) or stem(self.path))
+        if self.name.startswith(".") or set(self.name) & set("/\\\0\n"):
+            raise UserError(
+                f"{self.path} is called {self.name!r}: give a name that a file can have, not a path or one "
+                "that begins with a dot"
+            )
+
+    def read(self) -> Spectrum:
+        """The spectrum.
+
+        Raises
+        ------
+        UserError
+            See :func:`~dsps_sbi.read_spectrum`.
+        """
+        return read_spectrum(self.path, **self.options)
+
+    def fingerprint(self) -> str:
+        """What tells this file, read like this, from others: size and time, not the contents."""
+        known = self.path.stat() if self.path.is_file() else None
+        stamp = [known.st_size, known.st_mtime_ns] if known else []
+        options = {key: _told(value) for key, value in sorted(self.options.items())}
+        return _hashed([str(self.path.resolve()), stamp, options])
+
+
+def spectrum_fingerprint(spectrum: Spectrum) -> str:
+    """What tells a spectrum in memory from others: a hash of all of it."""
+    arrays = (spectrum.wave_aa, spectrum.flux, spectrum.sigma, spectrum.mask)
+    rest = [spectrum.medium, spectrum.redshift, spectrum.absolute, _told(spectrum.lsf)]
+    return _hashed([*(hashlib.sha256(a.tobytes()).hexdigest() for a in arrays), rest])
+
+
+def _told(value):
+    """Keyword as text; arrays of an LSF whole."""
+    parts = getattr(value, "__dict__", None)
+    if parts is None:
+        return value.tolist() if isinstance(value, np.ndarray) else str(value)
+    return {key: _told(part) for key, part in parts.items()}
+
+
+def _hashed(parts) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def read_spectrum_list(path, **options) -> list[SpectrumFile]:
+    """A list of files of spectra: ECSV, FITS or CSV.
+
+    Parameters
+    ----------
+    path : path-like
+        A table with the column ``file`` (relative to the folder of the table), and perhaps ``redshift``
+        (a number that is not there: as in the spectrum's file) and ``name``.
+    **options
+        Keywords of :func:`~dsps_sbi.read_spectrum`, for all of them; redshifts of the table come first.
+
+    Raises
+    ------
+    UserError
+        If it is no table, or has other columns or no rows.
+    """
+    path = existing_file(path)
+    kind = next((kind for ending, kind in _KINDS.items() if path.name.lower().endswith(ending)), "ascii")
+    try:
+        table = Table.read(path, format=kind)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise UserError(f"{path} is no table ({reason}): give a list as ECSV, FITS or CSV") from error
+    unknown = [name for name in table.colnames if name not in _KNOWN]
+    if "file" not in table.colnames or unknown or not len(table):
+        raise UserError(
+            f"{path} has {len(table)} rows and the columns {', '.join(table.colnames)}: give at least one "
+            "row, the column file, and perhaps redshift and name"
+        )
+    return [_entry(path, row, options) for row in table]
+
+
+def _entry(path, row, options):
+    own = dict(options)
+    if "redshift" in row.colnames:
+        try:
+            redshift = float(np.ma.filled(np.ma.asarray(row["redshift"], float), np.nan))
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"{path}: the redshift of {row['file']} is '{row['redshift']}': give a number"
+            ) from error
+        if np.isfinite(redshift):
+            own["redshift"] = redshift
+    name = row["name"] if "name" in row.colnames else ""
+    name = "" if np.ma.is_masked(name) else str(name).strip()
+    return SpectrumFile(path.parent / str(row["file"]).strip(), name, own)
