@@ -1,10 +1,6 @@
 """Inference on catalogues of spectra: one after the other, written as they are done."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
@@ -13,27 +9,17 @@ from tqdm.auto import tqdm
 from .errors import UserError
 from .instruments.lsf import LSF
 from .io.draws import DrawStore
-from .io.spectrum import Spectrum
-from .io.spectrum_list import SpectrumFile, spectrum_fingerprint, stem
 from .io.summary import write_summary
 from .plots.spectrum_figure import plot_spectrum
 from .result import filling
 from .spectra_run import RunLog
 from .spectrum_answers import SpectrumAnswers, weigh_spectra
 from .spectrum_catalogue import catalogue_rows, catalogue_table, failed_row, provenance
+from .spectrum_entries import entries_of, name_id
 from .spectrum_posterior import SpectrumPosterior
 from .weigh_spectrum import spectrum_weigher
 
 CATALOGUE = "catalogue.ecsv"
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A spectrum whose turn will come: its name, how to get it, and what tells it from others."""
-
-    name: str
-    read: Callable[[], Spectrum]
-    fingerprint: Callable[[], str]
 
 
 def infer_spectra(
@@ -95,7 +81,7 @@ def infer_spectra(
         If the folder cannot be written, two spectra have the same name, the model is not the bundle's, an
         earlier run had other options; and what is wrong with the spectrum, where there is only one.
     """
-    entries = _entries(spectra)
+    entries = entries_of(spectra)
     weigher = spectrum_weigher(post, model)
     refine = refine and weigher is not None
     method = "flow" if weigher is None else "refined" if refine else "weighed"
@@ -130,36 +116,6 @@ def infer_spectra(
             store.join(kept, post.names, n_draws, meta)
         write_summary(folder / CATALOGUE, table)
     return table
-
-
-def name_id(name: str) -> int:
-    """Number (32 bits) that the draws of a spectrum of this name depend on."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
-
-
-def _entries(spectra) -> list[_Entry]:
-    single = isinstance(spectra, str | Path | Spectrum | SpectrumFile)
-    entries = []
-    for i, one in enumerate([spectra] if single else spectra):
-        if isinstance(one, Spectrum):
-            # its source may be any text
-            name = SpectrumFile("", stem(one.source, f"spectrum_{i + 1}")).name
-            entries.append(_Entry(name, lambda one=one: one, partial(spectrum_fingerprint, one)))
-        else:
-            file = one if isinstance(one, SpectrumFile) else SpectrumFile(one)
-            entries.append(_Entry(file.name, file.read, file.fingerprint))
-    if not entries:
-        raise UserError("no spectrum is given: give at least one")
-    seen = {}
-    for entry in entries:
-        # some disks do not tell small letters from capitals
-        if entry.name.casefold() in seen:
-            raise UserError(
-                f"two spectra are called {entry.name}, and would overwrite each other: rename one, or give "
-                "names in a list"
-            )
-        seen[entry.name.casefold()] = entry
-    return entries
 
 
 def _answer(post, weigher, entry, options) -> SpectrumAnswers:

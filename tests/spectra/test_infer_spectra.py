@@ -11,9 +11,10 @@ from astropy.table import Table
 
 import dsps_sbi as ds
 from dsps_sbi.errors import UserError
-from dsps_sbi.infer_spectra import infer_spectra, name_id
+from dsps_sbi.infer_spectra import infer_spectra
 from dsps_sbi.io.spectrum_list import SpectrumFile
 from dsps_sbi.spectra_run import LOG
+from dsps_sbi.spectrum_entries import name_id
 
 module = importlib.import_module("dsps_sbi.infer_spectra")
 LSF = ds.LSF("fwhm_aa", 5.5)
