@@ -8,7 +8,8 @@ makes the Universe, and the oldest stars that are allowed, some 0.5 Gyr too old.
 
 Their S/N of 600 to 2000 per pixel is beyond what SSPs can match: an error of the model, a parameter of
 each spectrum, takes that up. Errors below 0.1 % of the flux are raised to about that, in squares, which is
-the least error of the model and the best S/N of training.
+the least error of the model and the best S/N of training. Where an answer failed (see ``method`` and
+``trust``), its errors and the differences made of it mean nothing.
 """
 
 from dataclasses import replace
@@ -129,7 +130,7 @@ def main():
     draws = draws_of(found)
     metrics = stack_metrics(found, names, draws)
     print(table(names, metrics))
-    metrics |= differences(names, draws)
+    metrics |= differences(names, draws) | {"trusted_fraction": np.mean(found.answers.trusted)}
     report(
         args.json,
         terms(

@@ -71,7 +71,7 @@ def test_fit_by_gradient(monkeypatch):
 @pytest.mark.skipif("miles-optical" not in shipped(), reason="no bundle miles-optical comes with the package")
 def test_latents_of_spectra(monkeypatch):
     scope = run(NOTEBOOKS[1], monkeypatch)
-    assert scope["with_flux"].shape == (scope["n_latent"], len(scope["wave"]))
+    assert scope["with_flux"].shape == (scope["n_latent"] + scope["n_shown"], len(scope["wave"]))
     # the mean of the posterior knows more than a straight line through the latents
     r2 = {name: shares for name, shares in scope["r2"].items() if name in scope["names"]}
     assert all(posterior > max(latents, 0.0) for latents, _, posterior in r2.values())
