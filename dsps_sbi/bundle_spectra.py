@@ -14,7 +14,7 @@ from .spectra.network import SpectrumArchitecture, SpectrumNetwork
 from .spectra.subspace import assemble, remixed
 from .spectrum_posterior import SpectrumPosterior
 
-KIND, FORMAT = "spectrum", 1
+KIND, FORMAT = "spectrum", 2
 _SUBSPACE, _SCALARS = "weights['subspace']", ("spread", "log_mass_to_light", "error")
 
 

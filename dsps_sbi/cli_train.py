@@ -98,12 +98,10 @@ def train(
             raise UserError(
                 f"--preset {preset} and --instrument {instrument} were given: expected one of them"
             )
-        refuse_pixel_options(
-            sfh=(sfh, "delayed_tau"), dust=(dust, "calzetti"), log_u=(log_u, "-2.0"), start=(start, None)
-        )
+        refuse_pixel_options(sfh=(sfh, "delayed_tau"), dust=(dust, "calzetti"), log_u=(log_u, "-2.0"))
         source = preset if instrument is None else instrument
         paths = {"output": output, "checkpoint": checkpoint}
-        return train_instrument(source, **paths, name=name, command=command, options=given)
+        return train_instrument(source, **paths, name=name, command=command, options=given, start=start)
     config = TrainConfig(**given)
     model = _model(preset, sfh, dust, log_u)
     progress = sys.stderr.isatty()

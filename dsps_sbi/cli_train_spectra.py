@@ -26,7 +26,7 @@ def refuse_pixel_options(**given) -> None:
             raise UserError(f"--{option} {value} is for presets of pixels: leave it out to train for spectra")
 
 
-def train_instrument(source, *, output, name, checkpoint, command, options) -> None:
+def train_instrument(source, *, output, name, checkpoint, command, options, start=None) -> None:
     """Train for a preset of spectra, or the TOML file of an instrument, and write the bundle.
 
     Parameters
@@ -38,8 +38,10 @@ def train_instrument(source, *, output, name, checkpoint, command, options) -> N
         For the bundle's provenance.
     options : mapping
         Of :class:`dsps_sbi.TrainConfig`, those that were given.
+    start : str or None
+        Name or folder of the bundle to begin with.
     """
-    from .bundle import save_bundle
+    from .bundle import load_bundle, save_bundle
     from .spectra.preset import SpectrumPreset
     from .train_spectra import train_spectra
     from .training import TrainConfig
@@ -53,6 +55,7 @@ def train_instrument(source, *, output, name, checkpoint, command, options) -> N
         config=config,
         name=name,
         checkpoint=checkpoint,
+        start=None if start is None else load_bundle(start),
         command=command,
         progress=sys.stderr.isatty(),
     )

@@ -57,7 +57,7 @@ def fit_guess(
     @partial(jax.jit, donate_argnums=0)
     def step(carry, weights, key):
         part, state = carry
-        gradient = jax.grad(lambda part: loss(replaced(weights, part), key))(part)
+        gradient = jax.grad(lambda part: loss(with_parts(weights, newton=part), key))(part)
         updates, state = optimiser.update(gradient, state, part)
         return optax.apply_updates(part, updates), state
 
@@ -65,7 +65,7 @@ def fit_guess(
     carry = part, optimiser.init(part)
     for i in tqdm(range(steps), desc="first guess", disable=not progress, unit="step"):
         carry = step(carry, weights, jax.random.fold_in(key, i))
-    return replaced(weights, carry[0])
+    return with_parts(weights, newton=carry[0])
 
 
 def with_variance(network, simulator, weights):
@@ -73,12 +73,13 @@ def with_variance(network, simulator, weights):
     part = jax.tree.map(lambda leaf: leaf, weights["newton"])
     error2 = (jnp.log(10.0) * network.tables.scatter_dex) ** 2
     part["relative2"].set_value(simulator.noise.floor**2 + error2)
-    return replaced(weights, part)
+    return with_parts(weights, newton=part)
 
 
-def replaced(weights, newton):
-    """Weights with another first guess."""
+def with_parts(weights, **parts):
+    """Weights with some of their parts replaced, such as ``newton`` by another first guess."""
     # mapping makes the copy that is changed
     weights = jax.tree.map(lambda leaf: leaf, weights)
-    weights["newton"] = newton
+    for name, part in parts.items():
+        weights[name] = part
     return weights

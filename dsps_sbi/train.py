@@ -16,7 +16,7 @@ from .model import GalaxyModel
 from .network import Architecture, PixelNetwork
 from .posterior import AmortizedPosterior
 from .simulate import Simulator
-from .training import TrainConfig, Trainer, warm
+from .training import TrainConfig, Trainer, provenance, warm
 
 
 def train(
@@ -94,11 +94,7 @@ def train(
         },
         "reference": reference_fluxes(model),
         "coverage": None if model.sees_all else redshift_ranges(model.coverage, model.prior.z),
-    }
-    if start is not None:
-        meta["start"] = {
-            key: start.meta.get(key) for key in ("name", "command", "simulations", "sha256", "start")
-        }
+    } | provenance(start)
     post = AmortizedPosterior(
         network,
         trained.weights,

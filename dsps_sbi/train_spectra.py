@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .fit_guess import fit_guess
+from .fit_guess import fit_guess, with_parts
 from .match_spectra import reference_spectra
 from .spectra.model import SpectrumModel
 from .spectra.network import SpectrumArchitecture, SpectrumNetwork
@@ -12,7 +12,7 @@ from .spectra.simulate import SpectrumSimulator
 from .spectra.subspace import find_subspace, mixing
 from .spectrum_posterior import SpectrumPosterior
 from .ssp.fetch import fetched_as
-from .training import TrainConfig, Trainer
+from .training import TrainConfig, Trainer, provenance
 
 # Spectra of the prior that the network's components are found with
 _N_DRAWN = 4000
@@ -26,6 +26,7 @@ def train_spectra(
     config: TrainConfig | None = None,
     name: str = "unnamed",
     checkpoint=None,
+    start: SpectrumPosterior | None = None,
     guess_steps: int = 500,
     guess_batch: int = 256,
     progress: bool = True,
@@ -44,8 +45,10 @@ def train_spectra(
     name : str
     checkpoint : path or None
         Training resumes from it if it exists.
+    start : SpectrumPosterior or None
+        Begin with its weights: of a network as wide and at most as deep, for the same pixels.
     guess_steps, guess_batch : int
-        Of the first guess, which is trained before the rest.
+        Of the first guess, which is trained before the rest unless ``start`` has one.
     progress : bool
     command : str
         The command line, for the record.
@@ -69,7 +72,10 @@ def train_spectra(
     basis = view.basis, model.continuum.sigma
     network = SpectrumNetwork(arch, model.prior, model.sfh, model.cosmology, subspace, *basis)
     weights = None
-    if checkpoint is None or not Path(checkpoint).exists():
+    if start is not None:
+        # of this model, whatever the weights were trained on
+        weights = with_parts(start.weights, subspace=network.init(config.seed)["subspace"])
+    elif checkpoint is None or not Path(checkpoint).exists():
         options = {"seed": config.seed + 30, "steps": guess_steps, "progress": progress}
         weights = fit_guess(
             network, simulator, network.init(config.seed), n_z=guess_batch, n_per_z=1, **options
@@ -83,7 +89,7 @@ def train_spectra(
         "ssp": {"name": [fetched_as(grid) for grid in grids], "sha": [grid.sha for grid in grids]},
         "subspace_error": float(subspace.error),
         "reference": reference_spectra(model),
-    }
+    } | provenance(start)
     return SpectrumPosterior(
         network,
         trained.weights,

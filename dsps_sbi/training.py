@@ -126,6 +126,15 @@ def warm(fresh, given):
     )
 
 
+def provenance(start) -> dict:
+    """What a bundle's record says of the posterior that its training began with, if any."""
+    if start is None:
+        return {}
+    return {
+        "start": {key: start.meta.get(key) for key in ("name", "command", "simulations", "sha256", "start")}
+    }
+
+
 # Parts of a network that are ready before its flow is trained: first guess, components of spectra
 _READY = ("newton", "subspace")
 

@@ -7,6 +7,7 @@ The damping is that of Levenberg (1944, Q. Appl. Math. 2, 164) and Marquardt (19
 import jax
 import jax.numpy as jnp
 
+from .orthogonal import least_squares
 from .positive import solve
 
 # Largest step, and largest coordinate, in units of the prior's standard deviation
@@ -15,7 +16,21 @@ _STEP, _REACH = 1.0, 4.0
 _DAMPING, _LESS, _MORE = 0.03, 0.1, 10.0
 
 
-def descend(at, start, n_steps):
+def by_hessian(hessian, pull, damping):
+    """The step (m,) that normal equations give."""
+    return solve(hessian + damping * jnp.diag(jnp.diag(hessian)), pull[:, None])[:, 0]
+
+
+def by_slopes(rows, left, damping):
+    """The step (m,) to the least squares of what is ``left`` (k,), by its slopes ``rows`` (k, m).
+
+    Better than :func:`by_hessian` where some coordinates are known a thousand times better than others.
+    """
+    damp = jnp.sqrt(damping) * jnp.diag(jnp.linalg.norm(rows, axis=0))
+    return least_squares(jnp.concatenate([rows, damp]), jnp.pad(left, (0, len(damp))))
+
+
+def descend(at, start, n_steps, step=by_hessian):
     """Steps from a starting point in coordinates whose prior is a unit normal.
 
     Parameters
@@ -23,9 +38,11 @@ def descend(at, start, n_steps):
     at : callable
         Coordinates u (n,) to (hessian (m, m), pull (m,), badness (), anything): half the second and
         minus half the first derivatives of the badness, n coordinates first, then m - n nuisances
-        that ``at`` has put at their best.
+        that ``at`` has put at their best. The first two are those that ``step`` takes.
     start : array (n,)
     n_steps : int
+    step : callable
+        :func:`by_hessian` or :func:`by_slopes`.
 
     Returns
     -------
@@ -38,10 +55,9 @@ def descend(at, start, n_steps):
 
     def go(carry, _):
         u, here, damping = carry
-        hessian, pull = here[:2]
-        step = solve(hessian + damping * jnp.diag(jnp.diag(hessian)), pull[:, None])[:n, 0]
-        length = jnp.linalg.norm(step)
-        new = jnp.clip(u + step * jnp.minimum(1.0, _STEP / jnp.maximum(length, 1e-6)), -_REACH, _REACH)
+        move = step(*here[:2], damping)[:n]
+        length = jnp.linalg.norm(move)
+        new = jnp.clip(u + move * jnp.minimum(1.0, _STEP / jnp.maximum(length, 1e-6)), -_REACH, _REACH)
         there = at(new)
         better = there[2] < here[2]
         u, here = jax.tree.map(lambda a, b: jnp.where(better, a, b), (new, there), (u, here))

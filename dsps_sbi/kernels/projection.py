@@ -16,7 +16,7 @@ from .positive import solve
 _EXACT = jax.lax.Precision.HIGHEST
 # Error of the model as a share of its flux: where it is looked for, in natural logarithms
 _LN_ERROR = (math.log(1e-4), math.log(0.5))
-_N_HALVE = 18
+_N_HALVE = 12
 # Weak prior precision of coefficients, relative to the data's: masks may leave some undetermined
 _RIDGE = 1e-6
 # Error that the very first fit allows for, as a share of the amplitude

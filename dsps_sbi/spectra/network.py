@@ -12,13 +12,13 @@ from ..encoders.residual import ResidualEncoder
 from ..encoders.spectrum import WavelengthEncoder
 from ..flow_network import FlowNetwork, n_flow_features
 from ..flows import PixelFlow
-from ..kernels.positive import cholesky
+from ..kernels.positive import cholesky, solve_lower
 from ..prior import Prior
 from ..sfh import StarFormationHistory
 from .peak import peak
 from .subspace import Subspace
 
-_N_STEPS = 5
+_N_STEPS = 10
 # Channels that convolutions see, and features of the object as a whole
 _N_CHANNEL, _N_WHOLE = 4, 7
 
@@ -181,15 +181,17 @@ class SpectrumNetwork(FlowNetwork):
 
     def _at_peak(self, subspace, start, seen, universe):
         """Features (Object, n) of the peak that Gauss-Newton steps find, without gradients."""
-
-        def one(start, seen, universe):
-            arguments = seen.coefficients, seen.precision, seen.pull
-            return peak(lambda u: self.unit(u, universe, subspace), start, *arguments, _N_STEPS)
-
-        found, step, covariance, residual = jax.vmap(one)(start, seen, universe)
         ridge = 1e-6 * jnp.max(jnp.diagonal(seen.precision, axis1=1, axis2=2), axis=1)
-        root = cholesky(seen.precision + ridge[:, None, None] * jnp.eye(residual.shape[1]))
-        white = jnp.einsum("oij,oi->oj", root, residual)
+        n = seen.precision.shape[1]
+        root = cholesky(seen.precision + ridge[:, None, None] * jnp.eye(n))
+        factor = jnp.swapaxes(root, 1, 2)
+        data = jnp.einsum("oij,oj->oi", factor, seen.coefficients, precision=jax.lax.Precision.HIGHEST)
+        data = data + solve_lower(root, seen.pull[..., None])[..., 0]
+
+        def one(start, data, factor, universe):
+            return peak(lambda u: self.unit(u, universe, subspace), start, data, factor, _N_STEPS)
+
+        found, step, covariance, white = jax.vmap(one)(start, data, factor, universe)
         out = [
             jnp.arcsinh(white) / 2.0,
             *of_peak(start, found, step, covariance),
@@ -214,13 +216,18 @@ class SpectrumNetwork(FlowNetwork):
         condition : pytree of (Object, ...) arrays
             For :meth:`log_prob` and :meth:`draw`.
         """
+        _, context, log_amplitude, universe = self._encoded(weights, flux, sigma, valid, z)
+        return self._merge(weights).flow.hoist(context), log_amplitude, universe
+
+    def _encoded(self, weights, flux, sigma, valid, z):
         layers = self._merge(weights)
         subspace = self._subspace(layers)
         inputs, log_amplitude, seen, data, universe = self._features(subspace, flux, sigma, valid, z)
         start = jax.lax.stop_gradient(jnp.clip(layers.newton.guess(inputs), -3.0, 3.0))
+        features = self._at_peak(subspace, start, seen, universe)
         latents = layers.wavelength(channels(*data, subspace.components, seen.coefficients))
-        parts = [inputs, self._at_peak(subspace, start, seen, universe), latents]
-        return layers.flow.hoist(layers.encoder(jnp.concatenate(parts, axis=-1))), log_amplitude, universe
+        context = layers.encoder(jnp.concatenate([inputs, features, latents], axis=-1))
+        return latents, context, log_amplitude, universe
 
     def latents(self, weights, flux, sigma, valid, z):
         """What the network makes of spectra, to look at: the arguments are those of :meth:`condition`.
@@ -232,13 +239,7 @@ class SpectrumNetwork(FlowNetwork):
         context : array (Object, n_context)
             All that is handed to the flow. Its gradients leave out what goes through Gauss-Newton steps.
         """
-        layers = self._merge(weights)
-        subspace = self._subspace(layers)
-        inputs, _, seen, data, universe = self._features(subspace, flux, sigma, valid, z)
-        start = jnp.clip(layers.newton.guess(inputs), -3.0, 3.0)
-        latents = layers.wavelength(channels(*data, subspace.components, seen.coefficients))
-        parts = [inputs, self._at_peak(subspace, start, seen, universe), latents]
-        return latents, layers.encoder(jnp.concatenate(parts, axis=-1))
+        return self._encoded(weights, flux, sigma, valid, z)[:2]
 
 
 def channels(flux, error, valid, components, coefficients):

@@ -3,14 +3,15 @@
 import jax
 import jax.numpy as jnp
 
-from ..kernels.levenberg import descend
-from ..kernels.positive import inverse
+from ..kernels.levenberg import by_slopes, descend
+from ..kernels.orthogonal import solve_upper, triangle
 
-# Weak precision of ln mass
-_LEAST = 1e-2
+_EXACT = jax.lax.Precision.HIGHEST
+# Weak precision of ln mass, its square root
+_LEAST = 0.1
 
 
-def peak(unit, start, coefficients, precision, pull, n_steps):
+def peak(unit, start, data, factor, n_steps):
     """Peak of the posterior of one object's shape, a unit normal its prior, the mass at its best.
 
     Parameters
@@ -18,8 +19,10 @@ def peak(unit, start, coefficients, precision, pull, n_steps):
     unit : callable
         u (n,) to the components (Component,) of one unit of mass.
     start : array (n,)
-    coefficients, precision, pull : array (Component,), (Component, Component), (Component,)
-        Of :class:`~dsps_sbi.spectra.subspace.Projected`, of one object.
+    data : array (Component,)
+        Coefficients of the spectrum, in units of their errors and without correlations.
+    factor : array (Component, Component)
+        Turns coefficients into such.
     n_steps : int
 
     Returns
@@ -29,25 +32,23 @@ def peak(unit, start, coefficients, precision, pull, n_steps):
         The next step: small where it has converged.
     covariance : array (n, n)
     residual : array (Component,)
-        What is left of the coefficients.
+        What is left of the data.
     """
     n = len(start)
-    prior = jnp.diag(jnp.full(n + 1, 1.0).at[n].set(_LEAST))
-    right = precision @ coefficients + pull
+    weak = jnp.diag(jnp.ones(n + 1).at[n].set(_LEAST))
 
     def at(u):
         light, push = jax.linearize(unit, u)
         slope = jax.vmap(push)(jnp.eye(n, dtype=u.dtype))
-        mass = jnp.maximum(light @ right, 0.0) / jnp.maximum(light @ precision @ light, 1e-30)
-        residual = coefficients - mass * light
-        # d model / d (u, ln mass)
-        slope = mass * jnp.concatenate([slope, light[None]])
-        weighted = precision @ residual
-        force = slope @ (weighted + pull) - jnp.append(u, 0.0)
-        # the log likelihood of Projected: quadratic about coefficients, with a slope there
-        badness = residual @ weighted + 2.0 * residual @ pull + jnp.sum(u**2)
-        return slope @ precision @ slope.T + prior, force, badness, residual
+        both = jnp.matmul(factor, jnp.concatenate([slope, light[None]]).T, precision=_EXACT)
+        light = both[:, n]
+        mass = jnp.maximum(light @ data, 0.0) / jnp.maximum(light @ light, 1e-30)
+        residual = data - mass * light
+        left = jnp.concatenate([residual, -u, jnp.zeros(1, u.dtype)])
+        return jnp.concatenate([mass * both, weak]), left, jnp.sum(left**2), residual
 
-    found, (hessian, force, _, residual) = descend(at, start, n_steps)
-    covariance = inverse(hessian)
-    return found, (covariance @ force)[:n], covariance[:n, :n], residual
+    found, (rows, left, _, residual) = descend(at, start, n_steps, by_slopes)
+    # with the mass first, what is below its row has it marginalised
+    upper, turned = triangle(jnp.roll(rows, 1, axis=1), left)
+    root = solve_upper(upper[1:, 1:], jnp.eye(n))
+    return found, root @ turned[1:], jnp.matmul(root, root.T, precision=_EXACT), residual

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..constants import C_KM_S
 from ..errors import UserError
 from .model import SpectrumModel
 
@@ -165,10 +166,15 @@ class SpectrumSimulator:
 
 def identity(model: SpectrumModel) -> dict:
     """What tells one model of spectra from another, in numbers and words."""
+    frame = model.spectrograph
+    broadening = np.sqrt(frame.ln_variance[[0, -1]]) * C_KM_S
     return {
         "ssp": [grid.sha for grid in model.grids.values()],
         "parameters": list(model.names),
-        "wavelengths": [float(model.spectrograph.wave_aa[i]) for i in (0, -1)],
+        "priors": [repr(marginal) for marginal in model.prior.marginals.values()],
+        "z": list(model.prior.z),
+        "wavelengths": [len(frame.wave_aa), *(float(frame.wave_aa[i]) for i in (0, -1))],
+        "lsf_km_s": [round(float(sigma), 3) for sigma in broadening],
         "continuum": [model.continuum.degree, model.continuum.sigma],
         "cosmology": model.cosmology.name,
     }
