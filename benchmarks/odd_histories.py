@@ -17,6 +17,7 @@ from recovery_spectra import NAMES, quantities
 
 import dsps_sbi as ds
 from dsps_sbi.check_spectra import refined
+from dsps_sbi.kernels.amplitude import amplitude
 from dsps_sbi.sfh import formation_time_by_bisection
 from dsps_sbi.spectra.simulate import SpectrumMocks
 from dsps_sbi.weigh_spectrum import spectrum_weigher
@@ -88,9 +89,7 @@ def mocks_of(model, history, n, seed) -> tuple[SpectrumMocks, np.ndarray]:
     view = own.view(0.0)
     theta = jnp.tile(jnp.array([METALLICITY, SIGMA_V, LOG_ERROR, LOG_MASS]), (n, 1))
     template = own.predict_fast(theta, view)
-    most = jnp.max(template, axis=1, keepdims=True)
-    sigma = most * jnp.sqrt(jnp.mean((template / most) ** 2, axis=1, keepdims=True)) / SNR
-    sigma = sigma * jnp.ones_like(template)
+    sigma = amplitude(template) / SNR * jnp.ones_like(template)
     flux = own.observe(jax.random.key(seed), template, theta, view, sigma)
     z = np.full(n, model.prior.z[0], np.float32)
     valid = np.broadcast_to(np.asarray(view.valid), flux.shape)

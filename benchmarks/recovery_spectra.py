@@ -26,6 +26,7 @@ from _exact import effective_share, log_mean_exp
 import dsps_sbi as ds
 from dsps_sbi.check_spectra import check_spectra, draw_mocks
 from dsps_sbi.checks.recovery import recovery
+from dsps_sbi.kernels.amplitude import amplitude
 from dsps_sbi.sfh import formation_times
 from dsps_sbi.spectra.model import DECILES
 from dsps_sbi.spectra.simulate import SpectrumMocks
@@ -38,10 +39,11 @@ _CHUNK = 128
 def at_redshift_zero(simulator, key, n, snr, noise_free=False) -> SpectrumMocks:
     """Whole spectra of galaxies at z = 0."""
     model = simulator.model
+    columns = {}
     if noise_free:
-        columns = {"sigma_v": 0.0, "log_model_error": model.prior.marginals["log_model_error"].low}
-    else:
-        columns = {}
+        # the least that the prior has
+        nuisances = [name for name in ("sigma_v", "log_model_error") if name in model.names]
+        columns = {name: model.prior.marginals[name].low for name in nuisances}
     z = jnp.full(_CHUNK, model.prior.z[0])
     view = simulator.view
 
@@ -53,9 +55,7 @@ def at_redshift_zero(simulator, key, n, snr, noise_free=False) -> SpectrumMocks:
         for name, value in columns.items():
             theta = theta.at[:, model.names.index(name)].set(value)
         template = model.predict_fast(theta, view)
-        most = jnp.max(template, axis=1, keepdims=True)
-        amplitude = most * jnp.sqrt(jnp.mean((template / most) ** 2, axis=1, keepdims=True))
-        sigma = amplitude / snr * jnp.ones_like(template)
+        sigma = amplitude(template) / snr * jnp.ones_like(template)
         flux = template if noise_free else model.observe(keys[1], template, theta, view, sigma)
         valid = jnp.broadcast_to(view.valid, flux.shape)
         return SpectrumMocks(u, theta, z, flux, sigma, valid)

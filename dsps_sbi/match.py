@@ -8,13 +8,12 @@ from .errors import UserError
 from .instruments.filters import FilterSet
 from .match_spectra import spectrum_model_of
 from .model import GalaxyModel
+from .reference import refuse_difference, stored
 from .spectrum_posterior import SpectrumPosterior
 from .ssp import SSPGrid, load
 
 _N_REFERENCE = 32
 _KEY = 20_250_604
-# Largest relative difference of a flux that still is the same model
-TOLERANCE = 1e-3
 
 
 def reference_fluxes(model: GalaxyModel) -> dict:
@@ -101,21 +100,13 @@ def check_match(post, model: GalaxyModel) -> float:
     name = post.meta.get("name", "unnamed")
     if post.filters != model.filters.names or post.names != model.names:
         raise UserError(f"bundle {name} has other bands or parameters than the model: use those it lists")
-    reference = post.meta.get("reference")
-    if reference is None:
-        raise UserError(f"bundle {name} holds no reference fluxes: train it again")
-    expected = np.array(reference["flux_ujy"], float)
+    reference = stored(post.meta)
     got = _fluxes(model, np.array(reference["theta"], np.float32), reference["z"])
-    # fluxes below 1e-6 of the galaxy's brightest are numerical dust
-    scale = np.fmax(expected, 1e-6 * np.nanmax(expected, axis=1, keepdims=True))
-    difference = np.abs(got - expected) / scale
-    # missing in both is the same, in one of them is not
-    difference = np.where(np.isnan(got) & np.isnan(expected), 0.0, np.nan_to_num(difference, nan=np.inf))
-    worst = np.unravel_index(np.argmax(difference), difference.shape)
-    if not difference[worst] <= TOLERANCE:
-        raise UserError(
-            f"bundle {name} was trained on another model: {post.filters[worst[1]]} differs by "
-            f"{100 * difference[worst]:.2g} % at z = {reference['z'][worst[0]]:.2f} (0.1 % allowed); "
-            "train it again or use the model that it names"
+
+    def describe(galaxy, band, percentage):
+        return (
+            f"bundle {name} was trained on another model: {post.filters[band]} differs by {percentage} at "
+            f"z = {reference['z'][galaxy]:.2f} (0.1 % allowed); train it again or use the model that it names"
         )
-    return float(difference[worst])
+
+    return refuse_difference(np.array(reference["flux_ujy"], float), got, describe)

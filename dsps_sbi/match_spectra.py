@@ -4,6 +4,7 @@ import jax
 import numpy as np
 
 from .errors import UserError
+from .reference import refuse_difference, stored
 from .spectra.model import SpectrumModel
 from .ssp import load
 from .ssp.fetch import FILES
@@ -11,8 +12,6 @@ from .ssp.fetch import FILES
 _N_REFERENCE, _KEY = 32, 20_240_618
 # Pieces of the wavelengths in which fluxes are compared
 _N_PIECE = 64
-# Largest relative difference of a piece that still is the same model
-TOLERANCE = 1e-3
 # At rest, where the network sees spectra
 _AT_REST = 0.0
 
@@ -122,22 +121,16 @@ def check_spectrum_match(post, model: SpectrumModel) -> float:
 def check_reference(meta, model: SpectrumModel) -> float:
     """As :func:`check_spectrum_match`, of the fluxes alone."""
     name = meta.get("name", "unnamed")
-    reference = meta.get("reference")
-    if reference is None:
-        raise UserError(f"bundle {name} holds no reference fluxes: train it again")
-    expected = np.array(reference["flux"], float)
-    got = _fluxes(model, reference["theta"])
-    scale = np.maximum(expected, 1e-6 * expected.max(axis=1, keepdims=True))
-    difference = np.nan_to_num(np.abs(got - expected) / scale, nan=np.inf)
-    worst = np.unravel_index(np.argmax(difference), difference.shape)
-    if not difference[worst] <= TOLERANCE:
-        wave = np.array_split(model.spectrograph.wave_aa, _N_PIECE)[worst[1]]
-        raise UserError(
+    reference = stored(meta)
+
+    def describe(_, piece, percentage):
+        wave = np.array_split(model.spectrograph.wave_aa, _N_PIECE)[piece]
+        return (
             f"bundle {name} was trained on another model: fluxes at {wave[0]:.0f}-{wave[-1]:.0f} Angstrom "
-            f"differ by {100 * difference[worst]:.2g} % (0.1 % allowed); train it again or use the model "
-            "that it names"
+            f"differ by {percentage} (0.1 % allowed); train it again or use the model that it names"
         )
-    return float(difference[worst])
+
+    return refuse_difference(np.array(reference["flux"], float), _fluxes(model, reference["theta"]), describe)
 
 
 def _nuisances(owner, prior, frame, names) -> dict:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..constants import C_KM_S
 from ..errors import UserError
+from ..kernels.amplitude import amplitude
 from .model import SpectrumModel
 
 # Of ten parsecs, where a spectrum at rest is: the mass is the only thing that it sets
@@ -143,10 +144,7 @@ class SpectrumSimulator:
         view = replace(self.view, universe_gyr=universe[:, None])
         template = self.model.predict_fast(theta, view)
         valid = self.sample_masks(keys[3], n) & view.valid
-        # squares of the fluxes themselves leave float32's range
-        most = jnp.max(template, axis=1, keepdims=True)
-        amplitude = most * jnp.sqrt(jnp.mean((template / most) ** 2, axis=1, keepdims=True))
-        sigma = amplitude * self.sample_sigma(keys[2], n)
+        sigma = amplitude(template) * self.sample_sigma(keys[2], n)
         flux = self.model.observe(keys[4], template, theta, view, sigma)
         return SpectrumMocks(u, theta, z, flux, sigma, valid)
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import platformdirs
 
+from dsps_sbi.errors import UserError
+
 ENVIRONMENT = "DSPS_SBI_CACHE"
 
 
@@ -18,3 +20,19 @@ def cache_dir() -> Path:
     """
     given = os.environ.get(ENVIRONMENT)
     return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("dsps_sbi"))
+
+
+def make_cache(folder: Path) -> None:
+    """Make a folder of fetched files.
+
+    Raises
+    ------
+    UserError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise UserError(
+            f"cannot make the cache {folder}: {err.strerror}: set DSPS_SBI_CACHE to a writable folder"
+        ) from err

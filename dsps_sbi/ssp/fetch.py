@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from dsps_sbi.errors import UserError
 from dsps_sbi.ssp import bc03_miles, ppxf_models
-from dsps_sbi.ssp.cache import cache_dir
+from dsps_sbi.ssp.cache import cache_dir, make_cache
 from dsps_sbi.ssp.grid import SSPGrid
 from dsps_sbi.ssp.hdf5 import read_grid, write_grid
 
@@ -133,12 +133,7 @@ def fetch(
             return target
         except UserError:
             pass  # damaged: make it again
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise UserError(
-            f"cannot make the cache {target.parent}: {err.strerror}: set DSPS_SBI_CACHE to a writable folder"
-        ) from err
+    make_cache(target.parent)
     partial = target.parent / f".partial-{name}"
     sdist = ppxf_models.SDISTS.get(name)
     if source is not None:

