@@ -4,6 +4,8 @@ The damping is that of Levenberg (1944, Q. Appl. Math. 2, 164) and Marquardt (19
 11, 431): a step that makes things worse is not taken, and the next one is shorter.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
@@ -12,22 +14,53 @@ from .positive import solve
 
 # Largest step, and largest coordinate, in units of the prior's standard deviation
 _STEP, _REACH = 1.0, 4.0
+# Largest turn, as a share of the step
+_TURN = 0.75
 # Damping at first, and its factors after a step that was taken and one that was not
 _DAMPING, _LESS, _MORE = 0.03, 0.1, 10.0
 
 
-def by_hessian(hessian, pull, damping):
-    """The step (m,) that normal equations give."""
+def by_hessian(u, here, damping):
+    """The step (m,) that normal equations give, for :func:`descend`."""
+    hessian, pull = here[:2]
     return solve(hessian + damping * jnp.diag(jnp.diag(hessian)), pull[:, None])[:, 0]
 
 
-def by_slopes(rows, left, damping):
-    """The step (m,) to the least squares of what is ``left`` (k,), by its slopes ``rows`` (k, m).
+def along_curves(bend):
+    """Steps for :func:`descend` by the slopes of residuals, along the curves on which these change evenly.
 
-    Better than :func:`by_hessian` where some coordinates are known a thousand times better than others.
+    Slopes instead of their products: some coordinates may be known a thousand times better than others,
+    which single precision squared does not hold. The correction for curvature is the geodesic acceleration
+    of Transtrum & Sethna (2012, arXiv:1201.5885): narrow curved valleys take a third of the steps.
+
+    Parameters
+    ----------
+    bend : callable
+        u (n,), a step (m,) and what ``at`` gave to the second derivative (k,) of the model along it.
+
+    Returns
+    -------
+    callable
+        For an ``at`` that gives slopes (k, m) of the model and what is left (k,) of the data.
     """
-    damp = jnp.sqrt(damping) * jnp.diag(jnp.linalg.norm(rows, axis=0))
-    return least_squares(jnp.concatenate([rows, damp]), jnp.pad(left, (0, len(damp))))
+
+    def step(u, here, damping):
+        rows, left = here[:2]
+        damp = jnp.sqrt(damping) * jnp.diag(jnp.linalg.norm(rows, axis=0))
+        rows = jnp.concatenate([rows, damp])
+        right = partial(jnp.pad, pad_width=(0, len(damp)))
+        move = least_squares(rows, right(left))
+        move = move * _shorter(move[: len(u)])
+        turn = -0.5 * jnp.nan_to_num(least_squares(rows, right(bend(u, move, here))))
+        share = jnp.linalg.norm(turn[: len(u)]) / jnp.maximum(jnp.linalg.norm(move[: len(u)]), 1e-6)
+        return move + turn * jnp.minimum(1.0, _TURN / jnp.maximum(share, 1e-6))
+
+    return step
+
+
+def _shorter(move):
+    """The factor that makes a step at most as long as is allowed."""
+    return jnp.minimum(1.0, _STEP / jnp.maximum(jnp.linalg.norm(move), 1e-6))
 
 
 def descend(at, start, n_steps, step=by_hessian):
@@ -38,11 +71,12 @@ def descend(at, start, n_steps, step=by_hessian):
     at : callable
         Coordinates u (n,) to (hessian (m, m), pull (m,), badness (), anything): half the second and
         minus half the first derivatives of the badness, n coordinates first, then m - n nuisances
-        that ``at`` has put at their best. The first two are those that ``step`` takes.
+        that ``at`` has put at their best. The first two are for ``step`` alone.
     start : array (n,)
     n_steps : int
     step : callable
-        :func:`by_hessian` or :func:`by_slopes`.
+        u, what ``at`` gave there, and the damping () to a step (m,): :func:`by_hessian`, or what
+        :func:`along_curves` gives.
 
     Returns
     -------
@@ -55,9 +89,8 @@ def descend(at, start, n_steps, step=by_hessian):
 
     def go(carry, _):
         u, here, damping = carry
-        move = step(*here[:2], damping)[:n]
-        length = jnp.linalg.norm(move)
-        new = jnp.clip(u + move * jnp.minimum(1.0, _STEP / jnp.maximum(length, 1e-6)), -_REACH, _REACH)
+        move = step(u, here, damping)[:n]
+        new = jnp.clip(u + move * _shorter(move), -_REACH, _REACH)
         there = at(new)
         better = there[2] < here[2]
         u, here = jax.tree.map(lambda a, b: jnp.where(better, a, b), (new, there), (u, here))

@@ -18,7 +18,7 @@ from ..sfh import StarFormationHistory
 from .peak import peak
 from .subspace import Subspace
 
-_N_STEPS = 10
+_N_STEPS = 8
 # Channels that convolutions see, and features of the object as a whole
 _N_CHANNEL, _N_WHOLE = 4, 7
 

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from ..kernels.levenberg import by_slopes, descend
+from ..kernels.levenberg import along_curves, descend
 from ..kernels.orthogonal import solve_upper, triangle
 
 _EXACT = jax.lax.Precision.HIGHEST
@@ -45,9 +45,16 @@ def peak(unit, start, data, factor, n_steps):
         mass = jnp.maximum(light @ data, 0.0) / jnp.maximum(light @ light, 1e-30)
         residual = data - mass * light
         left = jnp.concatenate([residual, -u, jnp.zeros(1, u.dtype)])
-        return jnp.concatenate([mass * both, weak]), left, jnp.sum(left**2), residual
+        return jnp.concatenate([mass * both, weak]), left, jnp.sum(left**2), (residual, mass)
 
-    found, (rows, left, _, residual) = descend(at, start, n_steps, by_slopes)
+    def bend(u, move, here):
+        def model(t):
+            return jnp.exp(t * move[n]) * unit(u + t * move[:n])
+
+        second = jax.jvp(lambda t: jax.jvp(model, (t,), (1.0,))[1], (0.0,), (1.0,))[1]
+        return jnp.pad(here[3][1] * jnp.matmul(factor, second, precision=_EXACT), (0, n + 1))
+
+    found, (rows, left, _, (residual, _)) = descend(at, start, n_steps, along_curves(bend))
     # with the mass first, what is below its row has it marginalised
     upper, turned = triangle(jnp.roll(rows, 1, axis=1), left)
     root = solve_upper(upper[1:, 1:], jnp.eye(n))

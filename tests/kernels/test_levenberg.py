@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dsps_sbi.kernels.levenberg import by_slopes, descend
+from dsps_sbi.kernels.levenberg import along_curves, descend
 
 
 def of_residual(residual):
@@ -24,21 +24,49 @@ def test_a_quadratic_is_solved():
     np.testing.assert_allclose(here[3], a @ expected - b, atol=1e-3)
 
 
-def test_slopes_and_hessian_lead_the_same_way():
-    def residual(u):
-        return jnp.array([3.0 * (u[1] - u[0] ** 2), 2.0 * (1.0 - u[0]), u[0] * u[1]])
+def of_slopes(residual):
+    """As :func:`of_residual`, slopes instead of their products; and the second derivative along a step."""
 
     def at(u):
-        rows = jnp.concatenate([jax.jacfwd(residual)(u), jnp.eye(2)])
+        rows = jnp.concatenate([jax.jacfwd(residual)(u), jnp.eye(len(u))])
         left = -jnp.concatenate([residual(u), u])
         return rows, left, left @ left, residual(u)
 
+    def bend(u, move, here):
+        second = jax.jvp(lambda u: jax.jvp(residual, (u,), (move,))[1], (u,), (move,))[1]
+        return jnp.pad(second, (0, len(u)))
+
+    return at, bend
+
+
+def bent(u):
+    return jnp.array([3.0 * (u[1] - u[0] ** 2), 2.0 * (1.0 - u[0]), u[0] * u[1]])
+
+
+def test_slopes_lead_where_the_hessian_does():
     start = jnp.array([-1.0, 2.0])
-    for n_steps in (1, 2, 5, 30):
-        one, here = descend(at, start, n_steps, by_slopes)
-        other, there = descend(of_residual(residual), start, n_steps)
+    at, _ = of_slopes(bent)
+    # without curvature it is the same step
+    straight = along_curves(lambda u, move, here: jnp.zeros(len(here[1])))
+    for n_steps in (1, 2, 5):
+        one, here = descend(at, start, n_steps, straight)
+        other, there = descend(of_residual(bent), start, n_steps)
         np.testing.assert_allclose(one, other, atol=1e-4)
         np.testing.assert_allclose(here[2], there[2], rtol=1e-4)
+
+
+def test_curves_lead_to_the_same_place_in_fewer_steps():
+    def valley(u):
+        return jnp.array([100.0 * (u[1] - u[0] ** 2), 1.0 - u[0]])
+
+    start = jnp.array([-1.5, 2.0])
+    at, bend = of_slopes(valley)
+    end = descend(of_residual(valley), start, 400)
+    few, many = (descend(at, start, n, along_curves(bend)) for n in (15, 400))
+    np.testing.assert_allclose(many[0], end[0], atol=2e-3)
+    badness = float(end[1][2])
+    straight = descend(of_residual(valley), start, 15)
+    assert float(few[1][2]) - badness < 0.4 * (float(straight[1][2]) - badness)
 
 
 def test_a_curved_valley_is_followed_and_never_left():
