@@ -68,7 +68,9 @@ def train_spectra(
     view = simulator.view
     sizes = {"n_component": arch.n_component, "n_light": arch.n_light, "n_node": arch.n_node}
     drawn = {"n_draw": _N_DRAWN, "seed": config.seed + 40}
-    subspace = find_subspace(model, view, **drawn, **sizes)
+    # weights that are given know components by their signs
+    like = None if start is None else np.asarray(start.network.subspace.components)
+    subspace = find_subspace(model, view, **drawn, **sizes, like=like)
     basis = view.basis, model.continuum.sigma
     network = SpectrumNetwork(arch, model.prior, model.sfh, model.cosmology, subspace, *basis)
     weights = None

@@ -84,6 +84,21 @@ def test_round_trip(post, model, folder, grid):
     assert again.meta["command"] == "as it was made" and again.meta["ssp"]["name"] == ["one-line"]
 
 
+def test_training_begins_with_a_bundle(post, model, folder, grid):
+    """Its network and its first guess, for a step so short that both can be recognised."""
+    config = ds.TrainConfig(steps=1, batch=16, n_z=1, n_per_z=16, pool=4, warmup=1, learning_rate=1e-6)
+    simulator = ds.SpectrumSimulator(model, snr=(8.0, 90.0))
+    start = ds.load_bundle(folder, grid)
+    options = {"simulator": simulator, "arch": ARCH, "config": config, "progress": False}
+    more = ds.train_spectra(model, start=start, name="more", **options)
+    for one, two in zip(jax.tree.leaves(more.weights), jax.tree.leaves(post.weights), strict=True):
+        np.testing.assert_allclose(one, two, atol=2e-4 * max(1.0, float(np.abs(two).max())))
+    assert more.meta["start"]["name"] == "tiny" and more.meta["start"]["command"] == "as it was made"
+    other = dataclasses.replace(ARCH, width=ARCH.width + 8)
+    with pytest.raises(UserError, match="cannot start from a network that differs in .*encoder"):
+        ds.train_spectra(model, start=start, **options | {"arch": other})
+
+
 def test_it_finds_its_model_by_fluxes(post, grid, folder):
     again = ds.load_bundle(folder, grid)
     found = ds.model_of(again, grid)

@@ -38,6 +38,15 @@ def test_train_a_preset(run, seen, tmp_path):
     assert seen["command"] == "dsps-sbi " + " ".join(argv)
 
 
+def test_train_from_a_bundle(run, seen, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        importlib.import_module("dsps_sbi.bundle"), "load_bundle", lambda name: f"read {name}"
+    )
+    argv = ["train", "--preset", "miles-optical", "--name", "a", "-o", tmp_path / "a"]
+    assert run(*argv)[0] == 0 and seen["start"] is None
+    assert run(*argv, "--start", "older")[0] == 0 and seen["start"] == "read older"
+
+
 def test_train_an_instrument(run, seen, tmp_path):
     path = tmp_path / "own.toml"
     text = (presets._folder() / "sdss.toml").read_text().replace('"sdss"', '"own"')
@@ -54,7 +63,7 @@ def test_train_an_instrument(run, seen, tmp_path):
     [
         (("--preset", "sdss", "--dust", "salim"), "--dust salim is for presets of pixels: leave it out"),
         (("--preset", "sdss", "--log-u", "free"), "--log-u free is for presets of pixels"),
-        (("--preset", "sdss", "--start", "a"), "--start a is for presets of pixels"),
+        (("--preset", "sdss", "--start", "a"), "no bundle at a: give a bundle"),
         (("--preset", "sdss", "--instrument", "a.toml"), "--preset sdss and --instrument a.toml were given"),
         (("--instrument", "a.toml"), "there is no preset and no file 'a.toml': give one of 4most"),
         (("--preset", "sds"), "model preset 'sds' is unknown"),

@@ -131,7 +131,9 @@ class Subspace:
         return cls(**{name: jnp.asarray(a) for name, a in arrays.items()}, sigma_v=(low, high))
 
 
-def find_subspace(model, view, *, n_component=64, n_light=64, n_node=16, n_draw=4000, seed=0) -> Subspace:
+def find_subspace(
+    model, view, *, n_component=64, n_light=64, n_node=16, n_draw=4000, seed=0, like=None
+) -> Subspace:
     """Components that spectra of a model's prior need most, and tables of their coefficients.
 
     Parameters
@@ -146,6 +148,8 @@ def find_subspace(model, view, *, n_component=64, n_light=64, n_node=16, n_draw=
         Spectra of the prior that the components are found with; half as many more measure what they
         leave.
     seed : int
+    like : array (Component, Pixel), optional
+        Components whose signs, which are arbitrary, are kept.
 
     Raises
     ------
@@ -158,6 +162,8 @@ def find_subspace(model, view, *, n_component=64, n_light=64, n_node=16, n_draw=
         raise UserError(f"{n_component} components of {n_draw} spectra: give at least 1, and more spectra")
     spectra, amplitude = drawn_spectra(model, view, n_draw + n_draw // 2, seed)
     components = _leading(spectra[:n_draw], n_component)
+    if like is not None and like.shape == components.shape:
+        components = components * np.where(np.sum(components * like, axis=1) < 0.0, -1.0, 1.0)[:, None]
     left = spectra[n_draw:] - (spectra[n_draw:] @ components.T) @ components
     spread = np.sqrt(np.mean((spectra[:n_draw] @ components.T) ** 2, axis=0))
     scalars = -np.median(np.log10(amplitude)), np.sqrt(np.mean(left**2))
