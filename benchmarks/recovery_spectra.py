@@ -102,8 +102,8 @@ def recovered(post, simulator, n, n_draws, seed) -> dict[str, float]:
     cases |= {f"sn{snr}": {"snr": float(snr)} for snr in SNR}
     cases |= {f"sn{snr}_least_error": {"snr": float(snr), "least": ("log_model_error",)} for snr in SNR}
     metrics = {}
-    for i, (case, options) in enumerate(cases.items()):
-        mocks = at_redshift_zero(simulator, jax.random.key(seed + i), n, **options)
+    for i, (case, galaxies) in enumerate(cases.items()):
+        mocks = at_redshift_zero(simulator, jax.random.key(seed + i), n, **galaxies)
         drawn = quantities(post, draws_of(post, mocks, n_draws, jax.random.key(seed + 50 + i)), mocks.z)
         truth = quantities(post, mocks.theta[:, None], mocks.z)[:, 0]
         for k, name in enumerate(NAMES):
