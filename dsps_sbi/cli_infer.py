@@ -29,7 +29,7 @@ def infer(
         bool,
         typer.Option(
             "--unweighted",
-            help="The network's own draws, not weighed: all unchecked. Weighing images takes a third more time.",
+            help="The network's own draws: all unchecked. Weighing makes images take a third longer.",
         ),
     ] = False,
     refine: Annotated[
