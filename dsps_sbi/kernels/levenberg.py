@@ -4,8 +4,6 @@ The damping is that of Levenberg (1944, Q. Appl. Math. 2, 164) and Marquardt (19
 11, 431): a step that makes things worse is not taken, and the next one is shorter.
 """
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 
@@ -48,10 +46,10 @@ def along_curves(bend):
         rows, left = here[:2]
         damp = jnp.sqrt(damping) * jnp.diag(jnp.linalg.norm(rows, axis=0))
         rows = jnp.concatenate([rows, damp])
-        right = partial(jnp.pad, pad_width=(0, len(damp)))
-        move = least_squares(rows, right(left))
+        more = (0, len(damp))
+        move = least_squares(rows, jnp.pad(left, more))
         move = move * _shorter(move[: len(u)])
-        turn = -0.5 * jnp.nan_to_num(least_squares(rows, right(bend(u, move, here))))
+        turn = -0.5 * jnp.nan_to_num(least_squares(rows, jnp.pad(bend(u, move, here), more)))
         share = jnp.linalg.norm(turn[: len(u)]) / jnp.maximum(jnp.linalg.norm(move[: len(u)]), 1e-6)
         return move + turn * jnp.minimum(1.0, _TURN / jnp.maximum(share, 1e-6))
 
