@@ -211,7 +211,9 @@ class Trainer:
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.every_s = every_s
         self.start = start
-        trained = muon(config.learning_rate, min(config.warmup, config.steps // 10 + 1), config.steps)
+        trained = muon(
+            config.learning_rate, min(config.warmup, config.steps // 10 + 1, config.steps - 1), config.steps
+        )
         parts = optax.partition({"trained": trained, "ready": optax.set_to_zero()}, _parts)
         self._optimizer = optax.chain(optax.clip_by_global_norm(config.clip), parts)
         self._step = jax.jit(self._update, donate_argnums=0)
