@@ -18,6 +18,7 @@ from dsps_sbi.encoders.spectrum import WavelengthEncoder
 from dsps_sbi.fit_guess import fit_guess
 from dsps_sbi.flow_network import n_flow_features
 from dsps_sbi.flows import PixelFlow
+from dsps_sbi.kernels.amplitude import amplitude
 from dsps_sbi.sfh import formation_times
 from dsps_sbi.spectra.model import DECILES
 from dsps_sbi.spectra.network import SpectrumNetwork
@@ -51,10 +52,10 @@ class LatentNetwork(SpectrumNetwork):
         return _Layers(self.arch, len(self.prior.names) - 1, rngs=nnx.Rngs(seed))
 
     def _latents(self, layers, flux, sigma, valid):
-        amplitude = jnp.sqrt(jnp.mean(jnp.where(valid, flux, 0.0) ** 2, axis=1, keepdims=True))
-        rows = [flux / amplitude - 1.0, jnp.log10(amplitude / sigma) / 2.0, jnp.ones_like(flux)]
+        own = amplitude(jnp.where(valid, flux, 0.0))
+        rows = [flux / own - 1.0, jnp.log10(own / sigma) / 2.0, jnp.ones_like(flux)]
         x = jnp.stack([jnp.where(valid, row, 0.0) for row in rows], axis=-1)
-        return layers.wavelength(x), jnp.log10(amplitude[:, 0])
+        return layers.wavelength(x), jnp.log10(own[:, 0])
 
     def condition(self, weights, flux, sigma, valid, z):
         """See :meth:`SpectrumNetwork.condition`."""
