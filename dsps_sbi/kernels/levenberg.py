@@ -29,7 +29,7 @@ def along_curves(bend):
 
     Slopes instead of their products: some coordinates may be known a thousand times better than others,
     which single precision squared does not hold. The correction for curvature is the geodesic acceleration
-    of Transtrum & Sethna (2012, arXiv:1201.5885): narrow curved valleys take a third of the steps.
+    of Transtrum & Sethna (2012, arXiv:1201.5885): narrow curved valleys take fewer steps.
 
     Parameters
     ----------
