@@ -7,6 +7,7 @@ as they are. ``joint`` is the same encoder and flow trained together on the flow
 one density; the paper's is masked autoregressive.
 """
 
+import time
 from dataclasses import dataclass, replace
 
 import jax
@@ -88,23 +89,36 @@ class Regression(Trainer):
         return jnp.mean(jnp.abs(left) + jax.nn.softplus(-2.0 * jnp.abs(left)) - jnp.log(2.0))
 
 
-def ours(network: SpectrumNetwork, simulator, config, guess_steps):
-    """The network and its trained weights."""
+def _run(trainer):
+    return trainer.run(progress=False, on_record=lambda record: print(record, flush=True))
+
+
+def _seconds(trained):
+    return trained.history[-1]["seconds"]
+
+
+def ours(network: SpectrumNetwork, simulator, config, guess_steps, folder):
+    """Network, what came of its training, and seconds; checkpoints lie in the folder."""
+    start = time.perf_counter()
     options = {"seed": config.seed + 30, "steps": guess_steps, "n_z": config.batch, "n_per_z": 1}
     weights = fit_guess(network, simulator, network.init(config.seed), **options)
-    return network, Trainer(network, simulator, config, start=weights).run(progress=False)
+    before = time.perf_counter() - start
+    trained = _run(Trainer(network, simulator, config, folder / "ours", start=weights))
+    return network, trained, before + _seconds(trained)
 
 
-def joint(network: SpectrumNetwork, simulator, config):
+def joint(network: SpectrumNetwork, simulator, config, folder):
     """As :func:`ours`, of latents alone."""
     own = LatentNetwork(**vars(network))
-    return own, Trainer(own, simulator, config).run(progress=False)
+    trained = _run(Trainer(own, simulator, config, folder / "joint"))
+    return own, trained, _seconds(trained)
 
 
-def two_stage(network: SpectrumNetwork, simulator, config):
+def two_stage(network: SpectrumNetwork, simulator, config, folder):
     """As :func:`joint`, regression first and then the flow, each for half of the steps."""
     own = LatentNetwork(**vars(network), frozen=True)
     half = replace(config, steps=config.steps // 2)
-    first = Regression(own, simulator, half).run(progress=False)
+    first = _run(Regression(own, simulator, half, folder / "regression"))
     second = replace(half, seed=config.seed + 1)
-    return own, Trainer(own, simulator, second, start=first.weights).run(progress=False)
+    trained = _run(Trainer(own, simulator, second, folder / "two_stage", start=first.weights))
+    return own, trained, _seconds(first) + _seconds(trained)

@@ -4,10 +4,11 @@ Spectra without velocity dispersion, continuum error, model error, gaps; S/N 100
 Tested on fluxes without noise that are labelled S/N 1000, as in the paper, whose R2 of t50 is 0.97. Three
 recipes (``_recipes.py``) with the same sizes, the same number of mocks and of optimiser steps: ``ours``,
 ``joint`` and ``two_stage``. ``loss`` is the mean of -log q of all but the mass over test spectra with noise
-[nat]; ``seconds`` is the whole training.
+[nat]; ``seconds`` is the whole training. Checkpoints: a run that was cut goes on from them.
 """
 
-import time
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -86,26 +87,33 @@ def scores(network, weights, simulator, n, n_draws, seed):
 
 def main():
     parser = options(__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=3000, help="of each recipe")
+    parser.add_argument("--steps", type=int, default=2500, help="of each recipe")
+    parser.add_argument("--guess-steps", type=int, default=1500, help="of the first guess in `ours`")
     parser.add_argument("--recipes", nargs="+", default=["ours", "joint", "two_stage"])
     parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--checkpoints", type=Path, help="folder (default: one that is removed)")
     args = parser.parse_args()
-    steps, guess_steps, n = (4, 2, 128) if args.quick else (args.steps, 500, 3000)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.checkpoints or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        run(args, folder)
+
+
+def run(args, folder):
+    steps, guess_steps, n = (4, 2, 128) if args.quick else (args.steps, args.guess_steps, 3000)
     model = paper_model()
     # all pixels: nothing is missing
     simulator = ds.SpectrumSimulator(model, snr=(SNR, SNR), p_whole=1.0, n_gap=0, p_bad=0.0)
     config = ds.TrainConfig(steps=steps, batch=256, learning_rate=0.01, warmup=200, seed=args.seed)
     network = networks(model, SpectrumArchitecture(), args.seed)
     recipes = {
-        "ours": lambda: ours(network, simulator, config, guess_steps),
-        "joint": lambda: joint(network, simulator, config),
-        "two_stage": lambda: two_stage(network, simulator, config),
+        "ours": lambda: ours(network, simulator, config, guess_steps, folder),
+        "joint": lambda: joint(network, simulator, config, folder),
+        "two_stage": lambda: two_stage(network, simulator, config, folder),
     }
     metrics = {}
     for name in args.recipes:
-        start = time.perf_counter()
-        own, trained = recipes[name]()
-        metrics[f"{name}.seconds"] = time.perf_counter() - start
+        own, trained, metrics[f"{name}.seconds"] = recipes[name]()
         got = scores(own, trained.weights, simulator, n, 500, args.seed + 40)
         metrics |= {f"{name}.{key}": value for key, value in got.items()}
         metrics[f"{name}.weights"] = sum(leaf.size for leaf in jax.tree.leaves(trained.weights))

@@ -69,6 +69,7 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
         Per degree of freedom, without an error of the model.
     """
     n, n_term = len(components), basis.shape[1]
+    dof = jnp.maximum(valid.sum(axis=1) - n - n_term, 1.0)
     i, j = np.triu_indices(n)
     pairs = components[i] * components[j]
     flux = jnp.where(valid, flux, 0.0)
@@ -78,12 +79,14 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
         matrix = _full(_product(weight, pairs.T), n)
         return matrix, _ridge(matrix) + matrix
 
+    if n_term == 0:
+        # no polynomial is one whose only term is zero
+        basis, n_term = jnp.zeros((len(basis), 1), basis.dtype), 1
     # a first look without the polynomial
     weight = jnp.where(valid, 1.0 / (sigma2 + _FIRST_ERROR**2), 0.0)
     _, matrix = normal(weight)
     first = solve(matrix, _product(weight * flux, components.T)[..., None])[..., 0]
     template = _product(first, components)
-    dof = jnp.maximum(valid.sum(axis=1) - n - n_term, 1.0)
 
     # the polynomial by least squares, to know what is left for the model's error
     terms = basis * prior_sigma

@@ -18,7 +18,7 @@ from ..sfh import StarFormationHistory
 from .peak import peak
 from .subspace import Subspace
 
-_N_STEPS = 8
+_N_STEPS = 12
 # Channels that convolutions see, and features of the object as a whole
 _N_CHANNEL, _N_WHOLE = 4, 7
 
@@ -161,10 +161,11 @@ class SpectrumNetwork(FlowNetwork):
         spread = subspace.spread
         known = jnp.diagonal(seen.precision, axis1=1, axis2=2)
         snr = jnp.sum(jnp.where(valid, 1.0 / error, 0.0), axis=1) / some
+        n_known = self.basis.shape[1] + len(subspace.components)
         universe = self.cosmology.age(z)
         whole = [
             seen.ln_error / 3.0 + 1.5,
-            jnp.log(seen.chi2 + 1e-3),
+            jnp.log(jnp.maximum(seen.chi2, _least_chi2(some - n_known))),
             jnp.log10(snr + 1e-3) - 1.5,
             2.0 * valid.mean(axis=1) - 1.0,
             universe / 4.0 - 2.0,
@@ -192,10 +193,12 @@ class SpectrumNetwork(FlowNetwork):
             return peak(lambda u: self.unit(u, universe, subspace), start, data, factor, _N_STEPS)
 
         found, step, covariance, white = jax.vmap(one)(start, data, factor, universe)
+        dof = max(n - start.shape[1], 1)
+        chi2 = jnp.maximum(jnp.sum(white**2, axis=1, keepdims=True), dof * _least_chi2(dof))
         out = [
             jnp.arcsinh(white) / 2.0,
             *of_peak(start, found, step, covariance),
-            jnp.log1p(jnp.sum(white**2, axis=1, keepdims=True)) / 6.0,
+            jnp.log1p(chi2) / 6.0,
         ]
         out = jnp.nan_to_num(jnp.concatenate(out, axis=-1), nan=0.0)
         return jax.lax.stop_gradient(jnp.clip(out, -6.0, 6.0))
@@ -240,6 +243,14 @@ class SpectrumNetwork(FlowNetwork):
             All that is handed to the flow. Its gradients leave out what goes through Gauss-Newton steps.
         """
         return self._encoded(weights, flux, sigma, valid, z)[:2]
+
+
+def _least_chi2(dof):
+    """The least chi2 per degree of freedom that noise leaves.
+
+    Less tells of errors that are too large, or of no noise at all: what training has not shown.
+    """
+    return jnp.maximum(1.0 - 3.0 * jnp.sqrt(2.0 / jnp.maximum(dof, 1)), 1e-3)
 
 
 def channels(flux, error, valid, components, coefficients):

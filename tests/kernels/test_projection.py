@@ -102,3 +102,21 @@ def test_nothing_valid_says_nothing(space):
         *project(jnp.ones((1, N_PIXEL)), jnp.ones((1, N_PIXEL)), none, components, basis, PRIOR_SIGMA)
     )
     assert np.all(np.asarray(out.precision) == 0) and np.all(np.asarray(out.pull) == 0)
+
+
+def test_without_a_polynomial(space, spectra):
+    """Weighted least squares in float64, and nothing integrated out."""
+    components, _ = space
+    _, flux, sigma, valid = spectra
+    data = (jnp.asarray(a) for a in (flux.astype(np.float32), sigma.astype(np.float32), valid))
+    basis = jnp.zeros((N_PIXEL, 0))
+    seen = Projected(*project(*data, jnp.asarray(components, jnp.float32), basis, PRIOR_SIGMA))
+    for i in range(4):
+        use = valid[i]
+        c, d, s = components[:, use], flux[i, use], sigma[i, use]
+        variance = s**2 + (np.exp(float(seen.ln_error[i])) * first_template(c, d, s)) ** 2
+        precision = (c / variance) @ c.T
+        np.testing.assert_allclose(seen.precision[i], precision, rtol=1e-3, atol=1e-4 * precision.max())
+        errors = np.diag(np.linalg.inv(precision)) ** 0.5
+        best = np.linalg.solve(precision, (c / variance) @ d)
+        assert np.all(np.abs(np.asarray(seen.coefficients[i]) - best) < 0.01 * errors)

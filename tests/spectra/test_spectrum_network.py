@@ -69,6 +69,25 @@ def test_steps_go_where_the_data_say(network, simulator, mocks, guessed):
     assert np.isfinite(np.asarray(inputs)).all() and np.isfinite(np.asarray(features)).all()
 
 
+def test_no_noise_is_no_surprise(network, guessed, mocks):
+    """Errors that are too large look like errors that are right, not like what training never showed."""
+    flux, sigma, valid, z = (np.asarray(a) for a in mocks.data)
+    template = (
+        jax.vmap(lambda u, t: network.unit(u, t, network.subspace))(
+            mocks.u[:, :-1], network.cosmology.age(mocks.z)
+        )
+        @ network.subspace.components
+    )
+    template = np.asarray(template)
+    sigma = 0.02 * np.abs(template).mean(axis=1, keepdims=True) * np.ones_like(template)
+    noisy = template + sigma * np.random.default_rng(0).standard_normal(template.shape)
+    run = jax.jit(lambda f, s: network._features(network.subspace, f, s, valid, z)[0])
+    clean, usual = (np.asarray(run(f, sigma)) for f in (template, noisy))
+    chi2 = 2 * ARCH.n_component + 1
+    several = valid.sum(axis=1) > 100
+    assert np.all(clean[several, chi2] > usual[several, chi2].min() - 0.2)
+
+
 def test_training_learns(network, simulator, guessed, mocks):
     config = TrainConfig(
         steps=150, batch=32, n_z=1, n_per_z=32, pool=16, learning_rate=1e-2, warmup=10, ema=0.95
