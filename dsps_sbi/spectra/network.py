@@ -1,6 +1,7 @@
 """Encoder and flow put together: spectra to a posterior over the model's parameters."""
 
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -123,13 +124,12 @@ class SpectrumNetwork(FlowNetwork):
         arrays = {name: jax.lax.stop_gradient(value[...]) for name, value in layers.subspace.items()}
         return Subspace(**arrays | {"sigma_v": self.subspace.sigma_v})
 
-    def unit(self, u, universe_gyr, subspace: Subspace):
-        """Components (Component,) per solar mass formed of a shape u (n_shape,)."""
+    def _shares(self, u, universe_gyr, subspace: Subspace):
         theta = self.prior.from_normal(u, universe_gyr)
         # else the compiler would do all of it again for every age of every history
         theta = jax.lax.optimization_barrier(theta)
         value = dict(zip(self.prior.names, theta, strict=False))
-        return subspace.coefficients(
+        return subspace.shares(
             theta[: len(self.sfh.names)],
             value["metallicity"],
             value.get("alpha_fe", jnp.zeros(())),
@@ -137,6 +137,15 @@ class SpectrumNetwork(FlowNetwork):
             self.sfh,
             universe_gyr,
         )
+
+    def unit(self, u, universe_gyr, subspace: Subspace):
+        """Components (Component,) per solar mass formed of a shape u (n_shape,)."""
+        return subspace.coefficients(*self._shares(u, universe_gyr, subspace))
+
+    def unit_slopes(self, u, universe_gyr, subspace: Subspace):
+        """Components (Component,) as of :meth:`unit`, and their slopes (n_shape, Component)."""
+        shares, push = jax.linearize(lambda u: self._shares(u, universe_gyr, subspace), u)
+        return subspace.slopes(shares, jax.vmap(push)(jnp.eye(len(u), dtype=u.dtype)))
 
     def guess(self, weights, flux, sigma, valid, z):
         """First guess u (Object, n_shape) that Gauss-Newton steps start from."""
@@ -190,7 +199,9 @@ class SpectrumNetwork(FlowNetwork):
         data = data + solve_lower(root, seen.pull[..., None])[..., 0]
 
         def one(start, data, factor, universe):
-            return peak(lambda u: self.unit(u, universe, subspace), start, data, factor, _N_STEPS)
+            of = {"universe_gyr": universe, "subspace": subspace}
+            unit, slopes = partial(self.unit, **of), partial(self.unit_slopes, **of)
+            return peak(unit, slopes, start, data, factor, _N_STEPS)
 
         found, step, covariance, white = jax.vmap(one)(start, data, factor, universe)
         dof = max(n - start.shape[1], 1)

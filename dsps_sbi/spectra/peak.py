@@ -11,13 +11,15 @@ _EXACT = jax.lax.Precision.HIGHEST
 _LEAST = 0.1
 
 
-def peak(unit, start, data, factor, n_steps):
+def peak(unit, slopes, start, data, factor, n_steps):
     """Peak of the posterior of one object's shape, a unit normal its prior, the mass at its best.
 
     Parameters
     ----------
     unit : callable
         u (n,) to the components (Component,) of one unit of mass.
+    slopes : callable
+        The same, to these and their derivatives (n, Component).
     start : array (n,)
     data : array (Component,)
         Coefficients of the spectrum, in units of their errors and without correlations.
@@ -38,8 +40,7 @@ def peak(unit, start, data, factor, n_steps):
     weak = jnp.diag(jnp.ones(n + 1).at[n].set(_LEAST))
 
     def at(u):
-        light, push = jax.linearize(unit, u)
-        slope = jax.vmap(push)(jnp.eye(n, dtype=u.dtype))
+        light, slope = slopes(u)
         both = jnp.matmul(factor, jnp.concatenate([slope, light[None]]).T, precision=_EXACT)
         light = both[:, n]
         mass = jnp.maximum(light @ data, 0.0) / jnp.maximum(light @ light, 1e-30)

@@ -96,8 +96,8 @@ class Subspace:
         """What spectra of amplitude about 1 say, see :func:`dsps_sbi.kernels.projection.project`."""
         return Projected(*project(flux, sigma, valid, self.components, basis, basis_sigma))
 
-    def coefficients(self, params, metallicity, alpha_fe, sigma_v, sfh, universe_gyr):
-        """Components (Component,) of one galaxy per solar mass formed; differentiable.
+    def shares(self, params, metallicity, alpha_fe, sigma_v, sfh, universe_gyr):
+        """What :meth:`coefficients` is linear in, of one galaxy; differentiable.
 
         Parameters
         ----------
@@ -107,17 +107,46 @@ class Subspace:
             alpha_fe has no effect where there is one grid.
         sfh : StarFormationHistory
         universe_gyr : array ()
+
+        Returns
+        -------
+        ages, columns, nodes : array (Age,), (Alpha * Met,), (Node,)
+            Shares of the mass by age and by metallicity, and of the nodes of the velocity dispersion.
         """
         ages = mass_weights(sfh, params[None], self.edges_gyr, universe_gyr)
         columns = metallicity_weights(metallicity, self.metallicity)
         if len(self.alpha_fe) > 1:
             columns = outer(metallicity_weights(alpha_fe, self.alpha_fe), columns)
-        light = jnp.matmul(outer(columns, ages), self.light, precision=_EXACT)
         low, high = self.sigma_v
-        x = (2.0 * sigma_v - low - high) / (high - low)
-        nodes = chebyshev.lagrange(x, len(self.broadened))
+        nodes = chebyshev.lagrange((2.0 * sigma_v - low - high) / (high - low), len(self.broadened))
+        return ages, columns, nodes
+
+    def coefficients(self, ages, columns, nodes):
+        """Components (Component,) of one galaxy per solar mass formed, of :meth:`shares`."""
+        light = jnp.matmul(outer(columns, ages), self.light, precision=_EXACT)
         matrix = jnp.tensordot(nodes, self.broadened, axes=1, precision=_EXACT)
         return jnp.matmul(light, matrix, precision=_EXACT)
+
+    def slopes(self, shares, along):
+        """Components (Component,) of :meth:`shares`, and their slopes (n, Component) along changes of these.
+
+        Parameters
+        ----------
+        shares : tuple of arrays (m,)
+        along : tuple of arrays (n, m)
+        """
+        ages, columns, nodes = shares
+        d_ages, d_columns, d_nodes = along
+        product = partial(jnp.einsum, precision=_EXACT)
+        light = self.light.reshape(len(columns), len(ages), -1)
+        by_age = product("m,mak->ak", columns, light)
+        matrix = product("n,nkc->kc", nodes, self.broadened)
+        of_ages = product("a,mak->mk", ages, light)
+        own = product("a,ak->k", ages, by_age)
+        at_nodes = product("k,nkc->nc", own, self.broadened)
+        change = product("ia,ak->ik", d_ages, by_age) + product("im,mk->ik", d_columns, of_ages)
+        slopes = product("ik,kc->ic", change, matrix) + product("in,nc->ic", d_nodes, at_nodes)
+        return product("k,kc->c", own, matrix), slopes
 
     def as_arrays(self) -> dict[str, np.ndarray]:
         """Arrays by name, for a bundle."""

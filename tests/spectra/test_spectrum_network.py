@@ -69,6 +69,17 @@ def test_steps_go_where_the_data_say(network, simulator, mocks, guessed):
     assert np.isfinite(np.asarray(inputs)).all() and np.isfinite(np.asarray(features)).all()
 
 
+def test_slopes_are_those_of_the_components(network, mocks):
+    """Against automatic differentiation of the whole."""
+    u, universe = mocks.u[:20, :-1], network.cosmology.age(mocks.z[:20])
+    expected = jax.jit(jax.vmap(jax.jacfwd(lambda u, t: network.unit(u, t, network.subspace))))(u, universe)
+    light, slopes = jax.jit(jax.vmap(lambda u, t: network.unit_slopes(u, t, network.subspace)))(u, universe)
+    scale = float(jnp.abs(expected).max())
+    np.testing.assert_allclose(jnp.swapaxes(slopes, 1, 2), expected, atol=1e-5 * scale)
+    unit = jax.vmap(lambda u, t: network.unit(u, t, network.subspace))(u, universe)
+    np.testing.assert_allclose(light, unit, atol=1e-5 * float(jnp.abs(unit).max()))
+
+
 def test_no_noise_is_no_surprise(network, guessed, mocks):
     """Errors that are too large look like errors that are right, not like what training never showed."""
     flux, sigma, valid, z = (np.asarray(a) for a in mocks.data)

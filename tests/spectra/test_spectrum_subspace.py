@@ -19,7 +19,7 @@ def coefficients(model, subspace, theta, universe):
     value = dict(zip(model.names, theta, strict=True))
     params = theta[: len(model.sfh.names)]
     rest = value["metallicity"], jnp.zeros(()), value["sigma_v"]
-    return subspace.coefficients(params, *rest, model.sfh, universe)
+    return subspace.coefficients(*subspace.shares(params, *rest, model.sfh, universe))
 
 
 def test_components_stand_for_spectra(dirichlet_model, subspace):
@@ -64,11 +64,14 @@ def test_peak_is_where_the_truth_is(dirichlet_model, subspace):
         theta = model.prior.from_normal(u, view.universe_gyr)
         return coefficients(model, subspace, jnp.append(theta, 0.0), view.universe_gyr)
 
+    def slopes(u):
+        return unit(u), jax.jacfwd(unit)(u).T
+
     u = 0.5 * jax.random.normal(jax.random.key(6), (len(model.names) - 1,))
     data = 3.0 * unit(u)
     scale = 1e-3 * jnp.linalg.norm(data)
     found, step, covariance, residual = jax.jit(
-        lambda u: peak(unit, u, data / scale, jnp.eye(24) / scale, 15)
+        lambda u: peak(unit, slopes, u, data / scale, jnp.eye(24) / scale, 15)
     )(u + 0.3)
     assert float(jnp.sum(residual**2)) < 1.0
     assert np.all(np.linalg.eigvalsh(covariance) > 0) and np.all(np.abs(step) < 0.3)
