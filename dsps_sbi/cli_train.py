@@ -76,6 +76,10 @@ def train(
     start: Annotated[
         str | None, typer.Option(help="Bundle to begin with: a network as wide, at most as deep.")
     ] = None,
+    guess_steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="For spectra: steps of the first guess; with --start it goes on from that."),
+    ] = None,
 ) -> None:
     """Train a posterior on fresh simulations and write it as a bundle."""
     from .bundle import load_bundle, save_bundle
@@ -101,7 +105,10 @@ def train(
         refuse_pixel_options(sfh=(sfh, "delayed_tau"), dust=(dust, "calzetti"), log_u=(log_u, "-2.0"))
         source = preset if instrument is None else instrument
         paths = {"output": output, "checkpoint": checkpoint}
-        return train_instrument(source, **paths, name=name, command=command, options=given, start=start)
+        spectral = {"options": given, "start": start, "guess_steps": guess_steps}
+        return train_instrument(source, **paths, name=name, command=command, **spectral)
+    if guess_steps is not None:
+        raise UserError(f"--guess-steps {guess_steps} is for presets of spectra: leave it out for pixels")
     config = TrainConfig(**given)
     model = _model(preset, sfh, dust, log_u)
     progress = sys.stderr.isatty()

@@ -26,7 +26,9 @@ def refuse_pixel_options(**given) -> None:
             raise UserError(f"--{option} {value} is for presets of pixels: leave it out to train for spectra")
 
 
-def train_instrument(source, *, output, name, checkpoint, command, options, start=None) -> None:
+def train_instrument(
+    source, *, output, name, checkpoint, command, options, start=None, guess_steps=None
+) -> None:
     """Train for a preset of spectra, or the TOML file of an instrument, and write the bundle.
 
     Parameters
@@ -40,6 +42,8 @@ def train_instrument(source, *, output, name, checkpoint, command, options, star
         Of :class:`dsps_sbi.TrainConfig`, those that were given.
     start : str or None
         Name or folder of the bundle to begin with.
+    guess_steps : int or None
+        Of the first guess.
     """
     from .bundle import load_bundle, save_bundle
     from .spectra.preset import SpectrumPreset
@@ -56,6 +60,7 @@ def train_instrument(source, *, output, name, checkpoint, command, options, star
         name=name,
         checkpoint=checkpoint,
         start=None if start is None else load_bundle(start),
+        guess_steps=guess_steps,
         command=command,
         progress=sys.stderr.isatty(),
     )

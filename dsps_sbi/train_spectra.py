@@ -14,6 +14,8 @@ from .spectrum_posterior import SpectrumPosterior
 from .ssp.fetch import fetched_as
 from .training import TrainConfig, Trainer, provenance
 
+# Steps of a first guess that nothing is known of
+_GUESS_STEPS = 500
 # Spectra of the prior that the network's components are found with
 _N_DRAWN = 4000
 
@@ -27,7 +29,7 @@ def train_spectra(
     name: str = "unnamed",
     checkpoint=None,
     start: SpectrumPosterior | None = None,
-    guess_steps: int = 500,
+    guess_steps: int | None = None,
     guess_batch: int = 256,
     progress: bool = True,
     command: str = "",
@@ -48,7 +50,8 @@ def train_spectra(
     start : SpectrumPosterior or None
         Begin with its weights: of a network as wide and at most as deep, for the same pixels.
     guess_steps, guess_batch : int
-        Of the first guess, which is trained before the rest unless ``start`` has one.
+        Of the first guess, which is trained before the rest; by default 500 steps, and none where
+        ``start`` has a guess. If given, that guess is trained on.
     progress : bool
     command : str
         The command line, for the record.
@@ -73,15 +76,14 @@ def train_spectra(
     subspace = find_subspace(model, view, **drawn, **sizes, like=like)
     basis = view.basis, model.continuum.sigma
     network = SpectrumNetwork(arch, model.prior, model.sfh, model.cosmology, subspace, *basis)
-    weights = None
-    if start is not None:
-        # of this model, whatever the weights were trained on
-        weights = with_parts(start.weights, subspace=network.init(config.seed)["subspace"])
-    elif checkpoint is None or not Path(checkpoint).exists():
+    fresh = network.init(config.seed)
+    # of this model, whatever given weights were trained on
+    weights = fresh if start is None else with_parts(start.weights, subspace=fresh["subspace"])
+    if guess_steps is None:
+        guess_steps = _GUESS_STEPS if start is None else 0
+    if guess_steps and (checkpoint is None or not Path(checkpoint).exists()):
         options = {"seed": config.seed + 30, "steps": guess_steps, "progress": progress}
-        weights = fit_guess(
-            network, simulator, network.init(config.seed), n_z=guess_batch, n_per_z=1, **options
-        )
+        weights = fit_guess(network, simulator, weights, n_z=guess_batch, n_per_z=1, **options)
     trained = Trainer(network, simulator, config, checkpoint, start=weights).run(progress=progress)
     grids = list(model.grids.values())
     meta = {

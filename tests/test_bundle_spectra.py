@@ -94,6 +94,9 @@ def test_training_begins_with_a_bundle(post, model, folder, grid):
     for one, two in zip(jax.tree.leaves(more.weights), jax.tree.leaves(post.weights), strict=True):
         np.testing.assert_allclose(one, two, atol=2e-4 * max(1.0, float(np.abs(two).max())))
     assert more.meta["start"]["name"] == "tiny" and more.meta["start"]["command"] == "as it was made"
+    again = ds.train_spectra(model, start=start, name="more", guess_steps=2, guess_batch=16, **options)
+    own, theirs = (np.asarray(jax.tree.leaves(w["newton"])[0]) for w in (again.weights, post.weights))
+    assert 0.0 < np.abs(own - theirs).max() < 0.1
     other = dataclasses.replace(ARCH, width=ARCH.width + 8)
     with pytest.raises(UserError, match="cannot start from a network that differs in .*encoder"):
         ds.train_spectra(model, start=start, **options | {"arch": other})

@@ -45,6 +45,8 @@ def test_train_from_a_bundle(run, seen, tmp_path, monkeypatch):
     argv = ["train", "--preset", "miles-optical", "--name", "a", "-o", tmp_path / "a"]
     assert run(*argv)[0] == 0 and seen["start"] is None
     assert run(*argv, "--start", "older")[0] == 0 and seen["start"] == "read older"
+    assert seen["guess_steps"] is None
+    assert run(*argv, "--start", "older", "--guess-steps", "7")[0] == 0 and seen["guess_steps"] == 7
 
 
 def test_train_an_instrument(run, seen, tmp_path):
@@ -66,6 +68,7 @@ def test_train_an_instrument(run, seen, tmp_path):
         (("--preset", "sdss", "--start", "a"), "no bundle at a: give a bundle"),
         (("--preset", "sdss", "--instrument", "a.toml"), "--preset sdss and --instrument a.toml were given"),
         (("--instrument", "a.toml"), "there is no preset and no file 'a.toml': give one of 4most"),
+        (("--guess-steps", "7"), "--guess-steps 7 is for presets of spectra: leave it out"),
         (("--preset", "sds"), "model preset 'sds' is unknown"),
     ],
 )
