@@ -33,6 +33,7 @@ from dsps_sbi.checks.recovery import recovery
 from dsps_sbi.kernels.amplitude import amplitude
 from dsps_sbi.sfh import formation_times
 from dsps_sbi.spectra.model import DECILES
+from dsps_sbi.spectra.network import N_STEPS
 from dsps_sbi.spectra.simulate import SpectrumMocks
 from dsps_sbi.weigh_spectrum import SpectrumWeigher, spectrum_weigher
 
@@ -202,6 +203,26 @@ def seconds(weigher, mocks, n_draws, repeats) -> dict[str, float]:
     return metrics | {"seconds_per_spectrum_weighed": weighed}
 
 
+def mflop(network, weights, n_pixel) -> float:
+    """Million operations of one encoding at most: XLA counts loops once, so steps are added as peaks."""
+    size = 16
+    shape = jax.ShapeDtypeStruct
+    spectra = shape((size, n_pixel), jnp.float32)
+    data = spectra, spectra, shape(spectra.shape, bool), shape((size,), jnp.float32)
+
+    def count(function):
+        return jax.jit(function).lower(*data).cost_analysis()["flops"] / size / 1e6
+
+    features = lambda *d: network._features(network.subspace, *d)  # noqa: E731
+    guess = lambda *d: (network.guess(weights, *d), *features(*d)[2::2])  # noqa: E731
+
+    def peaks(*data):
+        start, seen, universe = guess(*data)
+        return network._at_peak(network.subspace, start, seen, universe)
+
+    return count(lambda *d: network.condition(weights, *d)) + (N_STEPS - 1) * (count(peaks) - count(guess))
+
+
 def main():
     parser = options(__doc__.splitlines()[0])
     parser.add_argument("--bundle", default="miles-optical")
@@ -230,6 +251,7 @@ def main():
     metrics |= {k: v for k, v in calibration.metrics.items() if k.split(".")[-1] in wanted}
     mocks = draw_mocks(simulator, jax.random.key(args.seed + 99), _CHUNK)
     metrics |= seconds(weigher, mocks, 1000, 3 if args.quick else 7)
+    metrics["mflop_encoding_at_most"] = mflop(post.network, post.weights, len(post.frame.wave_aa))
     metrics |= worth(weigher, simulator, n_exact, n_draws, args.seed + 200)
     report(
         args.json,

@@ -19,7 +19,8 @@ from ..sfh import StarFormationHistory
 from .peak import peak
 from .subspace import Subspace
 
-_N_STEPS = 12
+# Steps towards the peak: ordinary spectra take five, those without noise more
+N_STEPS = 12
 # Channels that convolutions see, and features of the object as a whole
 _N_CHANNEL, _N_WHOLE = 4, 7
 
@@ -201,7 +202,7 @@ class SpectrumNetwork(FlowNetwork):
         def one(start, data, factor, universe):
             of = {"universe_gyr": universe, "subspace": subspace}
             unit, slopes = partial(self.unit, **of), partial(self.unit_slopes, **of)
-            return peak(unit, slopes, start, data, factor, _N_STEPS)
+            return peak(unit, slopes, start, data, factor, N_STEPS)
 
         found, step, covariance, white = jax.vmap(one)(start, data, factor, universe)
         dof = max(n - start.shape[1], 1)
