@@ -97,28 +97,28 @@ def _seconds(trained):
     return trained.history[-1]["seconds"]
 
 
-def ours(network: SpectrumNetwork, simulator, config, guess_steps, folder):
-    """Network, what came of its training, and seconds; checkpoints lie in the folder."""
+def ours(network: SpectrumNetwork, simulator, config, guess_steps, checkpoint):
+    """Network, what came of its training, and seconds."""
     start = time.perf_counter()
     options = {"seed": config.seed + 30, "steps": guess_steps, "n_z": config.batch, "n_per_z": 1}
     weights = fit_guess(network, simulator, network.init(config.seed), **options)
     before = time.perf_counter() - start
-    trained = _run(Trainer(network, simulator, config, folder / "ours", start=weights))
+    trained = _run(Trainer(network, simulator, config, checkpoint, start=weights))
     return network, trained, before + _seconds(trained)
 
 
-def joint(network: SpectrumNetwork, simulator, config, folder):
+def joint(network: SpectrumNetwork, simulator, config, checkpoint):
     """As :func:`ours`, of latents alone."""
     own = LatentNetwork(**vars(network))
-    trained = _run(Trainer(own, simulator, config, folder / "joint"))
+    trained = _run(Trainer(own, simulator, config, checkpoint))
     return own, trained, _seconds(trained)
 
 
-def two_stage(network: SpectrumNetwork, simulator, config, folder):
+def two_stage(network: SpectrumNetwork, simulator, config, checkpoint):
     """As :func:`joint`, regression first and then the flow, each for half of the steps."""
     own = LatentNetwork(**vars(network), frozen=True)
     half = replace(config, steps=config.steps // 2)
-    first = _run(Regression(own, simulator, half, folder / "regression"))
+    first = _run(Regression(own, simulator, half, checkpoint.with_suffix(".first")))
     second = replace(half, seed=config.seed + 1)
-    trained = _run(Trainer(own, simulator, second, folder / "two_stage", start=first.weights))
+    trained = _run(Trainer(own, simulator, second, checkpoint, start=first.weights))
     return own, trained, _seconds(first) + _seconds(trained)

@@ -68,6 +68,7 @@ def train(
     dust: Dust = "calzetti",
     log_u: LogU = "-2.0",
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Mocks of a step: more on a GPU.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     learning_rate: Annotated[
         float | None, typer.Option(help="Peak rate; lower than the default with --start.")
@@ -94,7 +95,7 @@ def train(
     for path in (output, checkpoint):
         if path is not None:
             output_folder(path.parent)
-    given = {"steps": steps, "learning_rate": learning_rate, "seed": seed}
+    given = {"steps": steps, "batch": batch, "learning_rate": learning_rate, "seed": seed}
     given = {key: value for key, value in given.items() if value is not None}
     command = shlex.join(["dsps-sbi", *(ctx.obj or [])])
     if instrument is not None or is_spectral(preset):
