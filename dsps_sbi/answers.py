@@ -12,7 +12,7 @@ from .weigh import Weigher, weigher
 
 # Draws per batch: intermediate arrays then stay in the processor's cache
 BATCH_DRAWS = 12_800
-# Turns of adapted sampling: a narrow or split posterior is found by degrees
+# Turns of adapted sampling and climbs: a narrow or split posterior is found by degrees
 _TURNS = 4
 
 
@@ -140,13 +140,17 @@ class Answerer:
     def _repair(self, own, arguments, weighed):
         """Refine the objects whose weights are not good enough, in place."""
         todo = np.flatnonzero(~enough(own["ess"], own["pareto_k"]))
-        weighed = _rows(weighed, todo)
+        weighed, refiner = _rows(weighed, todo), self.weigher.refiner
         for turn in range(_TURNS):
             if not len(todo):
                 return
             some = _some(arguments, todo)
             # each turn starts from the draws of the one before
-            u, weighed, ppc_p = self.weigher.refiner.by_weights(*some, _filled(weighed, len(some[2])), turn)
+            again = *some, _filled(weighed, len(some[2]))
+            if turn == 1 and self.weigher.climbs:
+                u, weighed, ppc_p = refiner.by_peaks(*again)
+            else:
+                u, weighed, ppc_p = refiner.by_weights(*again, turn)
             u, weighed, ppc_p = _rows((u, weighed, ppc_p), slice(len(todo)))
             own["u"][todo] = u
             _put(own, todo, weighed, ppc_p)
@@ -160,7 +164,7 @@ class Answerer:
             return
         # the chains start from the adapted draws
         some = _some(arguments, todo)
-        out = self.weigher.refiner.by_chains(*some, _filled(weighed, len(some[2])))
+        out = refiner.by_chains(*some, _filled(weighed, len(some[2])))
         u, r_hat, ess, ppc_p = (np.asarray(a)[: len(todo)] for a in out)
         good = mixed(ess, r_hat)
         own["method"][todo[good]] = Method.HMC
@@ -257,7 +261,8 @@ def refine(post, model, flux_ujy, sky_ujy, z, **options) -> Answers:
     """As :func:`weigh`, and repair what weighing leaves untrusted.
 
     Objects with fewer than 100 effective draws or a Pareto k above 0.7 get up to four turns of adapted
-    importance sampling (:mod:`dsps_sbi.adapt`), then, if the model can fit them at all, Hamiltonian chains
+    importance sampling (:mod:`dsps_sbi.adapt`), of spectra the second by climbs to the posterior's peaks
+    (:mod:`dsps_sbi.climb`), then, if the model can fit them at all, Hamiltonian chains
     (:mod:`dsps_sbi.hmc`); ``method`` says what an answer comes from, ``failed`` where neither was enough.
     """
     return weigh(post, model, flux_ujy, sky_ujy, z, refine=True, **options)

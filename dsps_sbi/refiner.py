@@ -1,4 +1,4 @@
-"""Repair what weighing left untrusted: first adapted importance sampling, then Hamiltonian chains."""
+"""Repair what weighing left untrusted: adapted importance sampling, climbs to peaks, Hamiltonian chains."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 
 from .adapt import adapt, pool
+from .climb import climb
 from .hmc import N_CHAINS, run_chains
 from .kernels.psis import systematic_resample
 from .kernels.student_mixture import moments, whiten
 from .weighing import BaseWeigher, Weighed, branch, object_keys
 
 # Branches of an object's key, beyond those of weigh
-_ADAPT, _START, _CHAINS, _MASS = 11, 12, 13, 14
+_ADAPT, _START, _CHAINS, _MASS, _CLIMB = 11, 12, 13, 14, 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,23 @@ class Refiner:
             return u, weighed, self.weigher.ppc_p(u, data, table, ids, key)
 
         return jax.jit(run, static_argnums=5)
+
+    def by_peaks(self, data, table, ids, key, n_draws, weighed):
+        """As :meth:`by_weights`, about the peaks that climbs find; of one object.
+
+        Only for weighers that know the curvature of their likelihood: ``weigher.climbs``.
+        """
+        draws = pool(weighed.u[..., :-1], weighed.log_weight)
+        return self._by_peaks(data, table, ids, key, n_draws, draws)
+
+    @cached_property
+    def _by_peaks(self):
+        def run(data, table, ids, key, n_draws, draws):
+            weighed = climb(self.weigher, data, table, branch(object_keys(key, ids), _CLIMB), *draws)
+            u = self.weigher.resample(weighed, ids, key, n_draws)
+            return u, weighed, self.weigher.ppc_p(u, data, table, ids, key)
+
+        return jax.jit(run, static_argnums=4)
 
     @cached_property
     def by_chains(self):

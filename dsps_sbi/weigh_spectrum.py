@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ from .errors import UserError
 from .instruments.lsf import LSF
 from .io.spectrum import Spectrum
 from .match_spectra import check_spectrum_match, spectrum_model_of
+from .spectra.curvature import precision_root
 from .spectra.model import SpectrumModel
 from .spectra.target import SpectrumTarget
 from .spectrum_posterior import SpectrumPosterior
@@ -55,6 +57,7 @@ class SpectrumWeigher(BaseWeigher):
 
     post: SpectrumPosterior
     model: SpectrumModel
+    climbs: ClassVar[bool] = True
 
     def observed(self, spectrum: Spectrum, extra_km_s: float, lsf: LSF | None = None) -> Observed:
         """A spectrum for the likelihood; pixels sharper than the SSPs are masked."""
@@ -84,6 +87,14 @@ class SpectrumWeigher(BaseWeigher):
         theta = jnp.pad(theta, ((0, 0), (0, 1)))
         log_evidence, mean, width = observed.target.log_marginal(theta)
         return (log_evidence + log_ratio)[None], mean[None], width[None]
+
+    def precision_root(self, u, log_mass, observed: Observed):
+        """See :func:`dsps_sbi.spectra.curvature.precision_root`; of one shape u (n,)."""
+
+        def theta_of(u):
+            return jnp.pad(self.theta(u, observed)[0], (0, 1))
+
+        return precision_root(observed.target, theta_of, u, log_mass)
 
     def with_mass(self, u, share, mean, width):
         """Shapes and masses (Object, Draw, Param), the mass at cumulative probability ``share``."""

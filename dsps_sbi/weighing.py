@@ -73,8 +73,12 @@ class BaseWeigher:
       coordinates and at cumulative probability ``share`` (Object, Draw);
     - ``ppc_p(u, data, table, ids, key)``: a predictive p-value (Object,), from equally weighted draws.
 
-    ``data`` is what the network takes, ``table`` what else the likelihood needs.
+    ``data`` is what the network takes, ``table`` what else the likelihood needs. One that ``climbs`` has
+    also ``precision_root(u, mass, table)``: of one object's shape u (n,) a lower root (n, n) of the
+    posterior's precision, where ``mass`` is the first of the two arrays of ``shape_evidence``.
     """
+
+    climbs = False
 
     @cached_property
     def refiner(self):

@@ -1,0 +1,82 @@
+"""A second look where the network is far off: climb to the peaks of the exact posterior, draw about them.
+
+Laplace's approximation at each peak, with the tails of Student's t, proposes; the exact likelihood weighs,
+so that what peaks are found decides how good the weights are, not what they say. Half of the climbs start at
+draws that there are, half at the best of many from the prior: where the network is wrong, so is its idea of
+where to start.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.stats import norm
+
+from .adapt import N_DRAWS, temper
+from .kernels.levenberg import descend
+from .kernels.positive import solve_lower
+from .kernels.psis import systematic_resample
+from .kernels.student_mixture import draw, log_density
+from .weighing import BaseWeigher, Weighed, branch
+
+# Climbs from draws at hand and from the prior, draws of which the latter are the best, and steps
+N_FROM_DRAWS, N_FROM_PRIOR, N_PRIOR, N_STEPS = 8, 8, 400, 20
+# Peaks of less evidence than this below the best [nat] are none
+_DEEP = 15.0
+# Peaks are this much wider than Laplace has them
+_WIDER = 1.2
+
+
+def climb(weigher: BaseWeigher, data, table, keys, u, log_weight) -> Weighed:
+    """Draws about the peaks of one object's exact posterior; traceable.
+
+    Parameters
+    ----------
+    weigher : BaseWeigher
+        With a ``precision_root``.
+    data, table
+        As for :meth:`~dsps_sbi.weighing.BaseWeigher.propose`, of one object.
+    keys : array of keys (1,)
+    u : array (1, Draw, Param - 1)
+        Shapes to start from.
+    log_weight : array (1, Draw)
+
+    Returns
+    -------
+    Weighed
+    """
+    n = weigher.n_shape
+    keys_of = [branch(keys, j)[0] for j in range(5)]
+
+    def log_target(u):
+        evidence, *mass = weigher.shape_evidence(u[None], data, table)
+        return evidence[0] + norm.logpdf(u).sum(axis=-1), *mass
+
+    def one(u):
+        value, mass, _ = log_target(u[None])
+        return value[0], mass[0, 0]
+
+    def at(u):
+        (value, mass), slope = jax.value_and_grad(one, has_aux=True)(u)
+        root = weigher.precision_root(u, mass, table)
+        return root.T @ root, slope, -2.0 * value, root
+
+    index = systematic_resample(jax.random.uniform(keys_of[0], (1,)), temper(log_weight), N_FROM_DRAWS)
+    wide = jax.random.normal(keys_of[1], (N_PRIOR, n))
+    _, best = jax.lax.top_k(_no_nan(log_target(wide)[0]), N_FROM_PRIOR)
+    start = jnp.concatenate([u[0, index[0]], wide[best]])
+    peaks, (_, _, badness, root) = jax.vmap(lambda u: descend(at, u, N_STEPS))(start)
+    factors = solve_lower(root, jnp.eye(n))
+    log_evidence = jnp.log(jnp.diagonal(factors, axis1=1, axis2=2)).sum(axis=1) - 0.5 * badness
+    log_evidence = _no_nan(log_evidence)
+    highest = jnp.argmax(log_evidence)
+    # in the place of what is no peak, the best one again
+    which = jnp.where(log_evidence > log_evidence[highest] - _DEEP, jnp.arange(len(start)), highest)
+    mixture = peaks[which], _WIDER * factors[which]
+    u = draw(*mixture, keys_of[2], N_DRAWS)
+    log_p, mean, width = log_target(u)
+    log_weight = _no_nan(log_p - log_density(*mixture, u))
+    share = jax.random.uniform(keys_of[3], (1, N_DRAWS))
+    return Weighed.of(weigher.with_mass(u[None], share, mean, width), log_weight[None])
+
+
+def _no_nan(log):
+    return jnp.where(jnp.isnan(log), -jnp.inf, log)
