@@ -54,19 +54,42 @@ def whole_chi2(residual, variance, valid, template, basis, prior_sigma):
         ln of the determinant of V + D S D'.
     best : array (..., Term)
     """
-    n_pixel, n_term = basis.shape
-    spread = jnp.sqrt(jnp.where(valid, variance, 1.0))
-    r = jnp.where(valid, residual, 0.0) / spread
-    t = jnp.where(valid, template, 0.0) / spread
-    # coefficients in units of their prior: unit normal
+    r, t, spread = _white(residual, variance, valid, template)
     terms = basis * prior_sigma
-    # all objects share the basis, so that their normal matrices are one product of matrices
-    pairs = (terms[:, :, None] * terms[:, None, :]).reshape(n_pixel, n_term**2)
-    matrix = jnp.matmul(t * t, pairs, precision=_EXACT).reshape(*t.shape[:-1], n_term, n_term)
-    factor = cholesky(matrix + jnp.eye(n_term, dtype=t.dtype))
+    factor = _factor(t, terms)
     best = solve_factored(factor, jnp.matmul(t * r, terms, precision=_EXACT)[..., None])[..., 0]
     left = r - t * jnp.matmul(best, terms.T, precision=_EXACT)
     chi2 = jnp.sum(left**2, axis=-1) + jnp.sum(best**2, axis=-1)
     log_det = 2.0 * jnp.sum(jnp.log(jnp.diagonal(factor, axis1=-2, axis2=-1)), axis=-1)
     log_det = log_det + jnp.sum(jnp.where(valid, 2.0 * jnp.log(spread), 0.0), axis=-1)
     return chi2, log_det, best * prior_sigma
+
+
+def best_scale(data, variance, valid, template, basis, prior_sigma):
+    """The factor (...) by which a template fits data best, t' C^-1 d / t' C^-1 t for C = V + D S D'.
+
+    Parameters as for :func:`log_evidence`, ``data`` in the place of residuals.
+    """
+    d, t, _ = _white(data, variance, valid, template)
+    terms = basis * prior_sigma
+    # one column for the template, one for the data
+    both = jnp.stack(jnp.broadcast_arrays(t * t, t * d), axis=-2)
+    both = jnp.matmul(both, terms, precision=_EXACT)
+    solved = solve_factored(_factor(t, terms), both[..., :1, :].swapaxes(-1, -2))[..., 0]
+    own = jnp.sum(t * t, axis=-1) - jnp.sum(both[..., 0, :] * solved, axis=-1)
+    return (jnp.sum(t * d, axis=-1) - jnp.sum(both[..., 1, :] * solved, axis=-1)) / jnp.maximum(own, 1e-30)
+
+
+def _white(data, variance, valid, template):
+    """Data and template in units of their errors, 0 where not valid, and the errors."""
+    spread = jnp.sqrt(jnp.where(valid, variance, 1.0))
+    return jnp.where(valid, data, 0.0) / spread, jnp.where(valid, template, 0.0) / spread, spread
+
+
+def _factor(t, terms):
+    """Lower Cholesky factor (..., Term, Term) of the precision of coefficients in units of their prior."""
+    n_pixel, n_term = terms.shape
+    # all objects share the basis, so that their normal matrices are one product of matrices
+    pairs = (terms[:, :, None] * terms[:, None, :]).reshape(n_pixel, n_term**2)
+    matrix = jnp.matmul(t * t, pairs, precision=_EXACT).reshape(*t.shape[:-1], n_term, n_term)
+    return cholesky(matrix + jnp.eye(n_term, dtype=t.dtype))

@@ -9,13 +9,14 @@ import numpy as np
 
 from ..errors import UserError
 from ..io.spectrum import Spectrum
-from ..kernels.linear_gaussian import whole_chi2
+from ..kernels.linear_gaussian import best_scale, whole_chi2
 from .model import SpectrumModel
 from .view import SpectrumView
 
-# Gauss-Hermite nodes of the integral over mass: exact for a Gaussian times a polynomial of degree 17
-_NODES, _WEIGHTS = np.polynomial.hermite.hermgauss(9)
-_N_NEWTON = 5
+# Gauss-Hermite nodes of the integral over mass: exact for a Gaussian times a polynomial of degree 13
+_NODES, _WEIGHTS = np.polynomial.hermite.hermgauss(7)
+# Rounds of linear least squares for the mass, and the largest step after them [dex]
+_N_LINEAR, _LONGEST = 2, 0.1
 
 
 @partial(
@@ -117,24 +118,22 @@ class SpectrumTarget:
         error_share = self.model.error_share(theta)
         data = self.flux, self.sigma, self.valid, self.view
 
-        def at(log_mass):
+        # nodes are where they are: the integral, not their places, carries the gradient
+        fixed = jax.lax.stop_gradient((template, error_share))
+
+        def at(log_mass, template=template, error_share=error_share):
             flux = template * 10.0 ** log_mass[..., None]
             return self.model.log_likelihood_of(flux, error_share, *data)[0]
 
-        def slopes(log_mass):
-            along = lambda f: lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1]  # noqa: E731
-            return along(at)(log_mass), along(along(at))(log_mass)
+        def along(function):
+            return lambda x: jax.jvp(function, (x,), (jnp.ones_like(x),))[1]
 
-        def newton(_, log_mass):
-            slope, bend = slopes(log_mass)
-            # far from the peak the curvature may have the wrong sign; steps of 0.1 dex get there
-            step = jnp.where(bend < 0.0, -slope / jnp.minimum(bend, -1e-6), jnp.sign(slope))
-            return log_mass + jnp.clip(step, -0.1, 0.1)
-
-        peak = jax.lax.fori_loop(0, _N_NEWTON, newton, self._first_mass(template))
-        # nodes are where they are: the integral, not their places, carries the gradient
-        peak = jax.lax.stop_gradient(peak)
-        width = jax.lax.stop_gradient(jnp.maximum(-slopes(peak)[1], 1e-6) ** -0.5)
+        slopes = along(lambda x: at(x, *fixed))
+        peak = self._first_mass(*fixed)
+        slope, bend = slopes(peak), along(slopes)(peak)
+        bend = jnp.minimum(bend, -1e-6)
+        peak = peak + jnp.clip(-slope / bend, -_LONGEST, _LONGEST)
+        width = (-bend) ** -0.5
         x, w = (jnp.asarray(a, jnp.float32).reshape(-1, *[1] * peak.ndim) for a in (_NODES, _WEIGHTS))
         offset = np.sqrt(2.0) * width * x
         terms = jax.lax.map(at, peak + offset) + x * x + jnp.log(w)
@@ -145,15 +144,21 @@ class SpectrumTarget:
         log_evidence = jax.nn.logsumexp(terms, axis=0) + jnp.log(np.sqrt(2.0) * width)
         return log_evidence - np.log(marginal.high - marginal.low), peak + mean, spread
 
-    def _first_mass(self, unit_flux):
-        """Least-squares log10 mass (...), the polynomial and the model's error left out."""
-        use = self.used
+    def _first_mass(self, unit_flux, error_share):
+        """Generalised least-squares log10 mass (...), without what the mass does to the variances."""
+        use, basis = self.used, self.view.basis
         unit = jnp.where(use, self.sigma, 1.0)
-        largest = jnp.max(jnp.where(use, unit_flux / unit, 0.0), axis=-1, keepdims=True)
-        t = jnp.where(use, unit_flux / unit / largest, 0.0)
-        d = jnp.where(use, self.flux, 0.0) / unit
-        ratio = jnp.sum(d * t, axis=-1) / jnp.sum(t * t, axis=-1)
-        return jnp.log10(jnp.maximum(ratio, 1e-3)) - jnp.log10(largest[..., 0])
+        template, data = jnp.where(use, unit_flux / unit, 0.0), jnp.where(use, self.flux, 0.0) / unit
+        largest = jnp.max(template, axis=-1, keepdims=True)
+        t, sigma = template / largest, jnp.full(basis.shape[-1], self.model.continuum.sigma, unit_flux.dtype)
+        scale = jnp.sum(data * t, axis=-1) / jnp.sum(t * t, axis=-1)
+        for _ in range(_N_LINEAR):
+            light = jnp.maximum(scale, 1e-3)[..., None] * t
+            variance = 1.0 + (error_share[..., None] * light) ** 2
+            ratio = best_scale(data, variance, use, light, basis, sigma)
+            # noise may make a best factor that no mass can have
+            scale = jnp.maximum(scale, 1e-3) * jnp.clip(ratio, 0.1, 10.0)
+        return jnp.log10(jnp.maximum(scale, 1e-3)) - jnp.log10(largest[..., 0])
 
     def log_density(self, u):
         """Log posterior density (...) in the prior's normal coordinates u (..., Param), up to a constant.

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import multivariate_normal, norm
 
 from dsps_sbi.kernels.legendre import legendre
-from dsps_sbi.kernels.linear_gaussian import log_evidence, whole_chi2
+from dsps_sbi.kernels.linear_gaussian import best_scale, log_evidence, whole_chi2
 
 log_evidence = jax.jit(log_evidence)
 
@@ -103,3 +103,14 @@ def test_chi2_is_that_of_the_full_covariance():
     r = RESIDUAL[VALID]
     assert float(chi2) == pytest.approx(r @ np.linalg.solve(covariance, r), rel=1e-4)
     assert float(log_det) == pytest.approx(np.linalg.slogdet(covariance)[1], abs=1e-3)
+
+
+def test_best_scale_is_generalised_least_squares():
+    covariance = (np.diag(VARIANCE) + (DESIGN * PRIOR**2) @ DESIGN.T)[np.ix_(VALID, VALID)]
+    data = 1.3 * TEMPLATE + RESIDUAL
+    t, d = TEMPLATE[VALID], data[VALID]
+    expected = t @ np.linalg.solve(covariance, d) / (t @ np.linalg.solve(covariance, t))
+    single = [np.asarray(a, np.float32) for a in (data, VARIANCE, TEMPLATE, BASIS, PRIOR)]
+    two = [np.stack([single[0], 2.0 * single[0]]), *single[1:3]]
+    found = jax.jit(best_scale)(*two[:2], VALID, two[2], *single[3:])
+    np.testing.assert_allclose(found, [expected, 2.0 * expected], rtol=1e-4)
