@@ -1,9 +1,9 @@
 """A second look where the network is far off: climb to the peaks of the exact posterior, draw about them.
 
 Laplace's approximation at each peak, with the tails of Student's t, proposes; the exact likelihood weighs,
-so that what peaks are found decides how good the weights are, not what they say. Half of the climbs start at
-draws that there are, half at the best of many from the prior: where the network is wrong, so is its idea of
-where to start.
+so that what peaks are found decides how good the weights are, not what they say. Where the network is wrong,
+so is its idea of where to start, and a posterior of high signal-to-noise may have several peaks: climbs start
+at some draws that there are, and from every corner of the prior, two for each parameter.
 """
 
 import jax
@@ -17,8 +17,10 @@ from .kernels.psis import systematic_resample
 from .kernels.student_mixture import draw, log_density
 from .weighing import BaseWeigher, Weighed, branch
 
-# Climbs from draws at hand and from the prior, draws of which the latter are the best, and steps
-N_FROM_DRAWS, N_FROM_PRIOR, N_PRIOR, N_STEPS = 8, 8, 400, 20
+# Climbs from draws at hand, steps of each, and draws of the prior that the best of each corner are taken from
+N_FROM_DRAWS, N_STEPS, N_PRIOR = 4, 40, 2000
+# What is beyond this, in standard deviations of the prior, is a corner
+_CORNER = 0.8
 # Peaks of less evidence than this below the best [nat] are none
 _DEEP = 15.0
 # Peaks are this much wider than Laplace has them
@@ -61,8 +63,7 @@ def climb(weigher: BaseWeigher, data, table, keys, u, log_weight) -> Weighed:
 
     index = systematic_resample(jax.random.uniform(keys_of[0], (1,)), temper(log_weight), N_FROM_DRAWS)
     wide = jax.random.normal(keys_of[1], (N_PRIOR, n))
-    _, best = jax.lax.top_k(_no_nan(log_target(wide)[0]), N_FROM_PRIOR)
-    start = jnp.concatenate([u[0, index[0]], wide[best]])
+    start = jnp.concatenate([u[0, index[0]], wide[_corners(wide, _no_nan(log_target(wide)[0]))]])
     peaks, (_, _, badness, root) = jax.vmap(lambda u: descend(at, u, N_STEPS))(start)
     factors = solve_lower(root, jnp.eye(n))
     log_evidence = jnp.log(jnp.diagonal(factors, axis1=1, axis2=2)).sum(axis=1) - 0.5 * badness
@@ -76,6 +77,12 @@ def climb(weigher: BaseWeigher, data, table, keys, u, log_weight) -> Weighed:
     log_weight = _no_nan(log_p - log_density(*mixture, u))
     share = jax.random.uniform(keys_of[3], (1, N_DRAWS))
     return Weighed.of(weigher.with_mass(u[None], share, mean, width), log_weight[None])
+
+
+def _corners(u, log_p):
+    """Indices (2 n,) of the best draws u (Draw, n) at either end of each coordinate."""
+    end = jnp.concatenate([u.T, -u.T]) > _CORNER
+    return jnp.argmax(jnp.where(end, log_p, -jnp.inf), axis=1)
 
 
 def _no_nan(log):
