@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.stats import norm
 
+from .kernels.exact import einsum
 from .kernels.psis import systematic_resample
 from .kernels.student_mixture import draw, local_factors, log_density, moments, whiten
 from .weighing import BaseWeigher, Weighed, branch
@@ -91,7 +92,7 @@ def adapt(weigher: BaseWeigher, weights, data, table, keys, u, log_weight) -> We
         kernel = jax.vmap(lambda *of: draw(*of, N_KERNEL))(*mixture, keys_of[1])
         noise = jax.vmap(lambda k: jax.random.normal(k, (N_FLOW, n)))(keys_of[2])
         flow, _ = network.draw_shape(weights, condition, noise)
-        u = jnp.concatenate([jnp.einsum("oij,odj->odi", factor, kernel), flow], axis=1)
+        u = jnp.concatenate([einsum("oij,odj->odi", factor, kernel), flow], axis=1)
         white = jnp.concatenate([kernel, jax.vmap(whiten)(factor, flow)], axis=1)
         log_det = jnp.log(jnp.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
         log_kernel = jax.vmap(log_density)(*mixture, white) - log_det[:, None]

@@ -11,6 +11,7 @@ import numpy as np
 from .dust import DustLaw, birth_age, free_names, is_plain
 from .kernels import chebyshev
 from .kernels.csp import metallicity_weights
+from .kernels.exact import einsum, matmul
 from .kernels.screen import range_of
 from .sfh import mass_weights
 
@@ -62,7 +63,7 @@ class WholeLayer:
         flux = self.flux[:, first : first + len(ages)]
         if flux.shape[1] == 0:
             return 0.0
-        per_met = (flux @ ages[: flux.shape[1]]).reshape(-1, *shape)
+        per_met = matmul(flux, ages[: flux.shape[1]]).reshape(-1, *shape)
         # term by term, so that it is compiled into one loop with what follows
         total = 0.0
         for weight, light in zip(columns, per_met, strict=True):
@@ -179,7 +180,7 @@ def of_law(dust: DustLaw, edges_gyr) -> dict:
 
 def _through(pieces, light):
     """Light (Met', Age', Wave + Line) through pieces (n, Wave + Line) of bands: (Met' * n, Age')."""
-    flux = jnp.einsum("kn,man->mka", pieces, light)
+    flux = einsum("kn,man->mka", pieces, light)
     return flux.reshape(-1, flux.shape[-1])
 
 

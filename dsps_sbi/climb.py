@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax.scipy.stats import norm
 
 from .adapt import N_DRAWS, temper
+from .kernels.exact import matmul
 from .kernels.levenberg import descend
 from .kernels.positive import solve_lower
 from .kernels.psis import systematic_resample
@@ -59,7 +60,7 @@ def climb(weigher: BaseWeigher, data, table, keys, u, log_weight) -> Weighed:
     def at(u):
         (value, mass), slope = jax.value_and_grad(one, has_aux=True)(u)
         root = weigher.precision_root(u, mass, table)
-        return root.T @ root, slope, -2.0 * value, root
+        return matmul(root.T, root), slope, -2.0 * value, root
 
     index = systematic_resample(jax.random.uniform(keys_of[0], (1,)), temper(log_weight), N_FROM_DRAWS)
     wide = jax.random.normal(keys_of[1], (N_PRIOR, n))

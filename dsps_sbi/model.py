@@ -15,6 +15,7 @@ from .instruments.coverage import COMPLETE, USABLE, covered_share
 from .instruments.filters import FilterSet
 from .kernels import photometry as phot
 from .kernels.csp import composite, metallicity_weights, outer
+from .kernels.exact import matmul
 from .kernels.igm import igm_transmission
 from .model_checks import check_ages, check_gas, check_values
 from .plain import named
@@ -286,7 +287,7 @@ class GalaxyModel:
             f_nu [uJy]; NaN, with a gradient of zero, for bands that are missing, see :meth:`coverage`.
         """
         light, log_mass = self._rest_light(jnp.asarray(theta), jnp.asarray(z, float))
-        return self._without_missing(self._band_weights(z) @ light * 10.0**log_mass, z)
+        return self._without_missing(matmul(self._band_weights(z), light) * 10.0**log_mass, z)
 
     def check(self, theta, z):
         """Refuse values that the model does not stand for, and that :meth:`predict` would take as they are.

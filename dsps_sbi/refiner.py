@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from .adapt import adapt, pool
 from .climb import climb
 from .hmc import N_CHAINS, run_chains
+from .kernels.exact import einsum, matmul
 from .kernels.psis import systematic_resample
 from .kernels.student_mixture import moments, whiten
 from .weighing import BaseWeigher, Weighed, branch, object_keys
@@ -82,13 +83,13 @@ class Refiner:
             def log_density(y, own):
                 mean, factor, data = own
                 one = [a[None] for a in data]
-                return self.weigher.log_target((mean + factor @ y)[None, None], one, table)[0, 0]
+                return self.weigher.log_target((mean + matmul(factor, y))[None, None], one, table)[0, 0]
 
             own = (mean, factor, data)
             y, r_hat, ess = run_chains(log_density, branch(keys, _CHAINS), (start, own))
             y = y.reshape(len(ids), -1, n)
             y = y[:, jnp.linspace(0, y.shape[1] - 1, n_draws).astype(int)]
-            u = mean[:, None] + jnp.einsum("oij,odj->odi", factor, y)
+            u = mean[:, None] + einsum("oij,odj->odi", factor, y)
             _, grid, cdf = self.weigher.shape_evidence(u, data, table)
             share = jax.vmap(lambda k: jax.random.uniform(k, (n_draws,)))(branch(keys, _MASS))
             u = self.weigher.with_mass(u, share, grid, cdf)

@@ -14,6 +14,7 @@ import numpy as np
 
 from .band_table import BandTable, of_law
 from .dust import DustLaw
+from .kernels.exact import matmul
 
 # Compressed fluxes are those of a galaxy of this many dex of solar masses: of order one
 DEX = 8.0
@@ -47,7 +48,7 @@ class LowRankLayer:
             return 0.0
         # barriers: else the compiler would do all of it again for every number that comes of it
         ages, columns = jax.lax.optimization_barrier((ages, columns))
-        per_met = (ages[: len(basis)].T @ basis).reshape(*shape[2:], len(columns), -1)
+        per_met = matmul(ages[: len(basis)].T, basis).reshape(*shape[2:], len(columns), -1)
         mixed = jax.lax.optimization_barrier(jnp.sum(columns.T[..., None] * per_met, axis=-2))
         return jnp.sum(self.pieces * mixed[..., None, :], axis=-1).T.reshape(shape)
 

@@ -23,6 +23,28 @@ from dsps_sbi.simulate import Simulator
 from dsps_sbi.ssp import available, bc03_miles, load, toy_grid
 
 
+def _precisions(jaxpr):
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            yield equation.params["precision"]
+        for value in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda x: hasattr(x, "eqns")):
+            inner = getattr(value, "jaxpr", value)
+            if hasattr(inner, "eqns"):
+                yield from _precisions(inner)
+
+
+@pytest.fixture(scope="session")
+def inexact_products():
+    """How many products of matrices a function of some arguments has, and how many of fewer digits."""
+
+    def count(function, *args):
+        found = list(_precisions(jax.make_jaxpr(function)(*args).jaxpr))
+        highest = jax.lax.Precision.HIGHEST
+        return len(found), sum(p not in (highest, (highest, highest)) for p in found)
+
+    return count
+
+
 @pytest.fixture(scope="session")
 def toy():
     return toy_grid()

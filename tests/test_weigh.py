@@ -162,3 +162,12 @@ def test_what_weighs(post, tiny_posterior, toy_model, toy_weigher):
         ds.refine(post, "auto", flux, flux, 2.0)
     with pytest.raises(UserError, match="redshift 9 is outside"):
         ds.weigh(post, None, flux, flux, 9.0)
+
+
+def test_on_gpus_too_fluxes_and_their_slopes_have_all_digits(toy_model, table, inexact_products):
+    theta = jnp.asarray(toy_model.prior.from_normal(jnp.zeros((2, 5)), 3.0))
+
+    by_table = inexact_products(jax.grad(lambda theta: toy_model.predict_fast(theta, table).sum()), theta)
+    one_by_one = inexact_products(jax.grad(lambda theta: toy_model.predict(theta, Z).sum()), theta[0])
+    for products, inexact in (by_table, one_by_one):
+        assert products and not inexact

@@ -2,6 +2,8 @@
 
 import jax.numpy as jnp
 
+from .exact import einsum, matmul
+
 
 def metallicity_weights(metallicity, nodes):
     """Weights of linear interpolation in [M/H]; beyond the grid its edge holds.
@@ -46,7 +48,7 @@ def composite(age_weights, met_weights, grid):
     array (..., n)
     """
     # one product with the grid as it lies in memory: no transposed copy of what may be 100 MB
-    return outer(met_weights, age_weights) @ grid.reshape(-1, grid.shape[-1])
+    return matmul(outer(met_weights, age_weights), grid.reshape(-1, grid.shape[-1]))
 
 
 def composite_joint(joint_weights, grid):
@@ -64,7 +66,7 @@ def composite_joint(joint_weights, grid):
     -------
     array (..., n)
     """
-    return jnp.einsum("...am,man->...n", joint_weights, grid)
+    return einsum("...am,man->...n", joint_weights, grid)
 
 
 def composite_by_age(age_weights, met_weights, grid):
@@ -81,5 +83,5 @@ def composite_by_age(age_weights, met_weights, grid):
     array (Object, n)
     """
     n_age, n_met, n = grid.shape
-    per_met = (age_weights @ grid.reshape(n_age, n_met * n)).reshape(-1, n_met, n)
-    return jnp.einsum("bm,bmn->bn", met_weights, per_met)
+    per_met = matmul(age_weights, grid.reshape(n_age, n_met * n)).reshape(-1, n_met, n)
+    return einsum("bm,bmn->bn", met_weights, per_met)

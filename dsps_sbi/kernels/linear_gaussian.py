@@ -1,11 +1,9 @@
 """A multiplicative polynomial with a Gaussian prior, integrated out of a Gaussian likelihood."""
 
-import jax
 import jax.numpy as jnp
 
+from .exact import matmul
 from .positive import cholesky, solve_factored
-
-_EXACT = jax.lax.Precision.HIGHEST
 
 
 def log_evidence(residual, variance, valid, template, basis, prior_sigma):
@@ -57,8 +55,8 @@ def whole_chi2(residual, variance, valid, template, basis, prior_sigma):
     r, t, spread = _white(residual, variance, valid, template)
     terms = basis * prior_sigma
     factor = _factor(t, terms)
-    best = solve_factored(factor, jnp.matmul(t * r, terms, precision=_EXACT)[..., None])[..., 0]
-    left = r - t * jnp.matmul(best, terms.T, precision=_EXACT)
+    best = solve_factored(factor, matmul(t * r, terms)[..., None])[..., 0]
+    left = r - t * matmul(best, terms.T)
     chi2 = jnp.sum(left**2, axis=-1) + jnp.sum(best**2, axis=-1)
     log_det = 2.0 * jnp.sum(jnp.log(jnp.diagonal(factor, axis1=-2, axis2=-1)), axis=-1)
     log_det = log_det + jnp.sum(jnp.where(valid, 2.0 * jnp.log(spread), 0.0), axis=-1)
@@ -74,7 +72,7 @@ def best_scale(data, variance, valid, template, basis, prior_sigma):
     terms = basis * prior_sigma
     # one column for the template, one for the data
     both = jnp.stack(jnp.broadcast_arrays(t * t, t * d), axis=-2)
-    both = jnp.matmul(both, terms, precision=_EXACT)
+    both = matmul(both, terms)
     solved = solve_factored(_factor(t, terms), both[..., :1, :].swapaxes(-1, -2))[..., 0]
     own = jnp.sum(t * t, axis=-1) - jnp.sum(both[..., 0, :] * solved, axis=-1)
     return (jnp.sum(t * d, axis=-1) - jnp.sum(both[..., 1, :] * solved, axis=-1)) / jnp.maximum(own, 1e-30)
@@ -91,5 +89,5 @@ def _factor(t, terms):
     n_pixel, n_term = terms.shape
     # all objects share the basis, so that their normal matrices are one product of matrices
     pairs = (terms[:, :, None] * terms[:, None, :]).reshape(n_pixel, n_term**2)
-    matrix = jnp.matmul(t * t, pairs, precision=_EXACT).reshape(*t.shape[:-1], n_term, n_term)
+    matrix = matmul(t * t, pairs).reshape(*t.shape[:-1], n_term, n_term)
     return cholesky(matrix + jnp.eye(n_term, dtype=t.dtype))

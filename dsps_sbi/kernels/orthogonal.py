@@ -4,12 +4,10 @@ Normal equations square the condition number: in single precision what data leav
 what they know best. Not LAPACK, see :mod:`dsps_sbi.kernels.positive`.
 """
 
-import jax
 import jax.numpy as jnp
 
+from .exact import einsum
 from .positive import solve_lower
-
-_EXACT = jax.lax.Precision.HIGHEST
 
 
 def triangle(rows, right):
@@ -24,7 +22,7 @@ def triangle(rows, right):
     for k in range(n):
         column = left[:, k]
         unit = column / jnp.maximum(jnp.linalg.norm(column), 1e-30)
-        shares = jnp.einsum("i,ij->j", unit, left, precision=_EXACT)
+        shares = einsum("i,ij->j", unit, left)
         shares = jnp.where(jnp.arange(n + 1) < k, 0.0, shares)
         left = left - unit[:, None] * shares
         out.append(shares)

@@ -8,6 +8,8 @@ for any device, as fast for matrices as small as these, and differentiable.
 import jax
 import jax.numpy as jnp
 
+from .exact import matmul
+
 # A pivot is at least this share of the diagonal: rounding must not make a root of something negative
 _LEAST = 1e-9
 # Columns that are done one after the other; between blocks of them products of matrices do the work
@@ -43,7 +45,7 @@ def cholesky(matrix):
         if panels:
             left = jnp.concatenate([p[..., first:, :] for p in panels], axis=-1)
             across = jnp.swapaxes(left[..., : last - first, :], -1, -2)
-            panel = panel - jnp.matmul(left, across, precision=jax.lax.Precision.HIGHEST)
+            panel = panel - matmul(left, across)
         own = _by_columns(panel[..., : last - first, :])
         if last < n:
             below = jnp.swapaxes(panel[..., last - first :, :], -1, -2)

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .exact import einsum, matmul
 from .positive import solve
 
-_EXACT = jax.lax.Precision.HIGHEST
 # Error of the model as a share of its flux: where it is looked for, in natural logarithms
 _LN_ERROR = (math.log(1e-4), math.log(0.5))
 _N_HALVE = 12
@@ -21,10 +21,6 @@ _N_HALVE = 12
 _RIDGE = 1e-6
 # Error that the very first fit allows for, as a share of the amplitude
 _FIRST_ERROR = 0.01
-
-
-def _product(a, b):
-    return jnp.matmul(a, b, precision=_EXACT)
 
 
 def _full(half, n):
@@ -76,7 +72,7 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
     sigma2 = jnp.where(valid, sigma, 1.0) ** 2
 
     def normal(weight):
-        matrix = _full(_product(weight, pairs.T), n)
+        matrix = _full(matmul(weight, pairs.T), n)
         return matrix, _ridge(matrix) + matrix
 
     if n_term == 0:
@@ -85,17 +81,17 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
     # a first look without the polynomial
     weight = jnp.where(valid, 1.0 / (sigma2 + _FIRST_ERROR**2), 0.0)
     _, matrix = normal(weight)
-    first = solve(matrix, _product(weight * flux, components.T)[..., None])[..., 0]
-    template = _product(first, components)
+    first = solve(matrix, matmul(weight * flux, components.T)[..., None])[..., 0]
+    template = matmul(first, components)
 
     # the polynomial by least squares, to know what is left for the model's error
     terms = basis * prior_sigma
     shape = (n_term, n_term)
     squares = (terms[:, :, None] * terms[:, None, :]).reshape(len(terms), -1)
     weight_t = weight * template
-    own = _product(weight_t * template, squares).reshape(-1, *shape) + jnp.eye(n_term)
-    slope = _product(weight_t * (flux - template), terms)
-    residual = flux - template * (1.0 + _product(solve(own, slope[..., None])[..., 0], terms.T))
+    own = matmul(weight_t * template, squares).reshape(-1, *shape) + jnp.eye(n_term)
+    slope = matmul(weight_t * (flux - template), terms)
+    residual = flux - template * (1.0 + matmul(solve(own, slope[..., None])[..., 0], terms.T))
 
     def misfit(ln_error):
         variance = sigma2 + jnp.exp(2.0 * ln_error)[:, None] * template**2
@@ -112,17 +108,17 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
 
     weight = jnp.where(valid, 1.0 / (sigma2 + (jnp.exp(ln_error)[:, None] * template) ** 2), 0.0)
     matrix, _ = normal(weight)
-    right = _product(weight * flux, components.T)
+    right = matmul(weight * flux, components.T)
     weight_t = weight * template
-    cross = _product(weight_t, (components[:, None] * terms.T).reshape(n * n_term, -1).T)
+    cross = matmul(weight_t, (components[:, None] * terms.T).reshape(n * n_term, -1).T)
     cross = cross.reshape(-1, n, n_term)
-    own = _product(weight_t * template, squares).reshape(-1, *shape) + jnp.eye(n_term)
+    own = matmul(weight_t * template, squares).reshape(-1, *shape) + jnp.eye(n_term)
     # the polynomial's coefficients integrated out: Schur complement
-    both = jnp.concatenate([jnp.swapaxes(cross, 1, 2), _product(weight_t * flux, terms)[..., None]], axis=-1)
-    taken = jnp.matmul(cross, solve(own, both), precision=_EXACT)
+    both = jnp.concatenate([jnp.swapaxes(cross, 1, 2), matmul(weight_t * flux, terms)[..., None]], axis=-1)
+    taken = matmul(cross, solve(own, both))
     precision = matrix - taken[..., :-1]
     right = right - taken[..., -1]
     precision = 0.5 * (precision + jnp.swapaxes(precision, 1, 2))
     best = solve(precision + _ridge(precision), right[..., None])[..., 0]
-    pull = right - jnp.einsum("oij,oj->oi", precision, best, precision=_EXACT)
+    pull = right - einsum("oij,oj->oi", precision, best)
     return best, precision, pull, ln_error, misfit(jnp.full(len(flux), -30.0))

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import gammaln, logsumexp
 
+from .exact import einsum, matmul
 from .positive import cholesky, solve_lower
 
 # Degrees of freedom of the kernels: tails that no posterior outruns
@@ -23,9 +24,9 @@ _WIDE_EVERY = 8
 def moments(x, log_weight):
     """Mean (n,) and lower Cholesky factor (n, n) of the covariance of weighted draws (Draw, n)."""
     w = jax.nn.softmax(log_weight)
-    mean = w @ x
+    mean = matmul(w, x)
     centred = x - mean
-    covariance = jnp.einsum("d,di,dj->ij", w, centred, centred)
+    covariance = einsum("d,di,dj->ij", w, centred, centred)
     scale = jnp.sqrt(jnp.diagonal(covariance)) + 1e-4
     correlation = covariance / scale[:, None] / scale
     # two parameters that draws hardly tell apart must not make a kernel without width
@@ -57,8 +58,8 @@ def local_factors(white, log_weight, centres):
     n_centre, n = centres.shape
     distance2 = jnp.sum((white - centres[:, None]) ** 2, axis=-1)
     near = jax.nn.softmax(log_weight - 0.5 * distance2 / _REACH**2, axis=-1)
-    mean = near @ white
-    second = jnp.einsum("cd,di,dj->cij", near, white, white)
+    mean = matmul(near, white)
+    second = einsum("cd,di,dj->cij", near, white, white)
     covariance = second - mean[:, :, None] * mean[:, None, :]
     # what the reach leaves of a unit normal
     unit = _REACH**2 / (1.0 + _REACH**2)
@@ -79,7 +80,7 @@ def draw(centres, factors, key, n_draws):
     which = jax.random.randint(keys[0], (n_draws,), 0, n_centre)
     step = jax.random.normal(keys[1], (n_draws, n))
     step *= jnp.sqrt(NU / jax.random.chisquare(keys[2], NU, shape=(n_draws, 1)))
-    return centres[which] + jnp.einsum("dij,dj->di", factors[which], step)
+    return centres[which] + einsum("dij,dj->di", factors[which], step)
 
 
 def log_density(centres, factors, x):
@@ -87,7 +88,7 @@ def log_density(centres, factors, x):
     n_centre, n = centres.shape
     eye = jnp.eye(n, dtype=x.dtype)
     inverse = solve_lower(factors, eye)
-    white = jnp.einsum("cij,dj->cdi", inverse, x) - jnp.einsum("cij,cj->ci", inverse, centres)[:, None]
+    white = einsum("cij,dj->cdi", inverse, x) - einsum("cij,cj->ci", inverse, centres)[:, None]
     half = 0.5 * (NU + n)
     log_norm = gammaln(half) - gammaln(0.5 * NU) - 0.5 * n * jnp.log(NU * jnp.pi) - jnp.log(n_centre)
     log_norm -= jnp.log(jnp.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)

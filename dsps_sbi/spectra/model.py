@@ -15,6 +15,7 @@ from ..instruments.continuum import Continuum
 from ..instruments.spectrograph import Spectrograph
 from ..io.spectrum import Spectrum
 from ..kernels.csp import composite, metallicity_weights, outer
+from ..kernels.exact import matmul
 from ..kernels.linear_gaussian import log_evidence
 from ..kernels.losvd import broaden
 from ..kernels.lsf import to_pixels
@@ -318,7 +319,7 @@ class SpectrumModel:
         error = self.error_share(jnp.asarray(theta))[..., None] * template
         # squares of fluxes at 10 pc leave float32's range
         noise = jnp.hypot(sigma, error) * jax.random.normal(noise_key, template.shape)
-        return template * (1.0 + terms @ view.basis.T) + noise
+        return template * (1.0 + matmul(terms, view.basis.T)) + noise
 
     def log_likelihood(self, theta, flux, sigma, valid, view: SpectrumView):
         """Exact log likelihood of spectra, the polynomial integrated out under its prior.

@@ -13,6 +13,7 @@ from ..encoders.residual import ResidualEncoder
 from ..encoders.spectrum import WavelengthEncoder
 from ..flow_network import FlowNetwork, n_flow_features
 from ..flows import PixelFlow
+from ..kernels.exact import einsum, matmul
 from ..kernels.positive import cholesky, solve_lower
 from ..prior import Prior
 from ..sfh import StarFormationHistory
@@ -196,7 +197,7 @@ class SpectrumNetwork(FlowNetwork):
         n = seen.precision.shape[1]
         root = cholesky(seen.precision + ridge[:, None, None] * jnp.eye(n))
         factor = jnp.swapaxes(root, 1, 2)
-        data = jnp.einsum("oij,oj->oi", factor, seen.coefficients, precision=jax.lax.Precision.HIGHEST)
+        data = einsum("oij,oj->oi", factor, seen.coefficients)
         data = data + solve_lower(root, seen.pull[..., None])[..., 0]
 
         def one(start, data, factor, universe):
@@ -270,7 +271,7 @@ def channels(flux, error, valid, components, coefficients):
 
     Spectrum, signal-to-noise ratio, mask, and what the components leave in units of the errors.
     """
-    left = (flux - coefficients @ components) / error
+    left = (flux - matmul(coefficients, components)) / error
     rows = [
         jnp.arcsinh(flux),
         jnp.log10(1.0 / error + 1e-3) / 2.0,

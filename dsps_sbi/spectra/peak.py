@@ -3,10 +3,10 @@
 import jax
 import jax.numpy as jnp
 
+from ..kernels.exact import matmul
 from ..kernels.levenberg import along_curves, descend
 from ..kernels.orthogonal import solve_upper, triangle
 
-_EXACT = jax.lax.Precision.HIGHEST
 # Weak precision of ln mass, its square root
 _LEAST = 0.1
 
@@ -41,9 +41,9 @@ def peak(unit, slopes, start, data, factor, n_steps):
 
     def at(u):
         light, slope = slopes(u)
-        both = jnp.matmul(factor, jnp.concatenate([slope, light[None]]).T, precision=_EXACT)
+        both = matmul(factor, jnp.concatenate([slope, light[None]]).T)
         light = both[:, n]
-        mass = jnp.maximum(light @ data, 0.0) / jnp.maximum(light @ light, 1e-30)
+        mass = jnp.maximum(matmul(light, data), 0.0) / jnp.maximum(matmul(light, light), 1e-30)
         residual = data - mass * light
         left = jnp.concatenate([residual, -u, jnp.zeros(1, u.dtype)])
         return jnp.concatenate([mass * both, weak]), left, jnp.sum(left**2), (residual, mass)
@@ -53,10 +53,10 @@ def peak(unit, slopes, start, data, factor, n_steps):
             return jnp.exp(t * move[n]) * unit(u + t * move[:n])
 
         second = jax.jvp(lambda t: jax.jvp(model, (t,), (1.0,))[1], (0.0,), (1.0,))[1]
-        return jnp.pad(here[3][1] * jnp.matmul(factor, second, precision=_EXACT), (0, n + 1))
+        return jnp.pad(here[3][1] * matmul(factor, second), (0, n + 1))
 
     found, (rows, left, _, (residual, _)) = descend(at, start, n_steps, along_curves(bend))
     # with the mass first, what is below its row has it marginalised
     upper, turned = triangle(jnp.roll(rows, 1, axis=1), left)
     root = solve_upper(upper[1:, 1:], jnp.eye(n))
-    return found, root @ turned[1:], jnp.matmul(root, root.T, precision=_EXACT), residual
+    return found, matmul(root, turned[1:]), matmul(root, root.T), residual

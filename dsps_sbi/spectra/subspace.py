@@ -11,12 +11,11 @@ from scipy.linalg import eigh
 from ..errors import UserError
 from ..kernels import chebyshev
 from ..kernels.csp import metallicity_weights, outer
+from ..kernels.exact import einsum, matmul, tensordot
 from ..kernels.losvd import broaden
 from ..kernels.lsf import to_pixels
 from ..kernels.projection import project
 from ..sfh import mass_weights
-
-_EXACT = jax.lax.Precision.HIGHEST
 
 
 @partial(
@@ -123,9 +122,9 @@ class Subspace:
 
     def coefficients(self, ages, columns, nodes):
         """Components (Component,) of one galaxy per solar mass formed, of :meth:`shares`."""
-        light = jnp.matmul(outer(columns, ages), self.light, precision=_EXACT)
-        matrix = jnp.tensordot(nodes, self.broadened, axes=1, precision=_EXACT)
-        return jnp.matmul(light, matrix, precision=_EXACT)
+        light = matmul(outer(columns, ages), self.light)
+        matrix = tensordot(nodes, self.broadened, axes=1)
+        return matmul(light, matrix)
 
     def slopes(self, shares, along):
         """Components (Component,) of :meth:`shares`, and their slopes (n, Component) along changes of these.
@@ -137,16 +136,15 @@ class Subspace:
         """
         ages, columns, nodes = shares
         d_ages, d_columns, d_nodes = along
-        product = partial(jnp.einsum, precision=_EXACT)
         light = self.light.reshape(len(columns), len(ages), -1)
-        by_age = product("m,mak->ak", columns, light)
-        matrix = product("n,nkc->kc", nodes, self.broadened)
-        of_ages = product("a,mak->mk", ages, light)
-        own = product("a,ak->k", ages, by_age)
-        at_nodes = product("k,nkc->nc", own, self.broadened)
-        change = product("ia,ak->ik", d_ages, by_age) + product("im,mk->ik", d_columns, of_ages)
-        slopes = product("ik,kc->ic", change, matrix) + product("in,nc->ic", d_nodes, at_nodes)
-        return product("k,kc->c", own, matrix), slopes
+        by_age = einsum("m,mak->ak", columns, light)
+        matrix = einsum("n,nkc->kc", nodes, self.broadened)
+        of_ages = einsum("a,mak->mk", ages, light)
+        own = einsum("a,ak->k", ages, by_age)
+        at_nodes = einsum("k,nkc->nc", own, self.broadened)
+        change = einsum("ia,ak->ik", d_ages, by_age) + einsum("im,mk->ik", d_columns, of_ages)
+        slopes = einsum("ik,kc->ic", change, matrix) + einsum("in,nc->ic", d_nodes, at_nodes)
+        return einsum("k,kc->c", own, matrix), slopes
 
     def as_arrays(self) -> dict[str, np.ndarray]:
         """Arrays by name, for a bundle."""
@@ -256,7 +254,7 @@ def assemble(model, view, components, spread, log_mass_to_light, error, *, n_lig
         moving = broaden(jnp.asarray(own, jnp.float32), variance, as_cells=True)
         pixels = to_pixels(moving, view.start, view.weights)
         pixels = jnp.where(view.covered, pixels * view.scale, 0.0)
-        return jnp.matmul(pixels, jnp.asarray(components, jnp.float32).T, precision=_EXACT)
+        return matmul(pixels, jnp.asarray(components, jnp.float32).T)
 
     first = next(iter(model.grids.values()))
     as_array = partial(jnp.asarray, dtype=jnp.float32)

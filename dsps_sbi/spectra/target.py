@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..io.spectrum import Spectrum
+from ..kernels.exact import matmul
 from ..kernels.linear_gaussian import best_scale, whole_chi2
 from .model import SpectrumModel
 from .view import SpectrumView
@@ -93,7 +94,7 @@ class SpectrumTarget:
     def best_fit(self, theta):
         """Flux (..., Pixel) of theta (..., Param) with the best polynomial."""
         _, terms = self.model.log_likelihood(theta, self.flux, self.sigma, self.valid, self.view)
-        return self.model.predict_fast(theta, self.view) * (1.0 + terms @ self.view.basis.T)
+        return self.model.predict_fast(theta, self.view) * (1.0 + matmul(terms, self.view.basis.T))
 
     def log_marginal(self, theta):
         """As :meth:`log_likelihood`, with the mass integrated out too.
