@@ -235,8 +235,8 @@ def main():
             f"needs the stellar populations of the bundle: dsps-sbi fetch {post.meta['ssp']['name'][0]}"
         )
     simulator = ds.SpectrumSimulator(weigher.model, **post.noise)
-    n, n_slice, n_exact, n_draws = (256, 200, 4, 200) if args.quick else (3000, 10_000, 100, 1000)
-    n_refined = 2 if args.quick else 30
+    n, n_slice, n_exact, n_draws = (256, 200, 4, 200) if args.quick else (2000, 10_000, 60, 1000)
+    n_refined = 2 if args.quick else 12
     metrics = recovered(post, simulator, n, n_draws=500, seed=args.seed)
     metrics |= repaired(weigher, simulator, n_refined, n_draws, args.seed)
     calibration = check_spectra(post, weigher.model, n=n_slice, seed=args.seed)

@@ -14,6 +14,8 @@ from .weigh import Weigher, weigher
 BATCH_DRAWS = 12_800
 # Turns of adapted sampling and climbs: a narrow or split posterior is found by degrees
 _TURNS = 4
+# With fewer effective draws there is nothing to adapt to
+_LOST = 20.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +149,7 @@ class Answerer:
             some = _some(arguments, todo)
             # each turn starts from the draws of the one before
             again = *some, _filled(weighed, len(some[2]))
-            if turn == 1 and self.weigher.climbs:
+            if self.weigher.climbs and np.min(own["ess"][todo]) < _LOST:
                 u, weighed, ppc_p = refiner.by_peaks(*again)
             else:
                 u, weighed, ppc_p = refiner.by_weights(*again, turn)
@@ -261,8 +263,8 @@ def refine(post, model, flux_ujy, sky_ujy, z, **options) -> Answers:
     """As :func:`weigh`, and repair what weighing leaves untrusted.
 
     Objects with fewer than 100 effective draws or a Pareto k above 0.7 get up to four turns of adapted
-    importance sampling (:mod:`dsps_sbi.adapt`), of spectra the second by climbs to the posterior's peaks
-    (:mod:`dsps_sbi.climb`), then, if the model can fit them at all, Hamiltonian chains
+    importance sampling (:mod:`dsps_sbi.adapt`), or for spectra of fewer than 20 by climbs to the posterior's
+    peaks (:mod:`dsps_sbi.climb`), then, if the model can fit them at all, Hamiltonian chains
     (:mod:`dsps_sbi.hmc`); ``method`` says what an answer comes from, ``failed`` where neither was enough.
     """
     return weigh(post, model, flux_ujy, sky_ujy, z, refine=True, **options)

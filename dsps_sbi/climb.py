@@ -3,7 +3,8 @@
 Laplace's approximation at each peak, with the tails of Student's t, proposes; the exact likelihood weighs,
 so that what peaks are found decides how good the weights are, not what they say. Where the network is wrong,
 so is its idea of where to start, and a posterior of high signal-to-noise may have several peaks: climbs start
-at some draws that there are, and from every corner of the prior, two for each parameter.
+at some draws that there are, and from every corner of the prior, two for each parameter; then, twice, from
+the draws of the largest weights, which tell what no peak stands for yet.
 """
 
 import jax
@@ -18,8 +19,9 @@ from .kernels.psis import systematic_resample
 from .kernels.student_mixture import draw, log_density
 from .weighing import BaseWeigher, Weighed, branch
 
-# Climbs from draws at hand, steps of each, and draws of the prior that the best of each corner are taken from
-N_FROM_DRAWS, N_STEPS, N_PRIOR = 4, 40, 2000
+# Rounds of climbs and steps of each; in the first, climbs from draws at hand, and how many draws of the prior
+# the best of each corner are taken from
+N_ROUNDS, N_STEPS, N_FROM_DRAWS, N_PRIOR = 3, 30, 4, 2000
 # What is beyond this, in standard deviations of the prior, is a corner
 _CORNER = 0.8
 # Peaks of less evidence than this below the best [nat] are none
@@ -62,22 +64,35 @@ def climb(weigher: BaseWeigher, data, table, keys, u, log_weight) -> Weighed:
         root = weigher.precision_root(u, mass, table)
         return matmul(root.T, root), slope, -2.0 * value, root
 
+    def one_round(before, i):
+        start, found = before
+        peaks, (_, _, badness, root) = jax.vmap(lambda u: descend(at, u, N_STEPS))(start)
+        factors = solve_lower(root, jnp.eye(n))
+        log_volume = jnp.log(jnp.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+        new = peaks, factors, _no_nan(log_volume - 0.5 * badness)
+        found = jax.tree.map(lambda a, b: a.at[i].set(b), found, new)
+        mixture = _mixture(*(a.reshape(-1, *a.shape[2:]) for a in found))
+        u = draw(*mixture, jax.random.fold_in(keys_of[2], i), N_DRAWS)
+        log_p, mean, width = log_target(u)
+        log_weight = _no_nan(log_p - log_density(*mixture, u))
+        return (u[jax.lax.top_k(log_weight, len(start))[1]], found), (u, log_weight, mean[0], width[0])
+
     index = systematic_resample(jax.random.uniform(keys_of[0], (1,)), temper(log_weight), N_FROM_DRAWS)
     wide = jax.random.normal(keys_of[1], (N_PRIOR, n))
     start = jnp.concatenate([u[0, index[0]], wide[_corners(wide, _no_nan(log_target(wide)[0]))]])
-    peaks, (_, _, badness, root) = jax.vmap(lambda u: descend(at, u, N_STEPS))(start)
-    factors = solve_lower(root, jnp.eye(n))
-    log_evidence = jnp.log(jnp.diagonal(factors, axis1=1, axis2=2)).sum(axis=1) - 0.5 * badness
-    log_evidence = _no_nan(log_evidence)
-    highest = jnp.argmax(log_evidence)
-    # in the place of what is no peak, the best one again
-    which = jnp.where(log_evidence > log_evidence[highest] - _DEEP, jnp.arange(len(start)), highest)
-    mixture = peaks[which], _WIDER * factors[which]
-    u = draw(*mixture, keys_of[2], N_DRAWS)
-    log_p, mean, width = log_target(u)
-    log_weight = _no_nan(log_p - log_density(*mixture, u))
+    shapes = (len(start), n), (len(start), n, n), (len(start),)
+    none = tuple(jnp.full((N_ROUNDS, *shape), -jnp.inf) for shape in shapes)
+    _, rounds = jax.lax.scan(one_round, (start, none), jnp.arange(N_ROUNDS))
+    u, log_weight, mean, width = (a[-1:] for a in rounds)
     share = jax.random.uniform(keys_of[3], (1, N_DRAWS))
-    return Weighed.of(weigher.with_mass(u[None], share, mean, width), log_weight[None])
+    return Weighed.of(weigher.with_mass(u, share, mean, width), log_weight)
+
+
+def _mixture(peaks, factors, log_evidence):
+    """Centres and factors of kernels; in the place of what is no peak, the best one again."""
+    highest = jnp.argmax(log_evidence)
+    which = jnp.where(log_evidence > log_evidence[highest] - _DEEP, jnp.arange(len(peaks)), highest)
+    return peaks[which], _WIDER * factors[which]
 
 
 def _corners(u, log_p):
