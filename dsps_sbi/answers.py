@@ -12,8 +12,8 @@ from .weigh import Weigher, weigher
 
 # Draws per batch: intermediate arrays then stay in the processor's cache
 BATCH_DRAWS = 12_800
-# Turns of adapted sampling and climbs: a narrow or split posterior is found by degrees
-_TURNS = 4
+# Turns of adapted sampling: a narrow or split posterior is found by degrees; with climbs, that find more of it
+_TURNS, _TURNS_WITH_CLIMBS = 4, 8
 # With fewer effective draws there is nothing to adapt to
 _LOST = 20.0
 
@@ -143,7 +143,7 @@ class Answerer:
         """Refine the objects whose weights are not good enough, in place."""
         todo = np.flatnonzero(~enough(own["ess"], own["pareto_k"]))
         weighed, refiner = _rows(weighed, todo), self.weigher.refiner
-        for turn in range(_TURNS):
+        for turn in range(_TURNS_WITH_CLIMBS if self.weigher.climbs else _TURNS):
             if not len(todo):
                 return
             some = _some(arguments, todo)
@@ -263,8 +263,8 @@ def refine(post, model, flux_ujy, sky_ujy, z, **options) -> Answers:
     """As :func:`weigh`, and repair what weighing leaves untrusted.
 
     Objects with fewer than 100 effective draws or a Pareto k above 0.7 get up to four turns of adapted
-    importance sampling (:mod:`dsps_sbi.adapt`), or for spectra of fewer than 20 by climbs to the posterior's
-    peaks (:mod:`dsps_sbi.climb`), then, if the model can fit them at all, Hamiltonian chains
+    importance sampling (:mod:`dsps_sbi.adapt`), spectra up to eight, with climbs to the posterior's peaks
+    (:mod:`dsps_sbi.climb`) where fewer than 20 draws are effective; then, if the model can fit them at all, Hamiltonian chains
     (:mod:`dsps_sbi.hmc`); ``method`` says what an answer comes from, ``failed`` where neither was enough.
     """
     return weigh(post, model, flux_ujy, sky_ujy, z, refine=True, **options)

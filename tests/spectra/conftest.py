@@ -156,3 +156,21 @@ def files(galaxies, tmp_path):
         paths[name] = tmp_path / f"{name}.ecsv"
         table.write(paths[name], format="ascii.ecsv")
     return paths
+
+
+@pytest.fixture(scope="session")
+def by_prior():
+    """The exact posterior of an observed spectrum, by weighing draws of the prior."""
+
+    def by_prior(model, observed, n=20_000):
+        """Parameters (Draw, Param) of draws of the prior and weights (Draw,): owes nothing to the network."""
+        view = observed.target.view
+        theta = model.prior.from_normal(
+            jax.random.normal(jax.random.key(4), (n, len(model.names))), view.universe_gyr
+        )
+        run = jax.jit(lambda part: observed.target.log_marginal(part)[0])
+        log_p = np.concatenate([np.asarray(run(part)) for part in np.split(np.asarray(theta), n // 500)])
+        weight = np.exp(log_p - log_p.max())
+        return np.asarray(theta), weight / weight.sum(), np.log(np.mean(weight)) + log_p.max()
+
+    return by_prior

@@ -1,6 +1,5 @@
 import dataclasses
 
-import jax
 import numpy as np
 import pytest
 from scipy.stats import kstest
@@ -46,19 +45,7 @@ def answers(post, model, spectra):
     return weigh_spectra(post, spectra, model, n_draws=500, refine=True)
 
 
-def by_prior(model, observed, n=20_000):
-    """Parameters (Draw, Param) of draws of the prior and weights (Draw,): owes nothing to the network."""
-    view = observed.target.view
-    theta = model.prior.from_normal(
-        jax.random.normal(jax.random.key(4), (n, len(model.names))), view.universe_gyr
-    )
-    run = jax.jit(lambda part: observed.target.log_marginal(part)[0])
-    log_p = np.concatenate([np.asarray(run(part)) for part in np.split(np.asarray(theta), n // 500)])
-    weight = np.exp(log_p - log_p.max())
-    return np.asarray(theta), weight / weight.sum(), np.log(np.mean(weight)) + log_p.max()
-
-
-def test_answers_are_those_of_the_exact_posterior(post, model, spectra, answers):
+def test_answers_are_those_of_the_exact_posterior(post, model, spectra, answers, by_prior):
     assert (answers.answers.method == Method.IS).all()
     assert answers.answers.trusted.all()
     weigher = SpectrumWeigher(post, model)
