@@ -12,7 +12,7 @@ from .weigh import Weigher, weigher
 
 # Draws per batch: intermediate arrays then stay in the processor's cache
 BATCH_DRAWS = 12_800
-# Turns of adapted sampling: a narrow or split posterior is found by degrees; with climbs, that find more of it
+# Turns of adapted sampling: a narrow or split posterior is found by degrees, more of it with climbs
 _TURNS, _TURNS_WITH_CLIMBS = 4, 8
 # With fewer effective draws there is nothing to adapt to
 _LOST = 20.0
@@ -264,7 +264,8 @@ def refine(post, model, flux_ujy, sky_ujy, z, **options) -> Answers:
 
     Objects with fewer than 100 effective draws or a Pareto k above 0.7 get up to four turns of adapted
     importance sampling (:mod:`dsps_sbi.adapt`), spectra up to eight, with climbs to the posterior's peaks
-    (:mod:`dsps_sbi.climb`) where fewer than 20 draws are effective; then, if the model can fit them at all, Hamiltonian chains
-    (:mod:`dsps_sbi.hmc`); ``method`` says what an answer comes from, ``failed`` where neither was enough.
+    (:mod:`dsps_sbi.climb`) where fewer than 20 draws are effective; then, if the model can fit them at all,
+    Hamiltonian chains (:mod:`dsps_sbi.hmc`); ``method`` says what an answer comes from, ``failed`` where
+    nothing was enough.
     """
     return weigh(post, model, flux_ujy, sky_ujy, z, refine=True, **options)
