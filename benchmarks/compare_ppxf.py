@@ -240,7 +240,7 @@ def main():
     post = ds.load_bundle(args.bundle)
     model = ds.model_of(post)
     weigher = SpectrumWeigher(post, model)
-    n, n_booted, n_boot, n_timed = (3, 2, 2, 2) if args.quick else (200, 20, 20, 50)
+    n, n_booted, n_boot, n_timed = (3, 2, 2, 2) if args.quick else (200, 20, 20, 20)
     names, radii = (["ngc3522"], ()) if args.quick else (list(GALAXIES), RADII)
     spectra, truth = mock_spectra(model, n, args.seed)
     real = real_spectra(galaxies, stacks, names, radii)
