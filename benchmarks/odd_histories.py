@@ -103,12 +103,13 @@ def main():
     parser = options(__doc__.splitlines()[0])
     parser.add_argument("--bundle", default="miles-optical")
     parser.add_argument("--seed", type=int, default=17)
+    parser.add_argument("--realisations", type=int, default=3, help="of the noise, per history")
     args = parser.parse_args()
     post = ds.load_bundle(args.bundle)
     weigher = spectrum_weigher(post)
     if weigher is None:
         parser.error(f"needs the bundle's stellar populations: dsps-sbi fetch {post.meta['ssp']['name'][0]}")
-    n, n_draws = (2, 300) if args.quick else (8, 1000)
+    n, n_draws = (2, 300) if args.quick else (args.realisations, 1000)
     chosen = ("delta_4gyr", "two_bursts") if args.quick else HISTORIES
     columns, metrics = [NAMES.index(name) for name in SHOWN], {}
     for i, name in enumerate(chosen):
