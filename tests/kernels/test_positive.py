@@ -41,13 +41,15 @@ def test_triangular_systems_both_ways():
 
 def test_no_worse_than_lapack_where_it_is_hard():
     """Matrices of condition 1e6: float32 has six digits, and both lose them."""
-    a = matrices(12, (50,), condition=1e6)
-    truth = np.random.default_rng(3).normal(size=(50, 12, 1))
+    # so many that the ratio of two medians is known to a few per cent, whatever the processor's rounding
+    n = 2000
+    a = matrices(12, (n,), condition=1e6)
+    truth = np.random.default_rng(3).normal(size=(n, 12, 1))
     b = jnp.asarray(a @ truth, jnp.float32)
     ours = np.abs(positive.solve(jnp.asarray(a, jnp.float32), b) - truth).max(axis=(1, 2))
     pairs = zip(a.astype(np.float32), np.asarray(b), strict=True)
     lapack = np.stack([cho_solve(cho_factor(one, lower=True), right) for one, right in pairs])
-    assert np.median(ours) < 1.3 * np.median(np.abs(lapack - truth).max(axis=(1, 2)))
+    assert np.median(ours) < 1.15 * np.median(np.abs(lapack - truth).max(axis=(1, 2)))
 
 
 def test_gradients():
