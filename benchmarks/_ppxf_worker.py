@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from functools import partial
 from multiprocessing import Pool
 
 import numpy as np
@@ -97,47 +98,43 @@ def answer(galaxy, n_boot, regul, rng):
     return found.weights.reshape(galaxy.shape), draws, found.sol, first.chi2, np.diff(times, axis=0)
 
 
-class Work:
-    """All of the question; calling it answers one spectrum."""
-
-    def __init__(self, question):
-        with np.load(question) as stored:
-            self.data = dict(stored)
-        self.recipe = json.loads(str(self.data.pop("recipe")))
-        self.templates = Templates(self.data)
-
-    def __call__(self, i):
-        """Shape of the SSPs, and what :func:`answer` gives."""
-        galaxy = Galaxy(self.templates, self.data, i, self.recipe["settings"])
-        rng = np.random.default_rng([self.recipe["seed"], i])
-        return galaxy.shape, *answer(galaxy, int(self.data["n_boot"][i]), self.recipe["regul"], rng)
+def share(question, rows):
+    """Shape of the SSPs and what :func:`answer` gives, of some of the question's spectra."""
+    with np.load(question) as stored:
+        data = dict(stored)
+    recipe = json.loads(str(data.pop("recipe")))
+    templates, found = Templates(data), []
+    for i in rows:
+        galaxy = Galaxy(templates, data, i, recipe["settings"])
+        rng = np.random.default_rng([recipe["seed"], i])
+        found.append((galaxy.shape, *answer(galaxy, int(data["n_boot"][i]), recipe["regul"], rng)))
+        print(
+            f"pPXF: {i + 1} of {len(data['flux'])} spectra, {found[-1][-1][:, 0].sum():.1f} s",
+            file=sys.stderr,
+        )
+    return found
 
 
 def main():
     question, out = sys.argv[1:]
-    work = Work(question)
-    n, most = len(work.data["flux"]), int(work.data["n_boot"].max())
-    n_met, n_age = work.data["ssp_flux"].shape[:2]
+    with np.load(question) as stored:
+        n, most = len(stored["flux"]), int(stored["n_boot"].max())
+        n_met, n_age = stored["ssp_flux"].shape[:2]
     weights, drawn = np.zeros((n, n_age, n_met)), np.full((n, most, n_age, n_met), np.nan)
     sol, chi2, spent = np.empty((n, 2)), np.empty(n), np.empty((n, 3, 2))
-    # one thread each, a spectrum per core at a time
-    with Pool(len(os.sched_getaffinity(0)), initializer=_begin, initargs=(question,)) as pool:
-        for i, found in enumerate(pool.imap(_one, range(n))):
-            shape, best, draws, sol[i], chi2[i], spent[i] = found
-            n_boot, some = len(draws), shape[0]
-            weights[i, :some] = best
+    # one thread each: a process for every core
+    n_process = len(os.sched_getaffinity(0))
+    rows = [range(first, n, n_process) for first in range(n_process)]
+    with Pool(n_process) as pool:
+        shares = pool.map(partial(share, question), rows)
+    for some, found in zip(rows, shares, strict=True):
+        for i, (shape, best, draws, *others) in zip(some, found, strict=True):
+            sol[i], chi2[i], spent[i] = others
+            n_boot = len(draws)
+            weights[i, : shape[0]] = best
             drawn[i, :n_boot] = 0.0
-            drawn[i, :n_boot, :some] = np.reshape(draws, (n_boot, *shape))
-            print(f"pPXF: {i + 1} of {n} spectra, {spent[i, :, 0].sum():.1f} s", file=sys.stderr, flush=True)
+            drawn[i, :n_boot, : shape[0]] = np.reshape(draws, (n_boot, *shape))
     np.savez(out, weights=weights, draws=drawn, sol=sol, chi2=chi2, seconds=spent)
-
-
-def _begin(question):
-    _one.work = Work(question)
-
-
-def _one(i):
-    return _one.work(i)
 
 
 if __name__ == "__main__":

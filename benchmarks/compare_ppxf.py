@@ -18,7 +18,8 @@ Seconds are of one mock after the other, all compiled before; for ours encoding 
 spectrograph are inside. ``speedup_per_object`` is one regularised fit over 1,000 weighed draws,
 ``_network`` over 1,000 draws of the network alone, ``_refined`` over refined draws.
 ``speedup_with_errors`` is fit and all resamplings over 1,000 weighed draws. pPXF's first fit, which scales
-the errors, is in none of them. pPXF runs in one thread (more slow it down), ours in as many as JAX takes:
+the errors, is in none of them. pPXF runs in one thread (more slow it down), as many spectra at once as there
+are cores; ours in as many threads as JAX takes:
 ``_cpu`` is the same ratio of processor seconds, which other work on the machine changes less, too.
 """
 

@@ -47,9 +47,10 @@ def climb(weigher: BaseWeigher, data, table, keys, u, log_weight) -> Weighed:
     Returns
     -------
     Weighed
+        N_DRAWS draws of the last round.
     """
     n = weigher.n_shape
-    keys_of = [branch(keys, j)[0] for j in range(5)]
+    keys_of = [branch(keys, j)[0] for j in range(4)]
 
     def log_target(u):
         evidence, *mass = weigher.shape_evidence(u[None], data, table)

@@ -16,8 +16,8 @@ def precision_root(target, theta_of, u, log_mass):
     Its inverse is the lower Cholesky factor of the covariance.
 
     Slopes of residuals in units of their errors instead of products of them, and orthogonal columns: what
-    data leave open is not lost beside what they know a thousand times better. An error of the model that
-    is a parameter counts by what it does to the variances.
+    data leave open is not lost beside what they know a thousand times better. The information of a Gaussian
+    whose variances depend on parameters too is that of Tegmark, Taylor & Heavens (1997, ApJ 480, 22, eq. 15).
 
     Parameters
     ----------
