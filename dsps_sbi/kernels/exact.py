@@ -4,11 +4,22 @@ By default GPUs multiply in fewer digits than they are given (TF32: 3e-4 of a sp
 at S/N 1000). Whatever a likelihood is made of is multiplied by these.
 """
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 
-matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
-einsum = partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
-tensordot = partial(jnp.tensordot, precision=jax.lax.Precision.HIGHEST)
+_FULL = jax.lax.Precision.HIGHEST
+
+
+def matmul(a, b):
+    """As :func:`jax.numpy.matmul`."""
+    return jnp.matmul(a, b, precision=_FULL)
+
+
+def einsum(subscripts, *operands):
+    """As :func:`jax.numpy.einsum`."""
+    return jnp.einsum(subscripts, *operands, precision=_FULL)
+
+
+def tensordot(a, b, axes=2):
+    """As :func:`jax.numpy.tensordot`."""
+    return jnp.tensordot(a, b, axes=axes, precision=_FULL)
