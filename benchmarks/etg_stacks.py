@@ -75,6 +75,7 @@ def stack_metrics(found, names, draws) -> dict[str, float]:
         metrics[f"{name}.p_t90_1gyr"] = formed[i]
         for number in ("ess", "ppc_p", "method", "trust"):
             metrics[f"{name}.{number}"] = getattr(found.answers, number)[i]
+        metrics[f"{name}.population_p"] = found.population_p[i]
     return metrics
 
 
@@ -104,12 +105,13 @@ def table(names, metrics) -> str:
         "sigma_v": "sigma",
     }
     head = [f"{title:^15s}" for title in pairs.values()]
-    lines = [f"{'stack':9s}{''.join(head)} {'P(t90<1)':9s}{'method':8s}{'trust':10s}{'ESS':>5s} {'p':>6s}"]
+    lines = [f"{'stack':9s}{''.join(head)} {'P(t90<1)':9s}{'method':8s}{'trust':10s}{'ESS':>5s} {'p':>6s} {'of SSPs':>8s}"]
     for name in names:
         get = lambda key, name=name: metrics[f"{name}.{key}"]  # noqa: E731
         cells = [f"{get(key):7.2f} +-{get(f'{key}_err'):5.2f}" for key in pairs]
         method, trust = (kind(int(get(kind.__name__.lower()))).name.lower() for kind in (Method, Trust))
         worth = f"{get('p_t90_1gyr'):8.3f}  {method:8s}{trust:10s}{get('ess'):5.0f} {get('ppc_p'):6.3f}"
+        worth += f" {get('population_p'):8.2g}"
         lines.append(f"{name:9s}{''.join(cells)} {worth}")
     return "\n".join([*lines, "ages and times in Gyr, sigma in km/s"])
 

@@ -3,7 +3,9 @@
 Delta functions, a young burst on top of an old population, two bursts, and Lorentzian peaks in time, as mock
 spectra at z = 0 and S/N 100 per pixel, several realisations of the noise each. Of each history the bias of
 t50 and t90 [Gyr] and of [M/H] against the truth, in units of the posterior's own width too (``_pull``), and
-what the trust columns say: ``trusted``, ``ppc_p``. The answers are refined.
+what the trust columns say: ``trusted``, ``ppc_p``, ``population_p``. The answers are refined. ``flagged`` is
+the share that is untrusted or has a population_p of at most 0.005; ``prior.flagged`` the same of mocks of the
+prior, which are what the model is for.
 """
 
 from collections.abc import Callable
@@ -14,12 +16,14 @@ import jax.numpy as jnp
 import numpy as np
 from _contract import options, report, terms
 from recovery_spectra import NAMES, quantities
+from scipy.stats import kstest
 
 import dsps_sbi as ds
-from dsps_sbi.check_spectra import refined
+from dsps_sbi.check_spectra import draw_mocks, refined
 from dsps_sbi.kernels.amplitude import amplitude
 from dsps_sbi.sfh import formation_time_by_bisection
 from dsps_sbi.spectra.simulate import SpectrumMocks
+from dsps_sbi.trust import SMALLEST_P
 from dsps_sbi.weigh_spectrum import spectrum_weigher
 
 SNR, METALLICITY, SIGMA_V, LOG_ERROR, LOG_MASS = 100.0, 0.0, 200.0, -2.5, 10.5
@@ -99,24 +103,47 @@ def mocks_of(model, history, n, seed) -> tuple[SpectrumMocks, np.ndarray]:
     return mocks, np.array([*times, METALLICITY])
 
 
+def verdicts(weigher, mocks, n_draws, seed):
+    """Draws (Object, Draw, Param), and of each object trusted, ppc_p, population_p (Object,)."""
+    drawn, judged, key = [], [], jax.random.key(seed)
+    for rows, u, answers in refined(weigher, mocks, n_draws, key):
+        observed = weigher.observed_mock(*(a[rows[0]] for a in mocks.data))
+        p = weigher.population_p(u[0], observed, np.uint32(rows[0]), key)
+        drawn.append(u)
+        judged.append((answers.trusted[0], answers.ppc_p[0], float(p)))
+    return np.concatenate(drawn), *np.transpose(judged)
+
+
+def of_prior(weigher, n, n_draws, seed):
+    """What is said of galaxies that the model is for, at the same S/N."""
+    simulator = ds.SpectrumSimulator(weigher.model, snr=(SNR, SNR), p_whole=1.0)
+    mocks = draw_mocks(simulator, jax.random.key(seed), n)
+    _, trusted, _, population_p = verdicts(weigher, mocks, n_draws, seed)
+    return {
+        "prior.trusted": np.mean(trusted),
+        "prior.flagged": np.mean((trusted == 0) | (population_p <= SMALLEST_P)),
+        "prior.population_p_small": np.mean(population_p <= SMALLEST_P),
+        "prior.population_p_ks": kstest(population_p, "uniform").pvalue,
+    }
+
+
 def main():
     parser = options(__doc__.splitlines()[0])
     parser.add_argument("--bundle", default="miles-optical")
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--realisations", type=int, default=3, help="of the noise, per history")
+    parser.add_argument("--of-prior", type=int, default=60, help="mocks of the prior beside them")
     args = parser.parse_args()
     post = ds.load_bundle(args.bundle)
     weigher = spectrum_weigher(post)
     if weigher is None:
         parser.error(f"needs the bundle's stellar populations: dsps-sbi fetch {post.meta['ssp']['name'][0]}")
-    n, n_draws = (2, 300) if args.quick else (args.realisations, 1000)
+    n, n_prior, n_draws = (2, 4, 300) if args.quick else (args.realisations, args.of_prior, 1000)
     chosen = ("delta_4gyr", "two_bursts") if args.quick else HISTORIES
-    columns, metrics = [NAMES.index(name) for name in SHOWN], {}
+    columns, metrics = [NAMES.index(name) for name in SHOWN], of_prior(weigher, n_prior, n_draws, args.seed)
     for i, name in enumerate(chosen):
         mocks, truth = mocks_of(weigher.model, HISTORIES[name], n, args.seed + i)
-        drawn = list(refined(weigher, mocks, n_draws, jax.random.key(args.seed)))
-        answers = [a for _, _, a in drawn]
-        u = np.concatenate([u for _, u, _ in drawn])
+        u, trusted, ppc_p, population_p = verdicts(weigher, mocks, n_draws, args.seed)
         universe = post.network.cosmology.age(jnp.asarray(mocks.z))[:, None]
         theta = np.asarray(post.network.prior.from_normal(u, universe))
         found = quantities(post, theta, mocks.z)[..., columns]
@@ -126,19 +153,22 @@ def main():
             metrics[f"{name}.{quantity}_bias"] = np.median(median[:, k] - truth[k])
             metrics[f"{name}.{quantity}_width"] = np.median(width[:, k])
             metrics[f"{name}.{quantity}_pull"] = np.median((median[:, k] - truth[k]) / width[:, k])
-        metrics[f"{name}.trusted"] = np.mean([a.trusted[0] for a in answers])
-        metrics[f"{name}.ppc_p_median"] = np.median([a.ppc_p[0] for a in answers])
-        metrics[f"{name}.ppc_p_least"] = min(a.ppc_p[0] for a in answers)
+        metrics[f"{name}.trusted"] = np.mean(trusted)
+        metrics[f"{name}.flagged"] = np.mean((trusted == 0) | (population_p <= SMALLEST_P))
+        for label, p in (("ppc_p", ppc_p), ("population_p", population_p)):
+            metrics |= {f"{name}.{label}_median": np.median(p), f"{name}.{label}_most": p.max()}
         print(
             name,
             {key.split(".")[1]: round(float(v), 3) for key, v in metrics.items() if key.startswith(name)},
         )
-    metrics["trusted"] = np.mean([metrics[f"{name}.trusted"] for name in chosen])
+    for key in ("trusted", "flagged"):
+        metrics[key] = np.mean([metrics[f"{name}.{key}"] for name in chosen])
     report(
         args.json,
         terms(
             bundle=str(post.meta["name"]),
             realisations=n,
+            of_prior=n_prior,
             draws=n_draws,
             seed=args.seed,
             snr=SNR,

@@ -3,7 +3,10 @@
 import sys
 import time
 
+import numpy as np
+
 from .errors import UserError
+from .trust import SMALLEST_P
 
 # Answers that are told one by one
 _MANY = 20
@@ -70,12 +73,17 @@ def infer_files(
     if len(good) <= _MANY:
         for row in good:
             print(describe(row))
-    trusted = sum(good["trust"] == "trusted")
+    trusted, strained = sum(good["trust"] == "trusted"), sum(is_strained(row) for row in good)
     seconds = time.perf_counter() - start
     print(
         f"{len(good)} of {len(table)} spectra fitted, {trusted} trusted; {seconds:.1f} s; in "
         f"{output / CATALOGUE}"
     )
+    if strained:
+        print(
+            f"{strained} of them are fitted better by populations that the model does not have (population_p "
+            f"<= {SMALLEST_P:g}): their errors are those of the model, which may be too small"
+        )
     if len(failed):
         raise UserError(
             f"{len(failed)} of {len(table)} spectra failed: mend them and run again with --resume"
@@ -88,7 +96,14 @@ def describe(row) -> str:
     for name, unit in _TOLD.items():
         half = 0.5 * (row[f"{name}_p84"] - row[f"{name}_p16"])
         words.append(f"{name} {row[name]:.3g} +- {half:.2g} {unit}".strip())
-    return f"{row['name']}: {row['trust']}; {', '.join(words)}"
+    note = "; other populations fit better" if is_strained(row) else ""
+    return f"{row['name']}: {row['trust']}; {', '.join(words)}{note}"
+
+
+def is_strained(row) -> bool:
+    """Whether populations that the model does not have fit better."""
+    p = row["population_p"]
+    return not np.ma.is_masked(p) and bool(p <= SMALLEST_P)
 
 
 def _columns(text):

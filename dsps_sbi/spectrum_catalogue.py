@@ -28,6 +28,11 @@ _VERDICT = {
     "log_evidence": ("", "log of the density of the data [per 1e-17 erg/s/cm2/Angstrom in each pixel]"),
     "r_hat": ("", "R-hat of the chains: below 1.05"),
     "ppc_p": ("", "posterior-predictive chi2 p-value: uniform if the model is right"),
+    "population_p": (
+        "",
+        "p-value of residuals along mixtures of stellar populations: small where histories or metallicities "
+        "that the model does not have fit better",
+    ),
 }
 _NUMBERS = ("ess", "pareto_k", "log_evidence", "r_hat", "ppc_p")
 _WORDS = ("name", "method", "trust", "problem")
@@ -81,6 +86,7 @@ def catalogue_rows(answers) -> list[dict]:
     columns["snr"] = [np.median((s.flux / s.sigma)[s.valid]) for s in answers.spectra]
     columns["p_t90_1gyr"] = np.mean(draws["t90"] < _EARLY_GYR, axis=1)
     columns |= {name: getattr(answers.answers, name) for name in _NUMBERS}
+    columns["population_p"] = answers.population_p
     rows = []
     for i, name in enumerate(answers.labels):
         row = {"name": name} | {key: _plain(values[i]) for key, values in columns.items()}

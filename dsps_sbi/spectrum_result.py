@@ -41,6 +41,10 @@ class SpectrumAnswers:
         Redshift, and the age of the Universe there [Gyr].
     n_pixels : int ndarray (Object,)
         Pixels that the network saw, of its own.
+    population_p : ndarray (Object,)
+        Whether other populations fit better, see
+        :attr:`~dsps_sbi.weigh_spectrum.SpectrumWeigher.population_p`; NaN where unweighted. Not part of the
+        verdict on an answer, which is about draws, likelihood and data.
     meta : mapping
         Provenance.
     """
@@ -55,6 +59,7 @@ class SpectrumAnswers:
     z: np.ndarray
     universe_gyr: np.ndarray
     n_pixels: np.ndarray
+    population_p: np.ndarray
     meta: Mapping
 
     def column(self, name: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The exact likelihood of spectra, that draws are weighed with."""
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import ClassVar
 
 import jax
@@ -16,6 +16,7 @@ from .io.spectrum import Spectrum
 from .match_spectra import check_spectrum_match, spectrum_model_of
 from .spectra.curvature import precision_root
 from .spectra.model import SpectrumModel
+from .spectra.population_modes import population_modes
 from .spectra.target import SpectrumTarget
 from .spectrum_posterior import SpectrumPosterior
 from .ssp import available
@@ -23,7 +24,7 @@ from .ssp.fetch import FILES
 from .weighing import BaseWeigher, branch, object_keys
 
 # Branch of an object's key, beyond those of weighing
-_PREDICT = 2
+_PREDICT, _POPULATIONS = 2, 3
 # Pixels and windows come in multiples of these: few shapes, hence few compilations
 _PIXELS, _WINDOW = 512, 4
 
@@ -113,6 +114,24 @@ class SpectrumWeigher(BaseWeigher):
         pick = jax.random.randint(keys[0], (), 0, u.shape[1])
         value = observed.target.chi2(self.theta(u[0, pick], observed)[0])
         return chi2.sf(value, jnp.maximum(jnp.sum(observed.target.used), 1))[None]
+
+    @cached_property
+    def population_p(self):
+        """Compiled p-value () of other populations, of (u, observed, id, key); u (Draw, Param) weigh equally.
+
+        As :meth:`ppc_p`, of the part of chi2 that mixtures of SSPs would take away, were they free
+        (:func:`~dsps_sbi.spectra.population_modes.population_modes`): of a few degrees of freedom instead of
+        thousands, it sees histories and metallicities that the model does not have long before chi2 does.
+        """
+        light = population_modes(self.model)
+
+        def run(u, observed: Observed, own, key):
+            key = jax.random.fold_in(jax.random.fold_in(key, own), _POPULATIONS)
+            pick = jax.random.randint(key, (), 0, len(u))
+            along, _ = observed.target.chi2_along(self.theta(u[pick], observed)[0], light)
+            return chi2.sf(along, len(light))
+
+        return jax.jit(run)
 
 
 def spectrum_weigher(post: SpectrumPosterior, model="auto") -> SpectrumWeigher | None:

@@ -1,9 +1,10 @@
 """A multiplicative polynomial with a Gaussian prior, integrated out of a Gaussian likelihood."""
 
+import jax
 import jax.numpy as jnp
 
 from .exact import matmul
-from .positive import cholesky, solve_factored
+from .positive import cholesky, solve_factored, solve_lower
 
 
 def log_evidence(residual, variance, valid, template, basis, prior_sigma):
@@ -76,6 +77,39 @@ def best_scale(data, variance, valid, template, basis, prior_sigma):
     solved = solve_factored(_factor(t, terms), both[..., :1, :].swapaxes(-1, -2))[..., 0]
     own = jnp.sum(t * t, axis=-1) - jnp.sum(both[..., 0, :] * solved, axis=-1)
     return (jnp.sum(t * d, axis=-1) - jnp.sum(both[..., 1, :] * solved, axis=-1)) / jnp.maximum(own, 1e-30)
+
+
+def chi2_along(residual, variance, valid, template, basis, prior_sigma, directions):
+    """The part of :func:`whole_chi2` that lies along some directions.
+
+    With C = V + D S D' and directions A it is r' C^-1 A (A' C^-1 A)^-1 A' C^-1 r, by which chi2 falls where
+    any multiples of A may be added to the template. If the residuals are drawn from C, it has as many degrees
+    of freedom as there are directions, and is independent of what is left.
+
+    Parameters
+    ----------
+    residual, variance, valid, template, basis, prior_sigma
+        As for :func:`log_evidence`, without leading axes.
+    directions : array (Direction, Pixel)
+        Linearly independent, and not what the polynomial makes of the template; of any scale.
+
+    Returns
+    -------
+    along : array ()
+    chi2 : array ()
+        The whole.
+    """
+    r, t, spread = _white(residual, variance, valid, template)
+    a = jnp.where(valid, directions, 0.0) / spread
+    a = a * jax.lax.rsqrt(jnp.sum(a**2, axis=1, keepdims=True) + 1e-30)
+    design = t[:, None] * (basis * prior_sigma)
+    factor = _factor(t, basis * prior_sigma)
+    rows = jnp.concatenate([a, r[None]])
+    best = solve_factored(factor, matmul(rows, design).T).T
+    left = rows - matmul(best, design.T)
+    own = cholesky(matmul(left[:-1], left[:-1].T) + matmul(best[:-1], best[:-1].T))
+    along = jnp.sum(solve_lower(own, matmul(a, left[-1])[:, None]) ** 2)
+    return along, jnp.sum(left[-1] ** 2) + jnp.sum(best[-1] ** 2)
 
 
 def _white(data, variance, valid, template):

@@ -72,7 +72,7 @@ def _title(answers, i):
     own = answers.answers
     words = [answers.labels[i], f"z = {answers.z[i]:.4f}", Trust(own.trust[i]).name.lower()]
     if np.isfinite(own.ppc_p[i]):
-        words.append(f"p = {own.ppc_p[i]:.2g}")
+        words.append(f"p = {own.ppc_p[i]:.2g}, of populations {answers.population_p[i]:.2g}")
         words.append(f"{own.ess[i]:.0f} effective draws ({Method(own.method[i]).name})")
     return "     ".join(words)
 

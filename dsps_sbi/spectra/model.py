@@ -245,11 +245,27 @@ class SpectrumModel:
         if len(self.grids) > 1:
             nodes = jnp.asarray(list(self.grids), jnp.float32)
             columns = outer(metallicity_weights(self.column(theta, "alpha_fe"), nodes), columns)
-        light = self._screened(composite(ages, columns, self.light), theta)
+        return self.seen(composite(ages, columns, self.light), theta, view)
+
+    def seen(self, light, theta, view: SpectrumView):
+        """What pixels see of stars' light, through the dust and with the velocities of theta.
+
+        Parameters
+        ----------
+        light : array (..., Grid)
+            lambda L_lambda [L_sun], as of :attr:`light`.
+        theta : array (..., Param)
+        view : SpectrumView
+
+        Returns
+        -------
+        array (..., Pixel)
+            Flux density [1e-17 erg/s/cm2/Angstrom], 0 in pixels that the SSPs do not cover.
+        """
         steps = self.column(theta, "sigma_v") / self.geometry.grid.step_km_s
         variance = jnp.maximum(steps**2 - view.borrowed, 0.0)
-        flux = to_pixels(broaden(light, variance, as_cells=True), view.start, view.weights)
-        return jnp.where(view.covered, flux * view.scale, 0.0)
+        light = broaden(self._screened(light, theta), variance, as_cells=True)
+        return jnp.where(view.covered, to_pixels(light, view.start, view.weights) * view.scale, 0.0)
 
     def predict_fast(self, theta, view: SpectrumView):
         """Spectra of many galaxies at the redshift of a view, without the polynomial.

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import UserError
 from ..io.spectrum import Spectrum
 from ..kernels.exact import matmul
-from ..kernels.linear_gaussian import best_scale, whole_chi2
+from ..kernels.linear_gaussian import best_scale, chi2_along, whole_chi2
 from .model import SpectrumModel
 from .view import SpectrumView
 
@@ -84,12 +84,33 @@ class SpectrumTarget:
 
     def chi2(self, theta):
         """Chi2 (...) of theta (..., Param), of as many degrees of freedom as there are pixels that count."""
+        return whole_chi2(*self._misfit(theta))[0]
+
+    def chi2_along(self, theta, light):
+        """How much of :meth:`chi2` more light of other kinds would take away, and the whole.
+
+        Parameters
+        ----------
+        theta : array (Param,)
+        light : array (Direction, Grid)
+            Mixtures of SSPs, see :func:`~dsps_sbi.spectra.population_modes.population_modes`.
+
+        Returns
+        -------
+        along, chi2 : array ()
+            See :func:`dsps_sbi.kernels.linear_gaussian.chi2_along`.
+        """
+        unit = jnp.where(self.used, self.sigma, 1.0)
+        return chi2_along(*self._misfit(theta), self.model.seen(light, jnp.asarray(theta), self.view) / unit)
+
+    def _misfit(self, theta):
+        """What :func:`whole_chi2` takes, in units of the errors."""
         template, unit = self.model.predict_fast(theta, self.view), jnp.where(self.used, self.sigma, 1.0)
         template = template / unit
         residual = jnp.where(self.used, self.flux, 0.0) / unit - template
         variance = 1.0 + (self.model.error_share(jnp.asarray(theta))[..., None] * template) ** 2
         sigma = jnp.full(self.view.basis.shape[-1], self.model.continuum.sigma, template.dtype)
-        return whole_chi2(residual, variance, self.used, template, self.view.basis, sigma)[0]
+        return residual, variance, self.used, template, self.view.basis, sigma
 
     def best_fit(self, theta):
         """Flux (..., Pixel) of theta (..., Param) with the best polynomial."""

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import multivariate_normal, norm
 
 from dsps_sbi.kernels.legendre import legendre
-from dsps_sbi.kernels.linear_gaussian import best_scale, log_evidence, whole_chi2
+from dsps_sbi.kernels.linear_gaussian import best_scale, chi2_along, log_evidence, whole_chi2
 
 log_evidence = jax.jit(log_evidence)
 
@@ -114,3 +114,25 @@ def test_best_scale_is_generalised_least_squares():
     two = [np.stack([single[0], 2.0 * single[0]]), *single[1:3]]
     found = jax.jit(best_scale)(*two[:2], VALID, two[2], *single[3:])
     np.testing.assert_allclose(found, [expected, 2.0 * expected], rtol=1e-4)
+
+
+def test_chi2_along_is_what_free_multiples_take_away():
+    """Against generalised least squares with the full covariance."""
+    covariance = (np.diag(VARIANCE) + (DESIGN * PRIOR**2) @ DESIGN.T)[np.ix_(VALID, VALID)]
+    rng = np.random.default_rng(3)
+    directions = TEMPLATE * (1.0 + 0.3 * np.sin(np.outer([3, 5, 11, 20], X)) * rng.uniform(1, 1e3, (4, 1)))
+    a, r = directions[:, VALID].T, RESIDUAL[VALID]
+    precision = np.linalg.inv(covariance)
+    free = np.linalg.solve(a.T @ precision @ a, a.T @ precision @ r)
+    left = r - a @ free
+    arrays = (RESIDUAL, VARIANCE, TEMPLATE, BASIS, PRIOR, directions)
+    single = [np.asarray(a, np.float32) for a in arrays]
+    along, chi2 = jax.jit(chi2_along)(*single[:2], VALID, *single[2:])
+    assert float(chi2) == pytest.approx(r @ precision @ r, rel=1e-4)
+    assert float(chi2 - along) == pytest.approx(left @ precision @ left, rel=1e-4)
+
+
+def test_products_are_of_full_precision(inexact_products):
+    along = [RESIDUAL, VARIANCE, VALID, TEMPLATE, BASIS, PRIOR, np.stack([TEMPLATE, X])]
+    n, inexact = inexact_products(chi2_along, *along)
+    assert n > 4 and inexact == 0

@@ -7,7 +7,7 @@ from astropy.table import Table
 from dsps_sbi import bundle as bundle_module
 from dsps_sbi import cli_doctor
 from dsps_sbi.bundle import load_bundle
-from dsps_sbi.cli_spectra import _columns
+from dsps_sbi.cli_spectra import _columns, describe
 from dsps_sbi.spectra_run import LOG
 
 READING = ("--medium", "air", "--lsf", "fwhm_aa=5.5")
@@ -54,6 +54,14 @@ def test_files(fit, files, tmp_path):
     assert status == 0 and "2 of 2 spectra fitted" in output
     status, _, error = fit(files["a"], *READING, "--seed", 5, "--resume")
     assert status == 1 and "holds a run with seed 4, this one has 5" in error
+
+
+def test_what_other_populations_fit_better_is_told(found):
+    row = dict(found.catalogue()[0])
+    assert describe(row | {"population_p": 0.3}).startswith("a: untrusted; t50 ")
+    assert "other populations" not in describe(row | {"population_p": 0.3})
+    assert "other populations" not in describe(row | {"population_p": np.ma.masked})
+    assert describe(row | {"population_p": 1e-9}).endswith("; other populations fit better")
 
 
 def test_columns_units_and_redshift(fit, galaxies, tmp_path):

@@ -26,6 +26,9 @@ def test_rows_are_what_the_draws_say(found):
     np.testing.assert_allclose(table["p_t90_1gyr"], found.probability_formed_by(1.0))
     np.testing.assert_allclose(table["log_mass_formed"], np.median(found.column("log_mass_formed"), axis=1))
     np.testing.assert_allclose(table["ess"], found.answers.ess)
+    # the galaxies are of the model
+    np.testing.assert_allclose(table["population_p"], found.population_p)
+    assert np.all((table["population_p"] > 1e-4) & (table["population_p"] <= 1.0))
     np.testing.assert_allclose(table["snr"], 60.0, rtol=0.02)
     # all of these are counted from the Big Bang or back from the same epoch
     assert np.all(table["t10"] <= table["t90"]) and np.all(table["t90"] <= table["universe_age"])
@@ -57,7 +60,7 @@ def test_what_is_not_known_is_masked(untrained, galaxies):
     assert table["log_mass_formed"].mask.tolist() == [False, True]
     assert table["log_mass_formed_p16"].mask.tolist() == [False, True]
     assert not table["sigma_v"].mask.any() and not table["t50"].mask.any()
-    for name in ("ess", "pareto_k", "log_evidence", "r_hat", "ppc_p"):
+    for name in ("ess", "pareto_k", "log_evidence", "r_hat", "ppc_p", "population_p"):
         assert table[name].mask.all(), name
     assert set(table["method"]) == {"flow"} and set(table["trust"]) == {"unchecked"}
     assert table.meta["method"] == "flow" and table["name"].tolist() == ["spectrum_1", "spectrum_2"]

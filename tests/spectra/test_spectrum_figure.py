@@ -30,6 +30,7 @@ def test_panels_and_file(found, fit, tmp_path):
     told = words(figure)
     assert told.startswith("b ") and "z = 0.0500" in told and "untrusted" in told
     assert f"p = {found.answers.ppc_p[1]:.2g}" in told and "(IS)" in told
+    assert f"of populations {found.population_p[1]:.2g}" in told
     labels = {axis.get_xlabel() for axis in figure.axes}
     assert {"$t_{50}$ [Gyr]", "$t_{90}$ [Gyr]", "[M/H]", r"$\sigma_v$ [km s$^{-1}$]"} <= labels
 
