@@ -105,7 +105,8 @@ def table(names, metrics) -> str:
         "sigma_v": "sigma",
     }
     head = [f"{title:^15s}" for title in pairs.values()]
-    lines = [f"{'stack':9s}{''.join(head)} {'P(t90<1)':9s}{'method':8s}{'trust':10s}{'ESS':>5s} {'p':>6s} {'of SSPs':>8s}"]
+    last = f"{'ESS':>5s} {'p':>6s} {'of SSPs':>8s}"
+    lines = [f"{'stack':9s}{''.join(head)} {'P(t90<1)':9s}{'method':8s}{'trust':10s}{last}"]
     for name in names:
         get = lambda key, name=name: metrics[f"{name}.{key}"]  # noqa: E731
         cells = [f"{get(key):7.2f} +-{get(f'{key}_err'):5.2f}" for key in pairs]
