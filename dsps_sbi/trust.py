@@ -9,6 +9,9 @@ An answer is **trusted** if all of this holds:
 - it has at least 3 bands, and their errors and upper limits lie in the range of training.
 
 Otherwise it is **untrusted**. Without a likelihood it is **unchecked**, whatever else is known.
+What a model cannot make at all is another question: of spectra, ``population_p`` says whether other
+stellar populations fit better, and is no part of this rule, as hardly any real galaxy passes.
+
 Each of the two p-values is uniform for data like those of training, so that at most 1 % of sound
 answers are called untrusted by them.
 """

@@ -23,6 +23,14 @@ from dsps_sbi.simulate import Simulator
 from dsps_sbi.ssp import available, bc03_miles, load, toy_grid
 
 
+def pytest_configure(config):
+    """What one file has compiled another need not, nor the next run: compiling is most of the work here."""
+    cache = getattr(config, "cache", None)
+    if cache is not None and jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache.mkdir("jax")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
 def _precisions(jaxpr):
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general":
