@@ -1,6 +1,5 @@
 """A multiplicative polynomial with a Gaussian prior, integrated out of a Gaussian likelihood."""
 
-import jax
 import jax.numpy as jnp
 
 from .exact import matmul
@@ -101,7 +100,9 @@ def chi2_along(residual, variance, valid, template, basis, prior_sigma, directio
     """
     r, t, spread = _white(residual, variance, valid, template)
     a = jnp.where(valid, directions, 0.0) / spread
-    a = a * jax.lax.rsqrt(jnp.sum(a**2, axis=1, keepdims=True) + 1e-30)
+    # light of distant stars in other units would leave float32's range squared
+    largest = jnp.max(jnp.abs(a), axis=1, keepdims=True)
+    a = a / jnp.where(largest > 0.0, largest, 1.0)
     design = t[:, None] * (basis * prior_sigma)
     factor = _factor(t, basis * prior_sigma)
     rows = jnp.concatenate([a, r[None]])

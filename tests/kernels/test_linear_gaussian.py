@@ -130,6 +130,8 @@ def test_chi2_along_is_what_free_multiples_take_away():
     along, chi2 = jax.jit(chi2_along)(*single[:2], VALID, *single[2:])
     assert float(chi2) == pytest.approx(r @ precision @ r, rel=1e-4)
     assert float(chi2 - along) == pytest.approx(left @ precision @ left, rel=1e-4)
+    far, _ = jax.jit(chi2_along)(*single[:2], VALID, *single[2:5], single[5] * np.float32(1e-25))
+    assert float(far) == pytest.approx(float(along), rel=1e-4)
 
 
 def test_products_are_of_full_precision(inexact_products):
