@@ -33,4 +33,4 @@ $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) demo_output
+	rm -rf $(VENV) .pytest_cache demo_output
