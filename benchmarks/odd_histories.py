@@ -108,7 +108,7 @@ def verdicts(weigher, mocks, n_draws, seed):
     drawn, judged, key = [], [], jax.random.key(seed)
     for rows, u, answers in refined(weigher, mocks, n_draws, key):
         observed = weigher.observed_mock(*(a[rows[0]] for a in mocks.data))
-        p = weigher.population_p(u[0], observed, np.uint32(rows[0]), key)
+        p = weigher.population_p(u, observed, rows, key)[0]
         drawn.append(u)
         judged.append((answers.trusted[0], answers.ppc_p[0], float(p)))
     return np.concatenate(drawn), *np.transpose(judged)

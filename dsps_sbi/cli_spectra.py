@@ -81,8 +81,8 @@ def infer_files(
     )
     if strained:
         print(
-            f"{strained} of them are fitted better by populations that the model does not have (population_p "
-            f"<= {SMALLEST_P:g}): their errors are those of the model, which may be too small"
+            f"other populations than the model has fit {strained} of them better (population_p <= "
+            f"{SMALLEST_P:g}): errors are those of the model, which may be too small"
         )
     if len(failed):
         raise UserError(

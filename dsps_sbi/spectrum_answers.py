@@ -79,10 +79,8 @@ def weigh_spectra(
         observed = None if weigher is None else weigher.observed(scaled, rest.extra_km_s, lsf)
         answer = answerer.finish(answerer.start(data, observed, np.array([own]), key, n_draws), 1)
         parts.append(answer)
-        other = (
-            np.nan if weigher is None else weigher.population_p(answer.u[0], observed, np.uint32(own), key)
-        )
-        others.append(float(other))
+        if weigher is not None:
+            others.append(weigher.population_p(answer.u, observed, [own], key)[0])
         universe = post.network.cosmology.age(rest.z)
         thetas.append(np.asarray(post.theta(jnp.asarray(answer.u), universe, rest.extra_km_s)[0]))
         redshifts.append(rest.z)
@@ -92,7 +90,7 @@ def weigh_spectra(
     method = "flow" if weigher is None else "refined" if refine else "weighed"
     meta = provenance(post, n_draws=n_draws, seed=seed, method=method)
     own = {"z": z, "universe_gyr": ages, "n_pixels": np.array(n_pixels), "meta": meta}
-    own["population_p"] = np.array(others)
+    own["population_p"] = np.array(others if others else [np.nan] * len(spectra))
     theta = np.concatenate(thetas)
     return SpectrumAnswers(
         post, weigher, spectra, tuple(names), lsf, Answers.joined(parts), theta=theta, **own

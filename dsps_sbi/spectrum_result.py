@@ -43,7 +43,7 @@ class SpectrumAnswers:
         Pixels that the network saw, of its own.
     population_p : ndarray (Object,)
         Whether other populations fit better, see
-        :attr:`~dsps_sbi.weigh_spectrum.SpectrumWeigher.population_p`; NaN where unweighted. Not part of the
+        :meth:`~dsps_sbi.weigh_spectrum.SpectrumWeigher.population_p`; NaN where unweighted. Not part of the
         verdict on an answer, which is about draws, likelihood and data.
     meta : mapping
         Provenance.

@@ -115,21 +115,33 @@ class SpectrumWeigher(BaseWeigher):
         value = observed.target.chi2(self.theta(u[0, pick], observed)[0])
         return chi2.sf(value, jnp.maximum(jnp.sum(observed.target.used), 1))[None]
 
-    @cached_property
-    def population_p(self):
-        """Compiled p-value () of other populations, of (u, observed, id, key); u (Draw, Param) weigh equally.
+    def population_p(self, u, observed: Observed, ids, key):
+        """Predictive p-value (1,) of other populations, compiled: would they fit the spectrum better?
 
         As :meth:`ppc_p`, of the part of chi2 that mixtures of SSPs would take away, were they free
-        (:func:`~dsps_sbi.spectra.population_modes.population_modes`): of a few degrees of freedom instead of
-        thousands, it sees histories and metallicities that the model does not have long before chi2 does.
+        (:func:`~dsps_sbi.spectra.population_modes.population_modes`): uniform for galaxies of the prior
+        (Johnson 2004, Annals of Statistics 32, 2361). Of a few degrees of freedom instead of thousands, it
+        sees histories and metallicities that the model does not have long before chi2 does.
+
+        Parameters
+        ----------
+        u : array (1, Draw, Param)
+            Equally weighted draws in normal coordinates.
+        observed : Observed
+        ids : array of uint32 (1,)
+        key : key
         """
+        return self._population_p(u, observed, np.asarray(ids, np.uint32), key)
+
+    @cached_property
+    def _population_p(self):
         light = population_modes(self.model)
 
-        def run(u, observed: Observed, own, key):
-            key = jax.random.fold_in(jax.random.fold_in(key, own), _POPULATIONS)
-            pick = jax.random.randint(key, (), 0, len(u))
-            along, _ = observed.target.chi2_along(self.theta(u[pick], observed)[0], light)
-            return chi2.sf(along, len(light))
+        def run(u, observed, ids, key):
+            keys = branch(object_keys(key, ids), _POPULATIONS)
+            pick = jax.random.randint(keys[0], (), 0, u.shape[1])
+            along = observed.target.chi2_along(self.theta(u[0, pick], observed)[0], light)
+            return chi2.sf(along, len(light))[None]
 
         return jax.jit(run)
 

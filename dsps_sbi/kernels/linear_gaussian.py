@@ -94,9 +94,7 @@ def chi2_along(residual, variance, valid, template, basis, prior_sigma, directio
 
     Returns
     -------
-    along : array ()
-    chi2 : array ()
-        The whole.
+    array ()
     """
     r, t, spread = _white(residual, variance, valid, template)
     a = jnp.where(valid, directions, 0.0) / spread
@@ -109,8 +107,7 @@ def chi2_along(residual, variance, valid, template, basis, prior_sigma, directio
     best = solve_factored(factor, matmul(rows, design).T).T
     left = rows - matmul(best, design.T)
     own = cholesky(matmul(left[:-1], left[:-1].T) + matmul(best[:-1], best[:-1].T))
-    along = jnp.sum(solve_lower(own, matmul(a, left[-1])[:, None]) ** 2)
-    return along, jnp.sum(left[-1] ** 2) + jnp.sum(best[-1] ** 2)
+    return jnp.sum(solve_lower(own, matmul(a, left[-1])[:, None]) ** 2)
 
 
 def _white(data, variance, valid, template):

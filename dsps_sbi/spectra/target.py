@@ -87,7 +87,7 @@ class SpectrumTarget:
         return whole_chi2(*self._misfit(theta))[0]
 
     def chi2_along(self, theta, light):
-        """How much of :meth:`chi2` more light of other kinds would take away, and the whole.
+        """How much of :meth:`chi2` light of other kinds would take away.
 
         Parameters
         ----------
@@ -97,7 +97,7 @@ class SpectrumTarget:
 
         Returns
         -------
-        along, chi2 : array ()
+        array ()
             See :func:`dsps_sbi.kernels.linear_gaussian.chi2_along`.
         """
         unit = jnp.where(self.used, self.sigma, 1.0)

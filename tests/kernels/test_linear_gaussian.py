@@ -127,10 +127,9 @@ def test_chi2_along_is_what_free_multiples_take_away():
     left = r - a @ free
     arrays = (RESIDUAL, VARIANCE, TEMPLATE, BASIS, PRIOR, directions)
     single = [np.asarray(a, np.float32) for a in arrays]
-    along, chi2 = jax.jit(chi2_along)(*single[:2], VALID, *single[2:])
-    assert float(chi2) == pytest.approx(r @ precision @ r, rel=1e-4)
-    assert float(chi2 - along) == pytest.approx(left @ precision @ left, rel=1e-4)
-    far, _ = jax.jit(chi2_along)(*single[:2], VALID, *single[2:5], single[5] * np.float32(1e-25))
+    along = jax.jit(chi2_along)(*single[:2], VALID, *single[2:])
+    assert float(along) == pytest.approx(r @ precision @ r - left @ precision @ left, rel=1e-3)
+    far = jax.jit(chi2_along)(*single[:2], VALID, *single[2:5], single[5] * np.float32(1e-25))
     assert float(far) == pytest.approx(float(along), rel=1e-4)
 
 
