@@ -10,22 +10,22 @@ U_MAX = 4.9
 
 
 def chi2(data, flux, floor):
-    """Sum of squared residuals (...) in units of sky^2 + (floor flux)^2; data and flux (..., Band)."""
+    """Sum of squared residuals (...) in units of sigma^2 + (floor flux)^2; data and flux (..., Band)."""
     return jnp.sum(residuals(data, flux, floor) ** 2, axis=-1)
 
 
 def residuals(data, flux, floor):
-    observed, sky, valid = data
-    # in units of the sky: squares of faint fluxes in uJy underflow float32
-    unit = jnp.where(valid, sky, 1.0)
+    observed, sigma, valid = data
+    # in units of sigma: squares of faint fluxes in uJy underflow float32
+    unit = jnp.where(valid, sigma, 1.0)
     model = jnp.where(valid, flux, 0.0) / unit
     return jnp.where(valid, (observed / unit - model) / jnp.sqrt(1.0 + (floor * model) ** 2), 0.0)
 
 
 def best_mass(data, unit_flux, floor, low, high):
     """Log10 mass (...) by least squares with the variances of the model itself, iterated."""
-    observed, sky, valid = data
-    unit = jnp.where(valid, sky, 1.0)
+    observed, sigma, valid = data
+    unit = jnp.where(valid, sigma, 1.0)
     # masses relative to a reference keep float32 in range
     reference = 0.5 * (low + high)
     d = jnp.where(valid, observed, 0.0) / unit
@@ -37,23 +37,23 @@ def best_mass(data, unit_flux, floor, low, high):
     return jnp.clip(jnp.log10(jnp.maximum(mass, 1e-12)) + reference, low, high)
 
 
-def best_chi2(weigher, data, starts, table):
+def best_chi2(likelihood, data, starts, table):
     """Smallest chi2 (Object,) over all parameters.
 
     Parameters
     ----------
-    weigher : Weigher
-    data : flux, sky, valid
+    likelihood : PhotometryLikelihood
+    data : flux, sigma, valid
         Each (Object, Band).
     starts : sequence of array (Object, Start, Param - 1)
         Shape coordinates; the best few of each set are polished by damped Gauss-Newton steps.
     table : BandTable
     """
-    (low, high), floor = weigher.mass_range, weigher.post.noise.floor
+    (low, high), floor = likelihood.mass_range, likelihood.post.noise.floor
     wide = tuple(a[:, None] for a in data)
 
     def score(u):
-        unit_flux = weigher.unit_fluxes(u, table)
+        unit_flux = likelihood.unit_fluxes(u, table)
         log_mass = best_mass(wide, unit_flux, floor, low, high)
         return chi2(wide, 10.0 ** log_mass[..., None] * unit_flux, floor), log_mass
 
@@ -65,7 +65,7 @@ def best_chi2(weigher, data, starts, table):
 
     def polish(x, *data):
         def miss(x):
-            flux = weigher.unit_fluxes(x[None, None, :-1], table)[0, 0] * 10.0 ** x[-1]
+            flux = likelihood.unit_fluxes(x[None, None, :-1], table)[0, 0] * 10.0 ** x[-1]
             return residuals(data, flux, floor)
 
         def step(state, _):

@@ -2,12 +2,11 @@
 
 import json
 import subprocess
-from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from _environment import python_with
 
@@ -105,34 +104,39 @@ def check_times(universe_gyr):
     return np.unique(np.concatenate([np.linspace(0.01, universe_gyr, 1500), young]))
 
 
-@dataclass(frozen=True, eq=False)
-class DspsBins(ds.GalaxyModel):
-    """Our model with DSPS's age bins.
+def with_dsps_bins(model):
+    """The model with DSPS's age bins.
 
     Our bins end halfway (in log age) between the SSPs. Those of DSPS extend from each SSP by half the
-    mean of the two neighbouring steps, which is not halfway where the steps of the grid change; the
-    first begins at half a step below the youngest SSP, ours at zero.
+    mean of the two neighbouring steps, which is not halfway where the steps of the grid change. DSPS's first
+    bin begins half a step below the youngest SSP, ours at zero.
     """
+    lg_age = np.log10(model.ssp.age_gyr)
+    step = np.diff(lg_age)
+    width = np.r_[step[0], 0.5 * (step[1:] + step[:-1]), step[-1]]
+    edges = jnp.asarray(10.0 ** np.r_[lg_age - 0.5 * width, lg_age[-1] + 0.5 * width[-1]], jnp.float32)
 
-    @cached_property
-    def edges_gyr(self):
-        """Edges (Age + 1,) of the SSPs' age bins [Gyr]."""
-        lg_age = np.log10(self.ssp.age_gyr)
-        step = np.diff(lg_age)
-        width = np.r_[step[0], 0.5 * (step[1:] + step[:-1]), step[-1]]
-        return 10.0 ** np.r_[lg_age - 0.5 * width, lg_age[-1] + 0.5 * width[-1]]
+    def replaced(path, leaf):
+        return edges if jax.tree_util.keystr(path) == ".edges" else leaf
+
+    return jax.tree_util.tree_map_with_path(replaced, model)
+
+
+@jax.jit
+def _predict(model, theta, z):
+    """Fluxes (Galaxy, Band) of theta (Galaxy, Param) at one redshift, at full resolution."""
+    return jax.lax.map(lambda t: model.predict(t, z), theta, batch_size=50)
 
 
 def accuracy(grid, filters, z, worker, folder, sample):
     """Relative differences of DSPS's fluxes from those of ``predict``, stars and dust."""
-    columns = np.stack([sample[name] for name in ds.Prior.jades_pixels().names], axis=1).astype(np.float32)
+    own = ds.GalaxyModel(grid, filters, ds.photometry_prior(), log_u=None)
+    columns = np.stack([sample[name] for name in own.names], axis=1).astype(np.float32)
+    without_dust = (columns * (np.array(own.names) != "av")).astype(np.float32)
     ours = {}
-    for bins, kind in (("dsps", DspsBins), ("own", ds.GalaxyModel)):
-        model = kind(grid, filters, ds.Prior.jades_pixels(), log_u=None)
-        predict = jax.jit(lambda theta, m=model: jax.lax.map(lambda t: m.predict(t, z), theta, batch_size=50))
-        ours[bins, "spectrum"] = np.asarray(predict(columns))
-        columns_without_dust = columns * (np.array(model.names) != "av")
-        ours[bins, "table"] = np.asarray(predict(columns_without_dust.astype(np.float32)))
+    for bins, model in (("dsps", with_dsps_bins(own)), ("own", own)):
+        ours[bins, "spectrum"] = np.asarray(_predict(model, columns, z))
+        ours[bins, "table"] = np.asarray(_predict(model, without_dust, z))
     metrics = {}
     for name, bins, route, curves in (
         ("dsps", "dsps", "spectrum", "fine"),

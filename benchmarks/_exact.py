@@ -8,11 +8,12 @@ import jax.numpy as jnp
 from dsps_sbi.kernels.likelihood import log_likelihood
 
 
-def weigher_of(parser, post):
-    """The bundle's own weigher, whose evidences are the exact ones."""
-    if post.own_weigher is None:
-        parser.error("needs the stellar populations of the bundle: dsps-sbi fetch bc03-miles")
-    return post.own_weigher
+def likelihood_of(parser, post):
+    """The likelihood under the bundle's own model; without its SSPs the parser says how to get them."""
+    likelihood = post.likelihood()
+    if likelihood is None:
+        parser.error(f"needs the stellar populations of the bundle: dsps-sbi fetch {', '.join(post.grids)}")
+    return likelihood
 
 
 def log_prior(u):
@@ -20,13 +21,13 @@ def log_prior(u):
     return jax.scipy.stats.norm.logpdf(u).sum(axis=-1)
 
 
-def log_posterior(weigher, data, u, table):
+def log_posterior(likelihood, data, u, table):
     """Unnormalised log posterior (Object, Draw) of u (Object, Draw, Param), mass among them."""
-    model = weigher.model
+    model = likelihood.model
     theta = model.prior.from_normal(u.reshape(-1, u.shape[-1]), table.universe_gyr)
     flux = model.predict_fast(theta, table).reshape(*u.shape[:-1], -1)
-    observed, sky, valid, upper = (a[:, None] for a in data[:-1])
-    return log_likelihood(observed, sky, valid, flux, weigher.post.noise.floor, upper) + log_prior(u)
+    observed, sigma, valid, upper = (a[:, None] for a in data[:4])
+    return log_likelihood(observed, sigma, valid, flux, likelihood.post.noise.floor, upper) + log_prior(u)
 
 
 def log_mean_exp(log_w):

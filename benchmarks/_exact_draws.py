@@ -1,5 +1,6 @@
 """Draws from the exact posterior of objects at redshifts of their own: NUTS, and weighted draws."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import blackjax
@@ -8,30 +9,50 @@ import numpy as np
 from _exact import log_prior
 from blackjax.diagnostics import effective_sample_size, potential_scale_reduction
 
+from dsps_sbi.components import pytree
+from dsps_sbi.photometry.likelihood import PhotometryLikelihood
+
 N_CHAINS = 4
-# Of a trajectory: in coordinates that are close to whitened 7 steps are a long way
+# Of a trajectory: 7 steps are a long way in coordinates in which the posterior is nearly a unit normal
 MOST_DOUBLINGS = 3
-# Weighted draws are made so many at a time
+# Weighted draws that are made at a time
 CHUNK = 1000
 
 
+@pytree(arrays=("likelihood",))
+@dataclass(frozen=True, eq=False)
 class ExactDraws:
-    """The exact posterior of objects, compiled once, whatever the objects.
+    """The exact posterior of objects; a pytree.
 
-    ``objects`` are data (flux, sky, valid, upper), the network's condition, and a band table, each with a
-    leading axis (Object, ...). The mass is integrated out, then drawn exactly.
+    ``objects`` are :class:`~dsps_sbi.photometry.data.PhotometryData`, the network's condition, and a band
+    table, each with a leading axis (Object, ...). The mass is integrated out, then drawn exactly.
+
+    Parameters
+    ----------
+    likelihood : PhotometryLikelihood
     """
 
-    def __init__(self, weigher):
-        self.weigher, self.post, self.n_shape = weigher, weigher.post, weigher.n_shape
-        self._chains = jax.jit(self._all_chains, static_argnums=(2, 3))
-        self._weigh = jax.jit(self._in_chunks, static_argnums=(2, 3))
-        self._finish = jax.jit(partial(jax.lax.map, lambda one: self._of_base(*one)))
+    likelihood: PhotometryLikelihood
+
+    @property
+    def post(self):
+        """The posterior whose network proposes."""
+        return self.likelihood.post
+
+    @property
+    def n_shape(self) -> int:
+        """Number of parameters besides the mass."""
+        return self.likelihood.n_shape
+
+    @jax.jit
+    def conditions(self, data):
+        """The network's condition, which depends on the data alone."""
+        return self.post.network.condition(self.post.weights, *data)
 
     def _log_shape(self, u, data, table):
         """Log posterior (Draw,) of shapes (Draw, n), and their masses' grid and cdf."""
-        one = [a[None] for a in (*data, table.z)]
-        log_like, grid, cdf = (a[0] for a in self.weigher.shape_evidence(u[None], one, table))
+        one = jax.tree.map(lambda a: a[None], data)
+        log_like, grid, cdf = (a[0] for a in self.likelihood.shape_evidence(u[None], one, table))
         return log_like + log_prior(u), grid, cdf
 
     def _push(self, eps, condition):
@@ -47,7 +68,7 @@ class ExactDraws:
     def _with_mass(self, key, u, data, table):
         """Draws u (Draw, Param) with masses drawn exactly, and their log posterior of the shape."""
         log_p, grid, cdf = self._log_shape(u, data, table)
-        return self.weigher.with_mass(u, jax.random.uniform(key, log_p.shape), grid, cdf), log_p
+        return self.likelihood.with_mass(u, jax.random.uniform(key, log_p.shape), grid, cdf), log_p
 
     def _of_base(self, key, eps, data, condition, table):
         return self._with_mass(key, self._push(eps, condition)[0], data, table)[0]
@@ -83,7 +104,8 @@ class ExactDraws:
         _, (eps, divergent) = jax.lax.scan(one, state, jax.random.split(key, n_keep))
         return eps, divergent.mean()
 
-    def _all_chains(self, keys, objects, n_warm, n_keep):
+    @partial(jax.jit, static_argnames=("n_warm", "n_keep"))
+    def _chains(self, keys, objects, n_warm, n_keep):
         chain = partial(self._chain, n_warm=n_warm, n_keep=n_keep)
         return jax.vmap(jax.vmap(chain, in_axes=(0, None, None, None)))(keys, *objects)
 
@@ -92,15 +114,21 @@ class ExactDraws:
         chain_key, mass_key = jax.random.split(key)
         n = len(objects[0][0])
         keys = jax.random.split(chain_key, (n, N_CHAINS))
-        eps, divergent = self._chains(keys, objects, n_warm, n_keep)
-        u = self._finish((jax.random.split(mass_key, n), eps.reshape(n, -1, self.n_shape), *objects))
+        eps, divergent = self._chains(keys, objects, n_warm=n_warm, n_keep=n_keep)
+        u = self._finish(jax.random.split(mass_key, n), eps.reshape(n, -1, self.n_shape), objects)
         chains = u.reshape(n, N_CHAINS, n_keep, -1)
         halves = chains.reshape(n, 2 * N_CHAINS, n_keep // 2, -1)
         ess = effective_sample_size(chains, chain_axis=1, sample_axis=2).min(axis=-1)
         rhat = potential_scale_reduction(halves, chain_axis=1, sample_axis=2).max(axis=-1)
         return u, np.asarray(ess), np.asarray(rhat), np.asarray(divergent.mean(axis=1))
 
-    def _in_chunks(self, key, objects, n_draws, of_prior):
+    @jax.jit
+    def _finish(self, keys, eps, objects):
+        """Draws (Object, Draw, Param) of points (Object, Draw, n) of the base space."""
+        return jax.lax.map(lambda one: self._of_base(*one), (keys, eps, *objects))
+
+    @partial(jax.jit, static_argnames=("n_draws", "of_prior"))
+    def _weigh(self, key, objects, n_draws, of_prior):
         def one(here):
             keys = jax.random.split(here[0], n_draws // CHUNK)
             return jax.lax.map(lambda key: self._weighed(key, *here[1:], of_prior=of_prior), keys)
@@ -110,4 +138,4 @@ class ExactDraws:
 
     def weighted(self, key, objects, n_draws, of_prior=False):
         """Draws u (Object, Draw, Param) of the flow, or of the prior, and log weights (Object, Draw)."""
-        return self._weigh(key, objects, n_draws, of_prior)
+        return self._weigh(key, objects, n_draws=n_draws, of_prior=of_prior)

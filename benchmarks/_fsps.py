@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dsps_sbi.kernels.photometry import pixel_edges
-from dsps_sbi.prior import Prior
+from dsps_sbi.priors import Prior
 from dsps_sbi.sfh import Dirichlet
 from dsps_sbi.ssp import SSPGrid, with_nebular
 

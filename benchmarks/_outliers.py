@@ -22,10 +22,10 @@ SNR_MIN = 20.0
 def with_many_bands(simulator):
     """The simulator with masks of at least FEWEST_BANDS bands and without upper limits: chi2 has none."""
     masks = simulator.masks
-    enough = masks.patterns[masks.patterns.sum(axis=1) >= FEWEST_BANDS]
+    rich = masks.patterns[masks.patterns.sum(axis=1) >= FEWEST_BANDS]
     return dataclasses.replace(
         simulator,
-        masks=dataclasses.replace(masks, patterns=enough, fewest=FEWEST_BANDS),
+        masks=dataclasses.replace(masks, patterns=rich, fewest=FEWEST_BANDS),
         limits=UpperLimits(0.0, 0.0),
     )
 
@@ -55,7 +55,7 @@ class Outliers:
 
     Parameters
     ----------
-    simulator : Simulator
+    simulator : PhotometrySimulator
         With masks of many bands.
     n_candidates, n_keep : int
         Mocks drawn, and how many of those above the cut are kept.
@@ -85,19 +85,19 @@ class Outliers:
             bright = [jnp.mean(a[:, simulator.snr_bands], axis=1) for a in (jnp.log(flux), shape)]
             flux = jnp.exp(shape + (bright[0] - bright[1])[:, None])
         mocks = simulator.observe(observe_key, u, theta, jnp.full(n, z), flux)
-        keep = jnp.ones(n, bool)
+        data, keep = mocks.data, jnp.ones(n, bool)
         if kind == "band_off":
-            off = jnp.argmax(jax.random.uniform(keys[0], flux.shape) * mocks.valid, axis=1)
+            off = jnp.argmax(jax.random.uniform(keys[0], flux.shape) * data.valid, axis=1)
             sign = jax.random.rademacher(keys[1], (n, 1))
-            sigma = jnp.hypot(mocks.sky, simulator.noise.floor * flux)
-            wrong = mocks.flux + 10.0 * sign * sigma * jax.nn.one_hot(off, flux.shape[1])
-            mocks = dataclasses.replace(mocks, flux=wrong)
+            sigma = jnp.hypot(data.sigma, simulator.noise.floor * flux)
+            data = data._replace(flux=data.flux + 10.0 * sign * sigma * jax.nn.one_hot(off, flux.shape[1]))
         if kind == "units":
             of_acs, larger = (jax.random.bernoulli(k, shape=(n, 1)) for k in keys)
             factor = jnp.where(self._is_acs == of_acs, jnp.where(larger, 1e3, 1e-3), 1.0)
-            mocks = dataclasses.replace(mocks, flux=mocks.flux * factor, sky=mocks.sky * factor)
+            data = data._replace(flux=data.flux * factor, sigma=data.sigma * factor)
             # both instruments, else there is nothing to compare with
-            keep = (mocks.valid & self._is_acs).any(axis=1) & (mocks.valid & ~self._is_acs).any(axis=1)
+            keep = (data.valid & self._is_acs).any(axis=1) & (data.valid & ~self._is_acs).any(axis=1)
+        mocks = dataclasses.replace(mocks, data=data)
         keep = keep & (simulator.snr(mocks) > SNR_MIN)
         order = jnp.argsort(~keep, stable=True)[: self.n_keep]
         return jax.tree.map(lambda a: a[order], mocks), keep[order]

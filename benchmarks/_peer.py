@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from _environment import CACHE, python_with
 
-from dsps_sbi.encoders.photometry import features
+from dsps_sbi.networks.bands import features
 
 # Tested together
 VERSIONS = {"torch": "2.13.0", "sbi": "0.27.0"}
@@ -47,17 +47,16 @@ def inputs(mocks, cosmology):
 
 def simulations(simulator, n, n_pool, seed):
     """Stored simulations: u (n, Param) and inputs (n, 5 * Band + 6)."""
-    cosmology = simulator.model.cosmology
-
-    @jax.jit
-    def batch(key, pool):
-        mocks = simulator.draw_detected(key, pool, N_Z, PER_Z, KEEP, snr_min=1.0, p_faint=0.1)
-        return mocks.u, inputs(mocks, cosmology)
-
     pool_key, key = jax.random.split(jax.random.key(seed))
     pool = simulator.table_pool(pool_key, n_pool)
-    parts = [batch(jax.random.fold_in(key, i), pool) for i in range(-(-n // KEEP))]
+    parts = [_batch(simulator, jax.random.fold_in(key, i), pool) for i in range(-(-n // KEEP))]
     return [np.concatenate(column)[:n] for column in zip(*parts, strict=True)]
+
+
+@jax.jit
+def _batch(simulator, key, pool):
+    mocks = simulator.draw_detected(key, pool, N_Z, PER_Z, KEEP, snr_min=1.0, p_faint=0.1)
+    return mocks.u, inputs(mocks, simulator.model.cosmology)
 
 
 class Peer:

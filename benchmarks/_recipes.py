@@ -1,31 +1,37 @@
 """Recipes for a posterior of spectra, side by side: ours, one network end to end, and two stages.
 
-``two_stage`` is that of arXiv:2406.18661: an encoder (convolutions, attention over wavelength, 16 latents) is
-trained to regress formation times and metallicity by a log-cosh loss, then a flow on its latents, which stay
-as they are. ``joint`` is the same encoder and flow trained together on the flow's own loss. ``ours`` is
-:class:`dsps_sbi.spectra.network.SpectrumNetwork`. The flow is ours in all three, so that their losses are of
-one density; the paper's is masked autoregressive.
+``two_stage`` is that of arXiv:2406.18661: an encoder (convolutions, attention over wavelength, 16 latents)
+is trained to regress formation times and metallicity by a log-cosh loss. Then a flow is trained on the
+latents, which stay as they are. ``joint`` is the same encoder and flow trained together on the flow's own
+loss. ``ours`` is :class:`dsps_sbi.spectroscopy.network.SpectrumNetwork`. The flow is ours in all three
+recipes, so that their losses are of one density; the paper's flow is masked autoregressive.
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from dsps_sbi.encoders.residual import ResidualEncoder
-from dsps_sbi.encoders.spectrum import WavelengthEncoder
-from dsps_sbi.fit_guess import fit_guess
-from dsps_sbi.flow_network import n_flow_features
-from dsps_sbi.flows import PixelFlow
+from dsps_sbi.components import pytree
 from dsps_sbi.kernels.amplitude import amplitude
+from dsps_sbi.networks import PosteriorFlow
+from dsps_sbi.networks.base import FlowNetwork, n_flow_features
+from dsps_sbi.networks.residual import ResidualEncoder
+from dsps_sbi.networks.wavelengths import WavelengthEncoder
 from dsps_sbi.sfh import formation_times
-from dsps_sbi.spectra.model import DECILES
-from dsps_sbi.spectra.network import SpectrumNetwork
-from dsps_sbi.training import Trainer
+from dsps_sbi.spectroscopy.model import DECILES
+from dsps_sbi.spectroscopy.network import SpectrumNetwork
+from dsps_sbi.training.initial_guess import fit_guess
+from dsps_sbi.training.trainer import Trainer
 
 _N_CHANNEL, _N_TARGET = 3, len(DECILES) + 1
+# What jax sees of a network of latents
+_PARTS = {
+    "arrays": ("cosmology", "subspace", "basis"),
+    "static": ("arch", "prior", "sfh", "basis_sigma", "frozen"),
+}
 
 
 class _Layers(nnx.Module):
@@ -34,12 +40,13 @@ class _Layers(nnx.Module):
         self.head = ResidualEncoder(arch.n_latent, arch.width, 1, _N_TARGET, rngs=rngs)
         self.encoder = ResidualEncoder(arch.n_latent, arch.width, arch.n_blocks, arch.n_context, rngs=rngs)
         sizes = arch.n_context, arch.flow_width, arch.n_layers, arch.n_bins
-        self.flow = PixelFlow(n_shape, *sizes, n_flow_features(n_shape), rngs=rngs)
+        self.flow = PosteriorFlow(n_shape, *sizes, n_flow_features(n_shape), rngs=rngs)
 
 
+@pytree(**_PARTS)
 @dataclass(frozen=True, eq=False)
 class LatentNetwork(SpectrumNetwork):
-    """Only the latents of convolutions and attention over wavelength reach the flow.
+    """Only the latents of convolutions and attention over wavelength reach the flow; a pytree.
 
     Parameters
     ----------
@@ -49,8 +56,23 @@ class LatentNetwork(SpectrumNetwork):
 
     frozen: bool = False
 
-    def _layers(self, seed=0):
-        return _Layers(self.arch, len(self.prior.names) - 1, rngs=nnx.Rngs(seed))
+    def layers(self, seed=0) -> nnx.Module:
+        """Fresh layers."""
+        return _Layers(*self.structure, rngs=nnx.Rngs(seed))
+
+    @property
+    def structure(self):
+        """What the layers depend on."""
+        return self.arch, len(self.prior.names) - 1
+
+    def init(self, seed: int):
+        """Fresh weights: there are no components of spectra among them."""
+        return FlowNetwork.init(self, seed)
+
+    @classmethod
+    def of(cls, network: SpectrumNetwork, frozen: bool = False):
+        """One of the sizes of another network."""
+        return cls(**{f.name: getattr(network, f.name) for f in fields(SpectrumNetwork)}, frozen=frozen)
 
     def _latents(self, layers, flux, sigma, valid):
         own = amplitude(jnp.where(valid, flux, 0.0))
@@ -70,23 +92,31 @@ class LatentNetwork(SpectrumNetwork):
         layers = self._merge(weights)
         return layers.head(self._latents(layers, flux, sigma, valid)[0])
 
-    def targets(self, theta, z):
-        """What :meth:`regressed` should be."""
-        fractions, universe = jnp.asarray(DECILES, jnp.float32), self.cosmology.age(z)
+    def targets(self, theta, universe):
+        """What :meth:`regressed` should be, for theta (Object, Param) at ages of the Universe (Object,)."""
+        fractions = jnp.asarray(DECILES, jnp.float32)
         params = theta[:, : len(self.sfh.names)]
         times = jax.vmap(lambda p, t: formation_times(self.sfh, p, fractions, t))(params, universe)
         metallicity = theta[:, self.prior.names.index("metallicity")]
         return jnp.concatenate([times / universe[:, None], metallicity[:, None]], axis=1)
 
 
-class Regression(Trainer):
-    """The first stage of two."""
+@pytree(**_PARTS)
+@dataclass(frozen=True, eq=False)
+class Regression(LatentNetwork):
+    """The first stage of two: the log-cosh loss in the place of -log q, for the same weights; a pytree."""
 
-    def loss(self, weights, mocks):
-        """Mean log-cosh of what is left."""
-        left = self.network.regressed(weights, *mocks.data) - self.network.targets(mocks.theta, mocks.z)
+    def condition(self, weights, flux, sigma, valid, z):
+        """What is regressed (Object, 10), and the age of the Universe (Object,)."""
+        return self.regressed(weights, flux, sigma, valid, z), self.cosmology.age(z)
+
+    def log_prob(self, weights, condition, u):
+        """Minus the mean log-cosh (Object,) of what is left of the targets."""
+        regressed, universe = condition
+        left = regressed - self.targets(self.prior.from_normal(u, universe[:, None]), universe)
         # log cosh, without overflow
-        return jnp.mean(jnp.abs(left) + jax.nn.softplus(-2.0 * jnp.abs(left)) - jnp.log(2.0))
+        each = jnp.abs(left) + jax.nn.softplus(-2.0 * jnp.abs(left)) - jnp.log(2.0)
+        return -jnp.mean(each, axis=1)
 
 
 def _run(trainer):
@@ -109,16 +139,15 @@ def ours(network: SpectrumNetwork, simulator, config, guess_steps, checkpoint):
 
 def joint(network: SpectrumNetwork, simulator, config, checkpoint):
     """As :func:`ours`, of latents alone."""
-    own = LatentNetwork(**vars(network))
+    own = LatentNetwork.of(network)
     trained = _run(Trainer(own, simulator, config, checkpoint))
     return own, trained, _seconds(trained)
 
 
 def two_stage(network: SpectrumNetwork, simulator, config, checkpoint):
     """As :func:`joint`, regression first and then the flow, each for half of the steps."""
-    own = LatentNetwork(**vars(network), frozen=True)
-    half = replace(config, steps=config.steps // 2)
-    first = _run(Regression(own, simulator, half, checkpoint.with_suffix(".first")))
+    own, half = LatentNetwork.of(network, frozen=True), replace(config, steps=config.steps // 2)
+    first = _run(Trainer(Regression.of(network), simulator, half, checkpoint.with_suffix(".first")))
     second = replace(half, seed=config.seed + 1)
     trained = _run(Trainer(own, simulator, second, checkpoint, start=first.weights))
     return own, trained, _seconds(first) + _seconds(trained)

@@ -1,8 +1,8 @@
 """What share of answers can be trusted, before and after refining, and what does refining cost?
 
-The verdicts are those of :mod:`dsps_sbi.trust`; mocks are of the model itself, so that whatever the p-values
-reject is a false alarm. Seconds are of the second run over the same mocks (nothing is compiled) per object
-that was refined.
+The verdicts are those of :mod:`dsps_sbi.inference.trust`. The mocks are of the model itself, so that
+whatever the p-values reject is a false alarm. Seconds are those of the second run over the same mocks, in
+which nothing is compiled, per object that was refined.
 """
 
 import time
@@ -11,41 +11,39 @@ import jax
 import numpy as np
 from scipy import stats
 
-import dsps_sbi as ds
-from dsps_sbi.trust import SMALLEST_P, Method, enough
+from dsps_sbi.inference.trust import SMALLEST_P, Method, weights_reliable
+from dsps_sbi.photometry.catalogue import posteriors_of
 
 
 def mocks_above(simulator, snr_min, n_z, n_per_z, seed):
     """Mocks of n_z redshifts above a cut in observed S/N, at most n_per_z each."""
     pool = simulator.table_pool(jax.random.key(seed), n_z)
-    draw = jax.jit(simulator.draw, static_argnums=(2, 3))
     mocks = []
     for i in range(n_z):
         table = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], pool)
-        some = draw(jax.random.fold_in(jax.random.key(seed + 1), i), table, 1, 4 * n_per_z)
+        some = simulator.mocks(jax.random.fold_in(jax.random.key(seed + 1), i), table, 1, 4 * n_per_z)
         keep = np.flatnonzero(np.asarray(simulator.snr(some)) > snr_min)[:n_per_z]
         mocks.append(jax.tree.map(lambda a, keep=keep: np.asarray(a)[keep], some))
     return jax.tree.map(lambda *parts: np.concatenate(parts), *mocks)
 
 
 def timed(function, *arguments, **options):
-    """Answers and seconds of the second of two runs."""
+    """What a function returns, and the seconds of the second of two runs."""
     function(*arguments, **options)
     start = time.perf_counter()
     return function(*arguments, **options), time.perf_counter() - start
 
 
-def trust(weigher, mocks, n_draws):
-    """Metrics of mocks: weighed as ``infer`` does, then refined what is left untrusted."""
-    post = weigher.post
-    data = (mocks.flux, mocks.sky, mocks.z)
-    more = {"valid": mocks.valid, "upper": mocks.upper, "n_draws": n_draws}
-    flow, seconds = timed(ds.weigh, post, weigher, *data, **more)
-    refined, seconds_refined = timed(ds.refine, post, weigher, *data, **more)
-    n_refined = max(int(np.sum(~enough(flow.ess, flow.pareto_k))), 1)
+def trust(likelihood, mocks, n_draws):
+    """Metrics of mocks: weighed as ``infer`` does, then what is left untrusted refined."""
+    post, d = likelihood.post, mocks.data
+    data = post.prepared(d.flux, d.sigma, d.z, d.valid, d.upper)
+    weighed, seconds = timed(posteriors_of, post, likelihood, data, n_draws=n_draws)
+    refined, seconds_refined = timed(posteriors_of, post, likelihood, data, n_draws=n_draws, refine=True)
+    n_refined = max(int(np.sum(~weights_reliable(weighed.ess, weighed.pareto_k))), 1)
     odd = (refined.ppc_p <= SMALLEST_P) | (refined.typicality <= SMALLEST_P)
     metrics = {
-        "trusted_fraction_flow": flow.trusted.mean(),
+        "trusted_fraction_flow": weighed.trusted.mean(),
         "trusted_fraction_after_refine": refined.trusted.mean(),
         "false_flag_rate": odd.mean(),
         "ppc_p_ks": stats.kstest(refined.ppc_p, "uniform").pvalue,

@@ -5,7 +5,7 @@ from pathlib import Path
 from _contract import options, report, terms
 
 import dsps_sbi as ds
-from dsps_sbi.plots.calibration_figure import plot_overview
+from dsps_sbi.calibration.figure import plot_overview
 
 
 def main():
@@ -31,7 +31,7 @@ def main():
             bundle=result.bundle,
             failures=list(result.failures),
             noise="snr_*: masks and depths as in training; bands_*: that many random bands, S/N > 5",
-            suffix="_refined: answers of ds.refine; none: raw flow",
+            suffix="_refined: answers of ds.refine; none: draws of the network",
             **result.terms,
         ),
         result.metrics,

@@ -29,7 +29,7 @@ from dsps_sbi.instruments.filter_names import JADES_BANDS
 from dsps_sbi.instruments.filters import FilterSet
 from dsps_sbi.kernels import photometry as phot
 from dsps_sbi.kernels.attenuation import bump_profile
-from dsps_sbi.prior import Prior
+from dsps_sbi.priors import Prior
 from dsps_sbi.sfh import FAMILIES, Constant, age_edges, mass_weights
 
 UNIVERSES = (0.7, 2.0, 6.0, 13.0)

@@ -9,18 +9,18 @@ network gets: spectra at rest, in the network's pixels and with its masks. SSPs 
 resolution of the spectra by its own ``varsmooth``; none is older than the Universe.
 
 Ours are 1,000 draws, weighed with the exact likelihood in the spectrum's own pixels and refined where
-needed: median and standard deviation. Mocks are galaxies of our prior, from the simulator of training:
-a match at home, of histories that no regularisation has in mind, each of one metallicity. Their
-reported S/N is 50 per pixel; the error of the model (0.1 to 10 %, log-uniform) comes on top, unreported.
+needed: median and standard deviation. Mocks are galaxies of our prior, from the simulator of training, which
+favours our code: histories that no regularisation is made for, each of one metallicity. Their reported S/N is
+50 per pixel; the error of the model (0.1 to 10 %, log-uniform) comes on top and is not reported.
 Scores named ``bootstrapped`` are of those mocks that both codes have errors of.
 
-Seconds are of one mock after the other, all compiled before; for ours encoding and the view of the
+Seconds are of one mock after the other, when everything is compiled; for ours encoding and the view of the
 spectrograph are inside. ``speedup_per_object`` is one regularised fit over 1,000 weighed draws,
-``_network`` over 1,000 draws of the network alone, ``_refined`` over refined draws.
-``speedup_with_errors`` is fit and all resamplings over 1,000 weighed draws. pPXF's first fit, which scales
-the errors, is in none of them. pPXF runs in one thread (more slow it down), as many spectra at once as there
-are cores; ours in as many threads as JAX takes:
-``_cpu`` is the same ratio of processor seconds, which other work on the machine changes less, too.
+``_network`` over 1,000 draws of the network alone, ``_refined`` over refined draws. ``speedup_with_errors``
+is fit and all resamplings over 1,000 weighed draws. pPXF's first fit, which scales the errors, is in none
+of them. pPXF runs in one thread (more threads slow it down), as many spectra at once as there are cores;
+ours in as many threads as JAX takes. ``_cpu`` is the same ratio of processor seconds, which other work on
+the machine changes less.
 """
 
 import time
@@ -31,15 +31,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from _contract import data_folder, options, report, terms
+from _exact import likelihood_of
 from _ppxf import QUANTITIES, REGUL, SETTINGS, VERSION, Found, Seen, ask
-from etg_stacks import RADII, mean_ages, read_stacks
+from etg_stacks import RADII, read_stacks
 from forward_spectra import SDSS_FWHM
 from tqdm.auto import tqdm
 
 import dsps_sbi as ds
+from dsps_sbi.inference.trust import Method
 from dsps_sbi.kernels.lsf import FWHM_PER_SIGMA
-from dsps_sbi.trust import Method
-from dsps_sbi.weigh_spectrum import SpectrumWeigher
 
 SNR = 50.0
 GALAXIES = {
@@ -57,7 +57,7 @@ def mock_spectra(model, n, seed):
     simulator = ds.SpectrumSimulator(model, snr=(SNR, SNR), p_whole=1.0)
     pool_key, key = jax.random.split(jax.random.key(seed))
     pool = simulator.table_pool(pool_key, 1000)
-    mocks = jax.jit(simulator.draw, static_argnums=(2, 3))(key, pool, n, 1)
+    mocks = simulator.mocks(key, pool, n, 1)
     frame = model.spectrograph
     fwhm = frame.lsf.sigma_aa(frame.wave_aa, np.diff(frame.edges_aa)) * FWHM_PER_SIGMA
     spectra = []
@@ -68,8 +68,7 @@ def mock_spectra(model, n, seed):
         spectra.append(ds.Spectrum(wave, flux, sigma, frame.medium, z, valid == 0.0, lsf))
     params = mocks.theta[:, : len(model.sfh.names)]
     universe = model.cosmology.age(mocks.z)
-    age = jax.jit(model.sfh.mean_age)(params, universe)
-    half = jax.jit(model.sfh.formation_time)(params, 0.5, universe)
+    age, half = model.sfh.mean_age(params, universe), model.sfh.formation_time(params, 0.5, universe)
     columns = jnp.log10(age), half, model.column(mocks.theta, "metallicity")
     return spectra, np.stack([np.asarray(c, float) for c in columns], axis=1)
 
@@ -123,11 +122,10 @@ def now():
     return np.array([time.perf_counter(), time.process_time()])
 
 
-def answer(post, weigher, spectra, kind, seed):
-    """Answers of spectra one by one, and the mean seconds (2,) of one."""
-    model = None if kind == "network" else weigher
-    keys = {"n_draws": N_DRAWS, "seed": seed, "refine": kind == "refined"}
-    call = lambda i: ds.weigh_spectra(post, spectra[i], model, ids=[i], **keys)  # noqa: E731
+def answer(post, likelihood, spectra, kind, seed):
+    """Results of spectra one by one, and the mean seconds (2,) of one."""
+    how = {"weigh": kind != "network", "refine": kind == "refined", "model": likelihood}
+    call = lambda i: post.infer(spectra[i], ids=[i], n_draws=N_DRAWS, seed=seed, **how)  # noqa: E731
     call(0)  # compiles
     found, seconds = [], []
     for i in tqdm(range(len(spectra)), desc=f"ours, {kind}", unit="spectrum"):
@@ -137,17 +135,17 @@ def answer(post, weigher, spectra, kind, seed):
     return found, np.mean(seconds, axis=0)
 
 
-def ours(post, weigher, spectra, seed, n_timed=0) -> Ours:
-    """Refined answers of all spectra, and seconds of some of them, when all that they need is compiled."""
-    found = answer(post, weigher, spectra, "refined", seed)[0]
+def ours(post, likelihood, spectra, seed, n_timed=0) -> Ours:
+    """Refined answers of all spectra, and warm seconds of some of them."""
+    found = answer(post, likelihood, spectra, "refined", seed)[0]
     kinds = ("network", "weighed", "refined") if n_timed else ()
-    seconds = {kind: answer(post, weigher, spectra[:n_timed], kind, seed)[1] for kind in kinds}
+    seconds = {kind: answer(post, likelihood, spectra[:n_timed], kind, seed)[1] for kind in kinds}
     columns = [
-        [np.log10(mean_ages(f)[0]), f.formation_times([0.5])[0, :, 0], f.column("metallicity")[0]]
+        [np.log10(f.draws("mass_weighted_age")[0]), f.draws("t50")[0], f.draws("metallicity")[0]]
         for f in found
     ]
-    method = np.array([f.answers.method[0] for f in found])
-    trusted = np.array([f.answers.trusted[0] for f in found])
+    method = np.array([f.posteriors.method[0] for f in found])
+    trusted = np.array([f.posteriors.trusted[0] for f in found])
     return Ours(np.moveaxis(np.array(columns), 1, -1), method, trusted, seconds)
 
 
@@ -242,8 +240,8 @@ def main():
     galaxies = data_folder(parser, args.galaxies, "spectra", "sdss")
     stacks = data_folder(parser, args.stacks, "spectra", "etg_stacks")
     post = ds.load_bundle(args.bundle)
-    model = ds.model_of(post)
-    weigher = SpectrumWeigher(post, model)
+    likelihood = likelihood_of(parser, post)
+    model = likelihood.model
     n, n_boot = (3, 2) if args.quick else (args.mocks, args.resamplings)
     n_booted, n_timed = (2, 2) if args.quick else (min(n, max(n // 10, 8)), min(n, 20))
     names, radii = (["ngc3522"], ()) if args.quick else (list(GALAXIES), () if args.no_stacks else RADII)
@@ -252,9 +250,9 @@ def main():
     everything = [*spectra, *real.values()]
     resample = np.full(len(everything), n_boot)
     resample[n_booted:n] = 0
-    mine = ours(post, weigher, spectra, args.seed, n_timed)
+    mine = ours(post, likelihood, spectra, args.seed, n_timed)
     # spectra of other pixels are compiled for: not among the seconds
-    mine_real = ours(post, weigher, list(real.values()), args.seed)
+    mine_real = ours(post, likelihood, list(real.values()), args.seed)
     theirs = ask(model.ssp, post.frame, Seen.of(post, everything), resample, args.seed)
     of_mocks, booted = theirs.rows(slice(n)), np.arange(n) < n_booted
     metrics = speedups(mine, of_mocks, booted) | mock_metrics(mine, of_mocks, truth, booted)

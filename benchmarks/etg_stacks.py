@@ -1,26 +1,26 @@
 """Are early-type galaxies of high velocity dispersion older? Six stacks of MaNGA spectra.
 
-Stacks of galaxies of high and of low central dispersion, at three radii (in, mid, out), as columns of
-text: wavelength in vacuum at rest, flux on any scale, error, whether to use the pixel, and the sigma of
-all that broadened the spectra beside the galaxies' own stars [km/s] (it is 5 Angstrom everywhere: they were
-smoothed). The galaxies' own redshifts are not in the files: they are taken to be here and now, which
-makes the Universe, and the oldest stars that are allowed, some 0.5 Gyr too old.
+The stacks are of galaxies of high and of low central dispersion, at three radii (in, mid, out). Each is a
+text file with columns: wavelength in vacuum at rest, flux on any scale, error, whether to use the pixel,
+and the sigma of all that broadened the spectra beside the galaxies' own stars [km/s] (5 Angstrom
+everywhere, since the spectra were smoothed). The galaxies' redshifts are not in the files. They are taken
+to be 0, which makes the Universe, and the oldest stars that are allowed, some 0.5 Gyr too old.
 
-Their S/N of 600 to 2000 per pixel is beyond what SSPs can match: an error of the model, a parameter of
-each spectrum, takes that up. Errors below 0.1 % of the flux are raised to about that, in squares, which is
-the least error of the model and the best S/N of training. Where an answer failed (see ``method`` and
-``trust``), its errors and the differences made of it mean nothing.
+The S/N of 600 to 2000 per pixel is beyond what SSPs can match: an error of the model, a parameter of each
+spectrum, takes that up. 0.1 % of the flux is added to the errors in squares, which is the least error of
+the model and the best S/N of training. Where an answer failed (see ``method`` and ``trust``), its errors
+and the differences made of it mean nothing.
 """
 
 from dataclasses import replace
 from pathlib import Path
 
-import jax
 import numpy as np
 from _contract import data_folder, options, report, terms
+from _exact import likelihood_of
 
 import dsps_sbi as ds
-from dsps_sbi.trust import Method, Trust
+from dsps_sbi.inference.trust import Method, Trust
 
 COLUMNS = ("wave", "flux", "error", "good", "sigma_km_s")
 SIGMAS, RADII = ("high", "low"), ("in", "mid", "out")
@@ -40,23 +40,7 @@ def read_stacks(folder, radii=RADII) -> dict[str, ds.Spectrum]:
     return found
 
 
-def mean_ages(found):
-    """Mass-weighted mean ages (Object, Draw) [Gyr] of draws."""
-    sfh = found.post.network.sfh
-    return np.asarray(jax.jit(sfh.mean_age)(found.theta[..., : len(sfh.names)], found.universe_gyr[:, None]))
-
-
-def draws_of(found) -> dict[str, np.ndarray]:
-    """Quantities (Object, Draw) of interest."""
-    times = found.formation_times([0.5, 0.9])
-    return {
-        "mass_weighted_age": mean_ages(found),
-        "t50": times[..., 0],
-        "t90": times[..., 1],
-        "metallicity": found.column("metallicity"),
-        "sigma_v": found.column("sigma_v"),
-        "log_model_error": found.column("log_model_error"),
-    }
+QUANTITIES = ("mass_weighted_age", "t50", "t90", "metallicity", "sigma_v", "log_model_error")
 
 
 def centre(draws):
@@ -73,9 +57,8 @@ def stack_metrics(found, names, draws) -> dict[str, float]:
             middle, error = centre(rows[i])
             metrics |= {f"{name}.{quantity}": middle, f"{name}.{quantity}_err": error}
         metrics[f"{name}.p_t90_1gyr"] = formed[i]
-        for number in ("ess", "ppc_p", "method", "trust"):
-            metrics[f"{name}.{number}"] = getattr(found.answers, number)[i]
-        metrics[f"{name}.population_p"] = found.population_p[i]
+        for number in ("ess", "ppc_p", "method", "trust", "population_p"):
+            metrics[f"{name}.{number}"] = found.columns[number][i]
     return metrics
 
 
@@ -127,13 +110,13 @@ def main():
     post = ds.load_bundle(args.bundle)
     stacks = read_stacks(folder, RADII[:1] if args.quick else RADII)
     names, n_draws = list(stacks), 1000
-    found = ds.weigh_spectra(
-        post, stacks.values(), ds.model_of(post), n_draws=n_draws, seed=args.seed, refine=True
-    )
-    draws = draws_of(found)
+    likelihood = likelihood_of(parser, post)
+    how = {"model": likelihood, "refine": True, "n_draws": n_draws, "seed": args.seed, "labels": names}
+    found = post.infer(list(stacks.values()), **how)
+    draws = {name: found.draws(name) for name in QUANTITIES}
     metrics = stack_metrics(found, names, draws)
     print(table(names, metrics))
-    metrics |= differences(names, draws) | {"trusted_fraction": np.mean(found.answers.trusted)}
+    metrics |= differences(names, draws) | {"trusted_fraction": np.mean(found.posteriors.trusted)}
     report(
         args.json,
         terms(
@@ -143,7 +126,7 @@ def main():
             bundle=str(post.meta["name"]),
             noise=f"errors of the files and {FLOOR:g} of the flux, in squares; masks of the files",
             redshift="taken as 0: ages are of the Universe of today",
-            answer="ds.weigh_spectra with refine: weights, adapted rounds, chains where needed",
+            answer="ds.refine: weights, population Monte Carlo, mode searches, chains where needed",
             errors="half of 16-84 % of the draws",
             codes={"method": {m.name: m.value for m in Method}, "trust": {t.name: t.value for t in Trust}},
         ),

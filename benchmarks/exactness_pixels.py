@@ -18,12 +18,13 @@ Then what share of answers can be trusted, before and after refining, and what t
 
 import dataclasses
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from _contract import options, report, terms
-from _exact import effective_share, log_mean_exp, log_posterior, weigher_of
+from _exact import effective_share, likelihood_of, log_mean_exp, log_posterior
 from _peer import VERSIONS, Peer, inputs, simulations
 from _trust import mocks_above, trust
 
@@ -36,69 +37,64 @@ N_PER_Z = 24
 N_DRAWS_TRUST = 500
 
 
-def weigh(weigher, n_draws):
-    """Compiled function of one redshift's mocks: what each is worth, columns (Object,)."""
-    network, weights, n_shape = weigher.post.network, weigher.post.weights, weigher.n_shape
-
-    @jax.jit
-    def run(mocks, table, key):
-        condition = network.condition(weights, *mocks.data)
-        noise = jax.random.normal(key, (len(mocks.z), n_draws, n_shape + 1))
-        draws, log_q = network.draw_shape(weights, condition, noise[..., :n_shape])
-        truth = mocks.u[:, :n_shape]
-        both = jnp.concatenate([draws, truth[:, None]], axis=1)
-        log_p = weigher.log_target(both, mocks.data, table)
-        log_w = log_p[:, :-1] - log_q
-        log_z = log_mean_exp(log_w)
-        log_q_truth = network.log_prob_shape(weights, condition, truth)
-        whole, log_q_whole = network.draw(weights, condition, noise)
-        log_q_whole_truth = network.log_prob(weights, condition, mocks.u)
-        share, gap = weigh_whole(weigher, mocks, table, whole, log_q_whole, log_q_whole_truth, log_z)
-        return {
-            "ess": effective_share(log_w),
-            "kl_gap": log_p[:, -1] - log_z - log_q_truth,
-            "ess_with_mass": share,
-            "kl_gap_with_mass": gap,
-            "log_z": log_z,
-        }
-
-    return run
+@partial(jax.jit, static_argnames="n_draws")
+def weigh(likelihood, mocks, table, key, n_draws):
+    """What the draws of each of one redshift's mocks are worth, columns (Object,)."""
+    network, weights, n_shape = likelihood.post.network, likelihood.post.weights, likelihood.n_shape
+    condition = network.condition(weights, *mocks.data)
+    noise = jax.random.normal(key, (len(mocks.z), n_draws, n_shape + 1))
+    draws, log_q = network.draw_shape(weights, condition, noise[..., :n_shape])
+    truth = mocks.u[:, :n_shape]
+    both = jnp.concatenate([draws, truth[:, None]], axis=1)
+    log_p = likelihood.log_target(both, mocks.data, table)
+    log_w = log_p[:, :-1] - log_q
+    log_z = log_mean_exp(log_w)
+    log_q_truth = network.log_prob_shape(weights, condition, truth)
+    whole, log_q_whole = network.draw(weights, condition, noise)
+    log_q_whole_truth = network.log_prob(weights, condition, mocks.u)
+    share, gap = weigh_whole(likelihood, mocks, table, whole, log_q_whole, log_q_whole_truth, log_z)
+    return {
+        "ess": effective_share(log_w),
+        "kl_gap": log_p[:, -1] - log_z - log_q_truth,
+        "ess_with_mass": share,
+        "kl_gap_with_mass": gap,
+        "log_z": log_z,
+    }
 
 
-def weigh_whole(weigher, mocks, table, draws, log_q, log_q_truth, log_z):
+@jax.jit
+def weigh_whole(likelihood, mocks, table, draws, log_q, log_q_truth, log_z):
     """Effective share and gap (Object,) of draws (Object, Draw, Param) that have the mass in them."""
     both = jnp.concatenate([draws, mocks.u[:, None]], axis=1)
-    log_p = log_posterior(weigher, mocks.data, both, table)
+    log_p = log_posterior(likelihood, mocks.data, both, table)
     return effective_share(log_p[:, :-1] - log_q), log_p[:, -1] - log_z - log_q_truth
 
 
-def measure(weigher, simulator, n_z, n_draws, seed, peers):
+def measure(likelihood, simulator, n_z, n_draws, seed, peers):
     """Columns of all mocks above the cut, ours and each peer's under its name."""
     model = simulator.model
-    run = weigh(weigher, n_draws)
     pool = simulator.table_pool(jax.random.key(seed), n_z)
     tables = [jax.tree.map(lambda leaf, i=i: leaf[i], pool) for i in range(n_z)]
-    draw = jax.jit(lambda key, table: simulator.draw(key, table, 1, N_PER_Z))
     mocks, rows = [], []
     for i, table in enumerate(tables):
         one = jax.tree.map(lambda leaf: leaf[None], table)
-        mocks.append(draw(jax.random.fold_in(jax.random.key(seed + 1), i), one))
-        rows.append(run(mocks[-1], table, jax.random.fold_in(jax.random.key(seed + 2), i)))
+        mocks.append(simulator.mocks(jax.random.fold_in(jax.random.key(seed + 1), i), one, 1, N_PER_Z))
+        key = jax.random.fold_in(jax.random.key(seed + 2), i)
+        rows.append(weigh(likelihood, mocks[-1], table, key, n_draws=n_draws))
     columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     keep = np.concatenate([simulator.snr(some) > SNR_MIN for some in mocks])
     u = np.concatenate([some.u for some in mocks])[keep]
     x = np.concatenate([inputs(some, model.cosmology) for some in mocks])[keep]
     log_z = [row["log_z"] for row in rows]
-    whole = jax.jit(lambda *arguments: weigh_whole(weigher, *arguments))
     for name, peer in peers.items():
         answer = [spread(part, keep, n_z) for part in peer.ask(u, x, n_draws)]
-        out = [whole(*here) for here in zip(mocks, tables, *answer, log_z, strict=True)]
+        out = [weigh_whole(likelihood, *part) for part in zip(mocks, tables, *answer, log_z, strict=True)]
         columns[f"{name}ess"], columns[f"{name}kl_gap"] = (np.concatenate(c) for c in zip(*out, strict=True))
     return {name: column[keep] for name, column in columns.items()}
 
 
 def spread(part, keep, n_z):
-    """Answers about the mocks above the cut, at their places among all (n_z, N_PER_Z, ...)."""
+    """Answers about the mocks above the cut, at their places among all mocks (n_z, N_PER_Z, ...)."""
     full = np.zeros((len(keep), *part.shape[1:]), np.float32)
     full[keep] = part
     return full.reshape(n_z, N_PER_Z, *part.shape[1:])
@@ -129,8 +125,8 @@ def main():
     parser.add_argument("--no-peer", action="store_true", help="ours alone: nothing to install")
     args = parser.parse_args()
     post = ds.load_bundle(args.bundle)
-    weigher = weigher_of(parser, post)
-    varied = ds.Simulator.jades_pixels(weigher.model)
+    likelihood = likelihood_of(parser, post)
+    varied = ds.PhotometrySimulator.jades_pixels(likelihood.model)
     noise = DepthNoise.jades(offset_dex=(0.0, 0.0), jitter_dex=0.0, floor=post.noise.floor)
     whole = dataclasses.replace(varied.masks, p_all=1.0, p_pattern=0.0)
     survey = dataclasses.replace(varied, noise=noise, masks=whole, limits=UpperLimits(0.0, 0.0))
@@ -144,7 +140,7 @@ def main():
         peers["peer_"] = Peer(*stored, max_epochs)
     metrics, counts = {}, {}
     for suffix, simulator in (("", varied), ("_all_bands", survey)):
-        columns = measure(weigher, simulator, n_z, n_draws, args.seed, peers)
+        columns = measure(likelihood, simulator, n_z, n_draws, args.seed, peers)
         counts[suffix or "_varied"] = len(columns["ess"])
         metrics |= summary(columns, suffix)
     for name, peer in peers.items():
@@ -154,7 +150,7 @@ def main():
         }
     some = mocks_above(varied, SNR_MIN, n_z_trust, n_per_z_trust, args.seed + 20)
     counts["trust"] = len(some.z)
-    metrics |= trust(weigher, some, N_DRAWS_TRUST)
+    metrics |= trust(likelihood, some, N_DRAWS_TRUST)
     report(
         args.json,
         terms(

@@ -57,7 +57,7 @@ def main():
                 f"total_{row['quantity']}.{kind}_{p}": float(row[f"{kind}_{p}"]) for p in (16, 50, 84)
             }
     for name in ("mass_weighted_age", "t50", "metallicity", "av", "log_ssfr"):
-        low, median, high = result.percentiles[result.names.index(name)][:, result.fitted]
+        low, median, high = result.percentiles(name)[:, result.fitted]
         metrics[f"{name}.median_of_medians"] = float(np.median(median))
         metrics[f"{name}.median_half_width"] = float(np.median((high - low) / 2))
     report(

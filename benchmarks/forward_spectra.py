@@ -27,6 +27,42 @@ def best_seconds(call, repeats):
     return min(times)
 
 
+@jax.jit
+def predict(model, theta, view):
+    """Spectra (Galaxy, Pixel) at the redshift of a view."""
+    return model.predict_fast(theta, view)
+
+
+@jax.jit
+def simulate(model, key, theta, view, sigma):
+    """Mock spectra (Galaxy, Pixel) with errors sigma (Galaxy, Pixel)."""
+    return model.simulate(key, theta, view, sigma)
+
+
+@jax.jit
+def log_likelihoods(model, theta, data, view):
+    """Log likelihoods (Galaxy,) of data: flux, sigma, valid, each (Galaxy, Pixel)."""
+    return model.log_likelihood(theta, *data, view)[0]
+
+
+@jax.jit
+def slopes(model, theta, data, view):
+    """Gradients (Galaxy, Param) of log likelihoods."""
+    return jax.grad(lambda theta: jnp.sum(model.log_likelihood(theta, *data, view)[0]))(theta)
+
+
+@jax.jit
+def density_and_slope(target, u):
+    """Log posterior density of normal coordinates u (Param,), and its gradient."""
+    return jax.value_and_grad(target.log_density)(u)
+
+
+@jax.jit
+def best_log_mass(target, u):
+    """Mean of log10 of the mass given all other parameters."""
+    return target.log_marginal(target.theta(u))[1]
+
+
 def speed(grid, n, repeats):
     """Spectra, likelihoods and gradients per second: pixels as those of MILES, at z = 0.01."""
     wave = np.arange(3600.0, 7410.0, 3810.0 / 4300)
@@ -34,30 +70,25 @@ def speed(grid, n, repeats):
     model = ds.SpectrumModel(grid, spectrograph, ds.spectrum_prior())
     view = model.view(0.01)
     theta = model.prior.sample(jax.random.key(0), jnp.full(n, 0.01), view.universe_gyr)
-    flux = jax.jit(model.predict_fast)(theta, view)
+    flux = predict(model, theta, view)
     sigma = 0.02 * jnp.median(flux, axis=1, keepdims=True) * jnp.ones_like(flux)
-    mocks = jax.jit(model.simulate)(jax.random.key(1), theta, view, sigma)
-    valid = jnp.ones(flux.shape, bool)
-    predict, like = jax.jit(model.predict_fast), jax.jit(lambda t: model.log_likelihood(t, *data, view)[0])
-    data = mocks, sigma, valid
-    gradient = jax.jit(jax.grad(lambda t: jnp.sum(model.log_likelihood(t, *data, view)[0])))
+    mocks = simulate(model, jax.random.key(1), theta, view, sigma)
+    data = mocks, sigma, jnp.ones(flux.shape, bool)
     return {
         "pixels": wave.size,
         "grid_points": model.geometry.grid.light.shape[-1],
-        "spectra_per_s": n / best_seconds(lambda: predict(theta, view), repeats),
-        "likelihoods_per_s": n / best_seconds(lambda: like(theta), repeats),
-        "gradients_per_s": n / best_seconds(lambda: gradient(theta), repeats),
+        "spectra_per_s": n / best_seconds(lambda: predict(model, theta, view), repeats),
+        "likelihoods_per_s": n / best_seconds(lambda: log_likelihoods(model, theta, data, view), repeats),
+        "gradients_per_s": n / best_seconds(lambda: slopes(model, theta, data, view), repeats),
     }
 
 
 def fit(target, starts):
     """Parameters of the highest posterior density that L-BFGS finds from random starts, and all densities."""
-    density = jax.jit(jax.value_and_grad(target.log_density))
-    mass = jax.jit(lambda u: target.log_marginal(target.theta(u))[1])
     prior, universe = target.model.prior, target.view.universe_gyr
 
     def down(u):
-        value, slope = density(jnp.asarray(u, jnp.float32))
+        value, slope = density_and_slope(target, jnp.asarray(u, jnp.float32))
         return -float(value), -np.asarray(slope, float)
 
     found = []
@@ -65,7 +96,7 @@ def fit(target, starts):
         u = jnp.asarray(
             0.5 * np.random.default_rng(seed).standard_normal(len(target.model.names)), jnp.float32
         )
-        u = prior.to_normal(target.theta(u).at[-1].set(mass(u)), universe)
+        u = prior.to_normal(target.theta(u).at[-1].set(best_log_mass(target, u)), universe)
         box = [(-4.5, 4.5)] * u.size
         done = minimize(down, np.asarray(u, float), jac=True, method="L-BFGS-B", bounds=box)
         found.append((done.fun, done.x))
@@ -73,7 +104,7 @@ def fit(target, starts):
     return np.asarray(target.theta(jnp.asarray(best[1], jnp.float32))), [-value for value, _ in found]
 
 
-def all_ssps(grid, spectrum, sigma_v, degree, rounds):
+def all_ssps(grid, spectrum, sigma_v, degree, iterations):
     """Non-negative weights of all SSPs times a polynomial: mean age, mean [M/H], rms of the residual.
 
     An answer without a star formation history, by another algorithm on the same predictions.
@@ -89,12 +120,12 @@ def all_ssps(grid, spectrum, sigma_v, degree, rounds):
     universe = float(target.view.universe_gyr)
     rows = [np.minimum(age, universe), met, np.full(age.size, sigma_v), np.full(age.size, 9.0)]
     theta = np.stack(rows, axis=1).astype(np.float32)
-    use = target.used
-    light = np.asarray(jax.jit(model.predict_fast)(theta, target.view), float)[:, use]
+    use = np.asarray(target.used)
+    light = np.asarray(predict(model, theta, target.view), float)[:, use]
     flux, sigma = (np.asarray(a, float)[use] for a in (spectrum.flux, spectrum.sigma))
     basis = np.c_[np.ones(use.sum()), np.asarray(target.view.basis, float)[use]]
     polynomial = np.ones(use.sum())
-    for _ in range(rounds):
+    for _ in range(iterations):
         weights, _ = nnls((light * polynomial / sigma).T, flux / sigma, maxiter=20_000)
         base = weights @ light
         terms = np.linalg.lstsq(base[:, None] * basis / sigma[:, None], flux / sigma, rcond=None)[0]
@@ -103,20 +134,20 @@ def all_ssps(grid, spectrum, sigma_v, degree, rounds):
     return share @ age, share @ met, np.std(flux / (base * polynomial) - 1.0)
 
 
-def galaxy(grid, path, starts, rounds):
+def galaxy(grid, path, starts, iterations):
     """Fit of NGC 3522."""
     spectrum = ds.read_spectrum(path)
     prior = ds.spectrum_prior(sigma_v=(10.0, 450.0))
     model = ds.SpectrumModel.for_spectrum(grid, spectrum, prior, lsf=ds.LSF("fwhm_aa", SDSS_FWHM))
     target = ds.SpectrumTarget.of(model, spectrum)
     theta, densities = fit(target, starts)
-    use = target.used
+    use = np.asarray(target.used)
     best = np.asarray(target.best_fit(theta))[use]
     flux, sigma = spectrum.flux[use], spectrum.sigma[use]
     value = dict(zip(model.names, theta.tolist(), strict=True))
     age = model.sfh.mean_age(jnp.asarray(theta[: len(model.sfh.names)]), target.view.universe_gyr)
     times = model.formation_times(theta, spectrum.redshift)
-    ssp_age, ssp_met, ssp_rms = all_ssps(grid, spectrum, value["sigma_v"], model.continuum.degree, rounds)
+    ssp_age, ssp_met, ssp_rms = all_ssps(grid, spectrum, value["sigma_v"], model.continuum.degree, iterations)
     return {
         "ngc3522.pixels": use.sum(),
         "ngc3522.rms": np.std(flux / best - 1.0),
@@ -142,8 +173,8 @@ def main():
     args = parser.parse_args()
     grid = read_miles(data_folder(parser, args.miles, "ssp", "miles_basti_kb"))
     path = data_folder(parser, args.sdss, "spectra", "sdss") / "NGC3522_SDSS_DR8.fits"
-    n, repeats, starts, rounds = (64, 3, 2, 2) if args.quick else (256, 7, 6, 8)
-    metrics = speed(grid, n, repeats) | galaxy(grid, path, starts, rounds)
+    n, repeats, starts, iterations = (64, 3, 2, 2) if args.quick else (256, 7, 6, 8)
+    metrics = speed(grid, n, repeats) | galaxy(grid, path, starts, iterations)
     report(
         args.json,
         terms(

@@ -1,11 +1,11 @@
 """Star formation histories that the prior does not have: what is recovered of them, and is it flagged?
 
-Delta functions, a young burst on top of an old population, two bursts, and Lorentzian peaks in time, as mock
-spectra at z = 0 and S/N 100 per pixel, several realisations of the noise each. Of each history the bias of
-t50 and t90 [Gyr] and of [M/H] against the truth, in units of the posterior's own width too (``_pull``), and
-what the trust columns say: ``trusted``, ``ppc_p``, ``population_p``. The answers are refined. ``flagged`` is
-the share that is untrusted or has a population_p of at most 0.005; ``prior.flagged`` the same of mocks of the
-prior, which are what the model is for.
+The histories are delta functions, a young burst on top of an old population, two bursts, and Lorentzian
+peaks in time: mock spectra at z = 0 and S/N 100 per pixel, several realisations of the noise of each. The
+metrics of each history are the bias of t50 and t90 [Gyr] and of [M/H] against the truth, in units of the
+posterior's own width too (``_pull``), and the columns of trust: ``trusted``, ``ppc_p``, ``population_p``.
+The posteriors are refined. ``flagged`` is the share that is untrusted or has a population_p of at most
+0.005. ``prior.flagged`` is the same share of mocks of the prior, which the model is made for.
 """
 
 from collections.abc import Callable
@@ -15,16 +15,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from _contract import options, report, terms
-from recovery_spectra import NAMES, quantities
+from _exact import likelihood_of
+from recovery_spectra import NAMES, parameters, quantities
 from scipy.stats import kstest
 
 import dsps_sbi as ds
-from dsps_sbi.check_spectra import draw_mocks, refined
+from dsps_sbi.calibration.draws import refined_draws
+from dsps_sbi.inference.trust import SMALLEST_P
 from dsps_sbi.kernels.amplitude import amplitude
 from dsps_sbi.sfh import formation_time_by_bisection
-from dsps_sbi.spectra.simulate import SpectrumMocks
-from dsps_sbi.trust import SMALLEST_P
-from dsps_sbi.weigh_spectrum import spectrum_weigher
+from dsps_sbi.spectroscopy.data import SpectrumData
+from dsps_sbi.spectroscopy.held_out import draw_mocks
+from dsps_sbi.spectroscopy.simulator import SpectrumMocks
 
 SNR, METALLICITY, SIGMA_V, LOG_ERROR, LOG_MASS = 100.0, 0.0, 200.0, -2.5, 10.5
 SHOWN = ("t50", "t90", "metallicity")
@@ -99,26 +101,26 @@ def mocks_of(model, history, n, seed) -> tuple[SpectrumMocks, np.ndarray]:
     valid = np.broadcast_to(np.asarray(view.valid), flux.shape)
     times = [float(formation_time_by_bisection(sfh, jnp.zeros(0), f, view.universe_gyr)) for f in (0.5, 0.9)]
     unknown = np.zeros((n, len(model.names)))
-    mocks = SpectrumMocks(unknown, unknown, z, np.asarray(flux), np.asarray(sigma), valid)
-    return mocks, np.array([*times, METALLICITY])
+    data = SpectrumData(np.asarray(flux), np.asarray(sigma), valid, z)
+    return SpectrumMocks(unknown, unknown, data), np.array([*times, METALLICITY])
 
 
-def verdicts(weigher, mocks, n_draws, seed):
+def verdicts(likelihood, mocks, n_draws, seed):
     """Draws (Object, Draw, Param), and of each object trusted, ppc_p, population_p (Object,)."""
     drawn, judged, key = [], [], jax.random.key(seed)
-    for rows, u, answers in refined(weigher, mocks, n_draws, key):
-        observed = weigher.observed_mock(*(a[rows[0]] for a in mocks.data))
-        p = weigher.population_p(u, observed, rows, key)[0]
-        drawn.append(u)
-        judged.append((answers.trusted[0], answers.ppc_p[0], float(p)))
+    refined, views = refined_draws(likelihood, mocks.data, n_draws, key), likelihood.views(mocks.data)
+    for (rows, posteriors), (_, view) in zip(refined, views, strict=True):
+        p = likelihood.population_p(posteriors.u, view, rows, key)[0]
+        drawn.append(posteriors.u)
+        judged.append((posteriors.trusted[0], posteriors.ppc_p[0], float(p)))
     return np.concatenate(drawn), *np.transpose(judged)
 
 
-def of_prior(weigher, n, n_draws, seed):
+def of_prior(likelihood, n, n_draws, seed):
     """What is said of galaxies that the model is for, at the same S/N."""
-    simulator = ds.SpectrumSimulator(weigher.model, snr=(SNR, SNR), p_whole=1.0)
+    simulator = ds.SpectrumSimulator(likelihood.model, snr=(SNR, SNR), p_whole=1.0)
     mocks = draw_mocks(simulator, jax.random.key(seed), n)
-    _, trusted, _, population_p = verdicts(weigher, mocks, n_draws, seed)
+    _, trusted, _, population_p = verdicts(likelihood, mocks, n_draws, seed)
     return {
         "prior.trusted": np.mean(trusted),
         "prior.flagged": np.mean((trusted == 0) | (population_p <= SMALLEST_P)),
@@ -135,18 +137,15 @@ def main():
     parser.add_argument("--of-prior", type=int, default=60, help="mocks of the prior beside them")
     args = parser.parse_args()
     post = ds.load_bundle(args.bundle)
-    weigher = spectrum_weigher(post)
-    if weigher is None:
-        parser.error(f"needs the bundle's stellar populations: dsps-sbi fetch {post.meta['ssp']['name'][0]}")
+    likelihood = likelihood_of(parser, post)
     n, n_prior, n_draws = (2, 4, 300) if args.quick else (args.realisations, args.of_prior, 1000)
     chosen = ("delta_4gyr", "two_bursts") if args.quick else HISTORIES
-    columns, metrics = [NAMES.index(name) for name in SHOWN], of_prior(weigher, n_prior, n_draws, args.seed)
+    columns = [NAMES.index(name) for name in SHOWN]
+    metrics = of_prior(likelihood, n_prior, n_draws, args.seed)
     for i, name in enumerate(chosen):
-        mocks, truth = mocks_of(weigher.model, HISTORIES[name], n, args.seed + i)
-        u, trusted, ppc_p, population_p = verdicts(weigher, mocks, n_draws, args.seed)
-        universe = post.network.cosmology.age(jnp.asarray(mocks.z))[:, None]
-        theta = np.asarray(post.network.prior.from_normal(u, universe))
-        found = quantities(post, theta, mocks.z)[..., columns]
+        mocks, truth = mocks_of(likelihood.model, HISTORIES[name], n, args.seed + i)
+        u, trusted, ppc_p, population_p = verdicts(likelihood, mocks, n_draws, args.seed)
+        found = quantities(post, parameters(post, u, mocks.z), mocks.z)[..., columns]
         median, width = np.median(found, axis=1), found.std(axis=1)
         for k, quantity in enumerate(SHOWN):
             metrics[f"{name}.{quantity}_truth"] = truth[k]

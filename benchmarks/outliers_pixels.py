@@ -6,7 +6,7 @@ flux units wrong by 1000 in one of two instruments. Beside the flags the smalles
 parameters (:mod:`_best_fit`), with a threshold for each number of bands, set on galaxies of the model,
 at which it raises as many false alarms as the flags do (2 % at most).
 
-What is flagged: objects whose refined answer is not trusted, by the rule of :mod:`dsps_sbi.trust`.
+What is flagged: objects whose refined answer is not trusted, by the rule of :mod:`dsps_sbi.inference.trust`.
 """
 
 import jax
@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from _best_fit import best_chi2, chi2
 from _contract import options, report, terms
-from _exact import weigher_of
+from _exact import likelihood_of
 from _outliers import FEWEST_BANDS, KINDS, SNR_MIN, Outliers, with_many_bands
 
 import dsps_sbi as ds
-from dsps_sbi.answers import Answerer
+from dsps_sbi.inference.engine import Engine
 
 N_DRAWS = 500
 # Chi2 is not allowed more false alarms than this, whatever the flags raise
@@ -27,22 +27,18 @@ FALSE_MAX = 0.02
 GROUPS = np.array([FEWEST_BANDS, 13, 16, 19])
 
 
-def assessment(weigher):
-    """Compiled function of one redshift's objects: smallest chi2, and that of the truth."""
-    post, model = weigher.post, weigher.model
-
-    @jax.jit
-    def run(mocks, table, key):
-        draw_key, prior_key = jax.random.split(key)
-        data = (mocks.flux, mocks.sky, mocks.valid)
-        condition = post.network.condition(post.weights, *mocks.data)
-        noise = jax.random.normal(draw_key, (len(mocks.z), N_DRAWS, weigher.n_shape))
-        draws, _ = post.network.draw_shape(post.weights, condition, noise)
-        wide = jnp.broadcast_to(jax.random.normal(prior_key, noise.shape[1:]), draws.shape)
-        at_truth = chi2(data, model.predict_fast(mocks.theta, table), post.noise.floor)
-        return best_chi2(weigher, data, (draws, wide), table), at_truth
-
-    return run
+@jax.jit
+def assess(likelihood, mocks, table, key):
+    """Smallest chi2 (Object,) of one redshift's objects, and that of the truth."""
+    post, model = likelihood.post, likelihood.model
+    draw_key, prior_key = jax.random.split(key)
+    data = mocks.data[:3]
+    condition = post.network.condition(post.weights, *mocks.data)
+    noise = jax.random.normal(draw_key, (len(mocks.z), N_DRAWS, likelihood.n_shape))
+    draws, _ = post.network.draw_shape(post.weights, condition, noise)
+    wide = jnp.broadcast_to(jax.random.normal(prior_key, noise.shape[1:]), draws.shape)
+    at_truth = chi2(data, model.predict_fast(mocks.theta, table), post.noise.floor)
+    return best_chi2(likelihood, data, (draws, wide), table), at_truth
 
 
 def far_away(pool_z, i, rng):
@@ -51,12 +47,12 @@ def far_away(pool_z, i, rng):
     return int(rng.choice(np.flatnonzero(wrong)))
 
 
-def measure(weigher, n_z, n_keep, n_galaxies, seed):
+def measure(likelihood, n_z, n_keep, n_galaxies, seed):
     """Per kind: smallest chi2, the truth's, bands and flag of every object; kind "" are galaxies."""
-    post = weigher.post
-    simulator = with_many_bands(ds.Simulator.jades_pixels(weigher.model))
+    post = likelihood.post
+    simulator = with_many_bands(ds.PhotometrySimulator.jades_pixels(likelihood.model))
     draw = Outliers(simulator, 8 * n_keep, n_keep)
-    assess, answerer = assessment(weigher), Answerer(post, weigher, refine=True)
+    engine = Engine(post, likelihood, refine=True)
     rng = np.random.default_rng(seed)
     pool = simulator.table_pool(jax.random.key(seed), n_z)
     pool_z = np.asarray(pool.z)
@@ -67,12 +63,13 @@ def measure(weigher, n_z, n_keep, n_galaxies, seed):
             key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed + 1), i), k)
             draw_key, assess_key = jax.random.split(key)
             mocks, keep = draw(kind, draw_key, table, other)
-            best, at_truth = assess(mocks, table, assess_key)
-            data = post.prepared(mocks.flux, mocks.sky, mocks.z, mocks.valid, mocks.upper)
+            best, at_truth = assess(likelihood, mocks, table, assess_key)
+            d = mocks.data
+            data = post.prepared(d.flux, d.sigma, d.z, d.valid, d.upper)
             # the pool's tables have one shape: what is compiled serves all redshifts
-            started = answerer.start(data, table, np.arange(len(mocks.z)), assess_key, N_DRAWS)
-            flagged = ~answerer.finish(started, len(mocks.z)).trusted
-            columns = np.stack([best, at_truth, mocks.valid.sum(axis=1), flagged], axis=1)
+            started = engine.start(data, table, np.arange(len(mocks.z)), assess_key, N_DRAWS)
+            flagged = ~engine.finish(started, len(mocks.z)).trusted
+            columns = np.stack([best, at_truth, d.valid.sum(axis=1), flagged], axis=1)
             rows[kind].append(columns[np.asarray(keep)])
     return {kind: np.concatenate(part) for kind, part in rows.items()}
 
@@ -89,9 +86,9 @@ def main():
     parser.add_argument("--seed", type=int, default=17)
     args = parser.parse_args()
     post = ds.load_bundle(args.bundle)
-    weigher = weigher_of(parser, post)
+    likelihood = likelihood_of(parser, post)
     n_z, n_keep, n_galaxies = (3, 16, 2) if args.quick else (20, 16, 6)
-    rows = measure(weigher, n_z, n_keep, n_galaxies, args.seed)
+    rows = measure(likelihood, n_z, n_keep, n_galaxies, args.seed)
     scored = {
         kind: (normal_score(best, n_band, len(post.names)), np.digitize(n_band, GROUPS), flagged)
         for kind, (best, _, n_band, flagged) in ((kind, part.T) for kind, part in rows.items())

@@ -10,8 +10,8 @@ from _contract import data_folder, options, report, terms
 from sbipix_noise import SbipixNoise
 
 import dsps_sbi as ds
-from dsps_sbi.checks.recovery import recovery
-from dsps_sbi.derived import derive
+from dsps_sbi.calibration.recovery import recovery
+from dsps_sbi.inference.derived import derive
 from dsps_sbi.kernels.likelihood import mean_snr
 from dsps_sbi.noise import DepthNoise
 
@@ -23,11 +23,16 @@ def noiseless(simulator, seed, n_z, n_per_z):
     pool_key, u_key = jax.random.split(jax.random.key(seed))
     pool = simulator.table_pool(pool_key, n_z)
     u = jax.random.normal(u_key, (n_z, n_per_z, len(simulator.model.names)))
-    flux, theta = jax.jit(lambda pairs: jax.lax.map(lambda p: simulator.noiseless(*p), pairs))((u, pool))
+    flux, theta = _noiseless(simulator, u, pool)
     return theta.reshape(n_z * n_per_z, -1), jnp.repeat(pool.z, n_per_z), flux.reshape(n_z * n_per_z, -1)
 
 
-def score(post, prefix, theta, z, flux, sky, n_draws, seed):
+@jax.jit
+def _noiseless(simulator, u, pool):
+    return jax.lax.map(lambda pair: simulator.noiseless(*pair), (u, pool))
+
+
+def score(post, prefix, theta, z, flux, sigma, n_draws, seed):
     """Flat metrics of every quantity for data (Object, Band)."""
     size = 250
     parts = []
@@ -36,7 +41,7 @@ def score(post, prefix, theta, z, flux, sky, n_draws, seed):
         ids = np.arange(len(z))[rows]
         parts.append(
             np.asarray(
-                post.quantity_draws(flux[rows], sky[rows], z[rows], n_draws=n_draws, seed=seed, ids=ids)
+                post.quantity_draws(flux[rows], sigma[rows], z[rows], n_draws=n_draws, seed=seed, ids=ids)
             )
         )
     draws = np.concatenate(parts, axis=1)
@@ -58,7 +63,7 @@ def main():
     post = ds.load_bundle(args.bundle)
     model = ds.GalaxyModel.preset("jades-pixels")
     deep = DepthNoise.jades(offset_dex=(0.0, 0.0), jitter_dex=0.0, floor=post.noise.floor)
-    simulator = dataclasses.replace(ds.Simulator.jades_pixels(model), noise=deep)
+    simulator = dataclasses.replace(ds.PhotometrySimulator.jades_pixels(model), noise=deep)
     n, n_draws = (600, 500) if args.quick else (6000, 500)
     theta, z, flux = noiseless(simulator, args.seed, n // 10, 24)
     theta, z, flux = (np.asarray(a) for a in (theta, z, flux))

@@ -4,8 +4,8 @@ At z = 0, from the prior (that of arXiv:2406.18661 for the histories):
 
 - ``noise_free``: as in the paper, fluxes without noise, continuum error and velocity dispersion, labelled
   S/N 1000 per pixel, the model's error as small as the prior has it;
-- ``noise_free_refined``: some of these, weighed with the exact likelihood and repaired: what the nuisances
-  that the model knows of, and that these spectra are free of, leave of the paper's recovery;
+- ``noise_free_refined``: some of these, weighed with the exact likelihood and repaired. The model has
+  nuisances that these spectra are free of; the scores say what the nuisances leave of the paper's recovery;
 - ``sn100`` ... ``sn10``: noise of that S/N, velocity dispersion, continuum and the model's error free, the
   latter log-uniform from 0.1 to 10 %, which is more than the noise in many;
 - ``sn100_least_error`` ...: the same with as good a model as the prior has, 0.1 %.
@@ -20,22 +20,27 @@ drawing, weighing, of one spectrum and of batches.
 import dataclasses
 import math
 import time
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from _contract import options, report, terms
-from _exact import effective_share, log_mean_exp
+from _exact import effective_share, likelihood_of, log_mean_exp
 
 import dsps_sbi as ds
-from dsps_sbi.check_spectra import check_spectra, draw_mocks, refined
-from dsps_sbi.checks.recovery import recovery
+from dsps_sbi.calibration.draws import refined_draws
+from dsps_sbi.calibration.recovery import recovery
+from dsps_sbi.inference.engine import Posteriors
+from dsps_sbi.inference.importance import importance_sample, network_draws
 from dsps_sbi.kernels.amplitude import amplitude
-from dsps_sbi.sfh import formation_times
-from dsps_sbi.spectra.model import DECILES
-from dsps_sbi.spectra.network import N_STEPS
-from dsps_sbi.spectra.simulate import SpectrumMocks
-from dsps_sbi.weigh_spectrum import SpectrumWeigher, spectrum_weigher
+from dsps_sbi.spectroscopy.data import SpectrumData
+from dsps_sbi.spectroscopy.held_out import draw_mocks
+from dsps_sbi.spectroscopy.history import draw_times
+from dsps_sbi.spectroscopy.likelihood import SpectrumLikelihood
+from dsps_sbi.spectroscopy.model import DECILES
+from dsps_sbi.spectroscopy.network import N_STEPS
+from dsps_sbi.spectroscopy.simulator import SpectrumMocks
 
 SNR = (100, 50, 20, 10)
 _CHUNK = 128
@@ -43,36 +48,35 @@ _CHUNK = 128
 
 def at_redshift_zero(simulator, key, n, snr, noise_free=False, least=()) -> SpectrumMocks:
     """Whole spectra of galaxies at z = 0; parameters ``least`` as small as the prior has them."""
-    model = simulator.model
     least = ("sigma_v", "log_model_error") if noise_free else least
-    columns = {name: model.prior.marginals[name].low for name in least if name in model.names}
-    z = jnp.full(_CHUNK, model.prior.z[0])
-    view = simulator.view
-
-    @jax.jit
-    def some(key):
-        keys = jax.random.split(key, 3)
-        u = jax.random.normal(keys[0], (_CHUNK, len(model.names)))
-        theta = model.prior.from_normal(u, view.universe_gyr)
-        for name, value in columns.items():
-            theta = theta.at[:, model.names.index(name)].set(value)
-        template = model.predict_fast(theta, view)
-        sigma = amplitude(template) / snr * jnp.ones_like(template)
-        flux = template if noise_free else model.observe(keys[1], template, theta, view, sigma)
-        valid = jnp.broadcast_to(view.valid, flux.shape)
-        return SpectrumMocks(u, theta, z, flux, sigma, valid)
-
-    parts = [jax.device_get(some(jax.random.fold_in(key, i))) for i in range(-(-n // _CHUNK))]
+    least = tuple(name for name in least if name in simulator.model.names)
+    options = {"noise_free": noise_free, "least": least}
+    keys = [jax.random.fold_in(key, i) for i in range(-(-n // _CHUNK))]
+    parts = [jax.device_get(_some(simulator, one, snr, **options)) for one in keys]
     return jax.tree.map(lambda *a: np.concatenate(a)[:n], *parts)
 
 
+@partial(jax.jit, static_argnames=("noise_free", "least"))
+def _some(simulator, key, snr, noise_free, least):
+    """_CHUNK mocks of :func:`at_redshift_zero`."""
+    model, view, keys = simulator.model, simulator.view, jax.random.split(key, 3)
+    u = jax.random.normal(keys[0], (_CHUNK, len(model.names)))
+    theta = model.prior.from_normal(u, view.universe_gyr)
+    for name in least:
+        theta = theta.at[:, model.names.index(name)].set(model.prior.marginals[name].low)
+    template = model.predict_fast(theta, view)
+    sigma = amplitude(template) / snr * jnp.ones_like(template)
+    flux = template if noise_free else model.observe(keys[1], template, theta, view, sigma)
+    valid = jnp.broadcast_to(view.valid, flux.shape)
+    return SpectrumMocks(u, theta, SpectrumData(flux, sigma, valid, jnp.full(_CHUNK, model.prior.z[0])))
+
+
 def quantities(post, theta, z):
-    """t10 ... t90, [M/H] and sigma_v (..., 11) of parameters (Object, ..., Param)."""
+    """t10 ... t90, [M/H] and sigma_v (Object, Draw, 11) of parameters (Object, Draw, Param)."""
     sfh = post.network.sfh
-    universe = jnp.asarray(post.network.cosmology.age(jnp.asarray(z)))
-    fractions = jnp.asarray(DECILES, jnp.float32)
-    run = jax.jit(jax.vmap(lambda p, t: formation_times(sfh, p, fractions, t)))
-    times = [run(part, age) for part, age in chunks(theta[..., : len(sfh.names)], universe)]
+    universe = np.asarray(post.network.cosmology.age(jnp.asarray(z)))
+    fractions, params = np.float32(DECILES), np.asarray(theta)[..., : len(sfh.names)]
+    times = [draw_times(sfh, part, fractions, age, "cosmic") for part, age in chunks(params, universe)]
     others = [theta[..., post.names.index(name)] for name in ("metallicity", "sigma_v")]
     return np.concatenate([np.concatenate(times), np.stack(others, axis=-1)], axis=-1)
 
@@ -89,12 +93,18 @@ NAMES = (*(f"t{round(100 * f)}" for f in DECILES), "metallicity", "sigma_v")
 def draws_of(post, mocks, n_draws, key):
     """Draws theta (Object, Draw, Param) of the network."""
     out = []
-    for i, data in enumerate(chunks(*mocks.data)):
-        ids = np.arange(len(data[0]), dtype=np.uint32)
-        u = post.draw_normal(data, ids, jax.random.fold_in(key, i), n_draws)
-        universe = jnp.asarray(post.network.cosmology.age(jnp.asarray(data[-1])))[:, None]
-        out.append(np.asarray(post.network.prior.from_normal(u, universe)))
+    for i, part in enumerate(chunks(*mocks.data)):
+        data, ids = SpectrumData(*part), np.arange(len(part[0]), dtype=np.uint32)
+        key_of = jax.random.fold_in(key, i)
+        u = network_draws(post.network, post.weights, data, ids, key_of, n_draws=n_draws)
+        out.append(parameters(post, u, data.z))
     return np.concatenate(out)
+
+
+def parameters(post, u, z):
+    """Parameters theta (Object, Draw, Param) of draws u (Object, Draw, Param) at redshifts z (Object,)."""
+    universe = jnp.asarray(post.network.cosmology.age(jnp.asarray(z)))[:, None]
+    return np.asarray(post.network.prior.from_normal(jnp.asarray(u), universe))
 
 
 def recovered(post, simulator, n, n_draws, seed) -> dict[str, float]:
@@ -117,51 +127,50 @@ def recovered(post, simulator, n, n_draws, seed) -> dict[str, float]:
     return metrics
 
 
-def repaired(weigher, simulator, n, n_draws, seed) -> dict[str, float]:
-    """Scores of refined answers to the noise-free spectra: what the nuisances of the model allow."""
+def repaired(likelihood, simulator, n, n_draws, seed) -> dict[str, float]:
+    """Scores of refined posteriors of the noise-free spectra: what the nuisances of the model allow."""
     mocks = at_redshift_zero(simulator, jax.random.key(seed), n, 1000.0, noise_free=True)
-    drawn = list(refined(weigher, mocks, n_draws, jax.random.key(seed + 50)))
-    universe = jnp.asarray(weigher.post.network.cosmology.age(jnp.asarray(mocks.z)))[:, None]
-    u = np.concatenate([u for _, u, _ in drawn])
-    found = quantities(weigher.post, np.asarray(weigher.post.network.prior.from_normal(u, universe)), mocks.z)
-    truth = quantities(weigher.post, mocks.theta[:, None], mocks.z)[:, 0]
-    metrics = {"trusted_noise_free_refined": np.mean([a.trusted[0] for _, _, a in drawn])}
+    post = likelihood.post
+    drawn = refined_draws(likelihood, mocks.data, n_draws, jax.random.key(seed + 50))
+    posteriors = Posteriors.joined([part for _, part in drawn])
+    found = quantities(post, parameters(post, posteriors.u, mocks.z), mocks.z)
+    truth = quantities(post, mocks.theta[:, None], mocks.z)[:, 0]
+    metrics = {"trusted_noise_free_refined": np.mean(posteriors.trusted)}
     for name in ("t10", "t50", "t90", "metallicity"):
         one = recovery(found[..., NAMES.index(name)], truth[:, NAMES.index(name)])
         metrics |= {f"{name}.{score}_noise_free_refined": one[score] for score in ("r2", "rmse")}
     return metrics
 
 
-def exact(weigher: SpectrumWeigher, mocks, n_draws, seed) -> dict[str, np.ndarray]:
-    """Columns (Object,): effective share of the draws, gap at the truth [nat], the S/N."""
-    network, weights, n = weigher.post.network, weigher.post.weights, weigher.n_shape
-
-    @jax.jit
-    def one(data, u, observed, key):
-        condition = network.condition(weights, *data)
-        draws, log_q = network.draw_shape(weights, condition, jax.random.normal(key, (1, n_draws, n)))
-        both = jnp.concatenate([draws, u[:, None, :n]], axis=1)
-        log_p = weigher.log_target(both, data, observed)[0]
-        log_w = log_p[:-1] - log_q[0]
-        log_z = log_mean_exp(log_w)
-        gap = log_p[-1] - log_z - network.log_prob_shape(weights, condition, u[:, :n])[0]
-        return effective_share(log_w), gap
-
+def exact(likelihood: SpectrumLikelihood, mocks, n_draws, seed) -> dict[str, np.ndarray]:
+    """Columns (Object,): effective share of the draws, gap at the truth [nat]."""
     rows = []
-    for i in range(len(mocks.z)):
-        data = tuple(jnp.asarray(a[i : i + 1]) for a in mocks.data)
-        observed = weigher.observed_mock(*(a[i] for a in mocks.data))
-        rows.append(one(data, jnp.asarray(mocks.u[i : i + 1]), observed, jax.random.key(seed + i)))
+    for i, (_, view) in enumerate(likelihood.views(mocks.data)):
+        u, data = jax.tree.map(lambda a, i=i: jnp.asarray(a[i : i + 1]), (mocks.u, mocks.data))
+        rows.append(_exact_of_one(likelihood, data, u, view, jax.random.key(seed + i), n_draws=n_draws))
     ess, gap = (np.array(column, float) for column in zip(*rows, strict=True))
     return {"ess": ess, "kl_gap": gap}
 
 
-def worth(weigher, simulator, n, n_draws, seed) -> dict[str, float]:
+@partial(jax.jit, static_argnames="n_draws")
+def _exact_of_one(likelihood, data, u, view, key, n_draws):
+    network, weights, n = likelihood.post.network, likelihood.post.weights, likelihood.n_shape
+    condition = network.condition(weights, *data)
+    draws, log_q = network.draw_shape(weights, condition, jax.random.normal(key, (1, n_draws, n)))
+    both = jnp.concatenate([draws, u[:, None, :n]], axis=1)
+    log_p = likelihood.log_target(both, data, view)[0]
+    log_w = log_p[:-1] - log_q[0]
+    log_z = log_mean_exp(log_w)
+    gap = log_p[-1] - log_z - network.log_prob_shape(weights, condition, u[:, :n])[0]
+    return effective_share(log_w), gap
+
+
+def worth(likelihood, simulator, n, n_draws, seed) -> dict[str, float]:
     """Effective share and gap over the whole prior, and in two ranges of S/N."""
     metrics = {}
     for i, (low, high) in enumerate(((5.0, 1000.0), (5.0, 50.0), (50.0, 200.0))):
         some = dataclasses.replace(simulator, snr=(low, high))
-        columns = exact(weigher, draw_mocks(some, jax.random.key(seed + i), n), n_draws, seed)
+        columns = exact(likelihood, draw_mocks(some, jax.random.key(seed + i), n), n_draws, seed)
         end = "" if i == 0 else f"_sn{low:g}_{high:g}"
         metrics |= {
             f"kl_gap_mean_nats{end}": columns["kl_gap"].mean(),
@@ -173,10 +182,9 @@ def worth(weigher, simulator, n, n_draws, seed) -> dict[str, float]:
     return metrics
 
 
-def seconds(weigher, mocks, n_draws, repeats) -> dict[str, float]:
+def seconds(likelihood, mocks, n_draws, repeats) -> dict[str, float]:
     """Warm: encoding and drawing, of one and of a batch, and weighing of one."""
-    post, network = weigher.post, weigher.post.network
-    encode = jax.jit(lambda data: network.condition(post.weights, *data))
+    network, weights = likelihood.post.network, likelihood.post.weights
 
     def timed(call):
         jax.block_until_ready(call())
@@ -190,17 +198,21 @@ def seconds(weigher, mocks, n_draws, repeats) -> dict[str, float]:
     size = min(_CHUNK, len(mocks.z))
     metrics, key = {}, jax.random.key(0)
     for name, n in (("one", 1), ("batch", size)):
-        data = tuple(jnp.asarray(a[:n]) for a in mocks.data)
-        ids = np.arange(n, dtype=np.uint32)
-        metrics[f"seconds_encoding_{name}"] = timed(lambda d=data: encode(d)) / n
-        both = timed(lambda d=data, i=ids: post.draw_normal(d, i, key, n_draws)) / n
+        batch = jax.tree.map(lambda a, n=n: jnp.asarray(a[:n]), mocks.data), jnp.arange(n, dtype=jnp.uint32)
+        metrics[f"seconds_encoding_{name}"] = timed(lambda b=batch: _encode(network, weights, b[0])) / n
+        both = timed(lambda b=batch: network_draws(network, weights, *b, key, n_draws=n_draws)) / n
         metrics[f"seconds_per_spectrum_{name}"] = both
         metrics[f"seconds_per_draw_{name}"] = (both - metrics[f"seconds_encoding_{name}"]) / n_draws
-    observed = weigher.observed_mock(*(a[0] for a in mocks.data))
-    data = tuple(jnp.asarray(a[:1]) for a in mocks.data)
-    ids = jnp.zeros(1, jnp.uint32)
-    weighed = timed(lambda: weigher.answer(data, observed, ids, jax.random.key(0), n_draws))
+    data = jax.tree.map(lambda a: jnp.asarray(a[:1]), mocks.data)
+    _, view = next(likelihood.views(mocks.data))
+    one = data, view, jnp.zeros(1, jnp.uint32), key
+    weighed = timed(lambda: importance_sample(likelihood, *one, n_draws=n_draws))
     return metrics | {"seconds_per_spectrum_weighed": weighed}
+
+
+@jax.jit
+def _encode(network, weights, data):
+    return network.condition(weights, *data)
 
 
 def mflop(network, weights, n_pixel) -> float:
@@ -229,17 +241,13 @@ def main():
     parser.add_argument("--seed", type=int, default=11)
     args = parser.parse_args()
     post = ds.load_bundle(args.bundle)
-    weigher = spectrum_weigher(post)
-    if weigher is None:
-        parser.error(
-            f"needs the stellar populations of the bundle: dsps-sbi fetch {post.meta['ssp']['name'][0]}"
-        )
-    simulator = ds.SpectrumSimulator(weigher.model, **post.noise)
+    likelihood = likelihood_of(parser, post)
+    simulator = post.simulator(likelihood.model)
     n, n_slice, n_exact, n_draws = (256, 200, 4, 200) if args.quick else (2000, 10_000, 60, 1000)
     n_refined = 2 if args.quick else 12
     metrics = recovered(post, simulator, n, n_draws=500, seed=args.seed)
-    metrics |= repaired(weigher, simulator, n_refined, n_draws, args.seed)
-    calibration = check_spectra(post, weigher.model, n=n_slice, seed=args.seed)
+    metrics |= repaired(likelihood, simulator, n_refined, n_draws, args.seed)
+    calibration = ds.check(post, n=n_slice, seed=args.seed)
     print(calibration)
     wanted = (
         "sbc_min_p",
@@ -250,9 +258,9 @@ def main():
     )
     metrics |= {k: v for k, v in calibration.metrics.items() if k.split(".")[-1] in wanted}
     mocks = draw_mocks(simulator, jax.random.key(args.seed + 99), _CHUNK)
-    metrics |= seconds(weigher, mocks, 1000, 3 if args.quick else 7)
+    metrics |= seconds(likelihood, mocks, 1000, 3 if args.quick else 7)
     metrics["mflop_encoding_at_most"] = mflop(post.network, post.weights, len(post.frame.wave_aa))
-    metrics |= worth(weigher, simulator, n_exact, n_draws, args.seed + 200)
+    metrics |= worth(likelihood, simulator, n_exact, n_draws, args.seed + 200)
     report(
         args.json,
         terms(

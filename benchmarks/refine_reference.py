@@ -25,15 +25,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from _contract import data_folder, options, report, terms
-from _exact import effective_share, log_mean_exp, weigher_of
+from _exact import effective_share, likelihood_of, log_mean_exp
 from _exact_draws import N_CHAINS, ExactDraws
 from field_gsz14 import REDSHIFT, isolate
 from tqdm.auto import tqdm
 
 import dsps_sbi as ds
+from dsps_sbi.inference.trust import Method
 from dsps_sbi.instruments.filter_names import JADES_BANDS
 from dsps_sbi.kernels.likelihood import mean_snr
-from dsps_sbi.trust import Method
+from dsps_sbi.photometry.catalogue import posteriors_of
+from dsps_sbi.photometry.data import PhotometryData
 
 SNR_MIN = 5.0
 N_DRAWS = 1000
@@ -42,35 +44,33 @@ GROUP = 5
 LEVELS = np.array([0.16, 0.5, 0.84])
 
 
-def stack(tables):
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *tables)
+def stack(trees):
+    """Equal trees as one, with a leading axis."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
 def mocks(simulator, n, seed):
-    """Data (Object, Band) x 4, z (Object,) and stacked band tables of mocks, each at its own redshift."""
+    """Data of mocks, each at its own redshift, and their stacked band tables."""
     pool = simulator.table_pool(jax.random.key(seed), n)
-    draw = jax.jit(lambda key, table: simulator.draw(key, table, 1, 64))
     rows = []
     for i in range(n):
         one = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], pool)
-        some = draw(jax.random.fold_in(jax.random.key(seed + 1), i), one)
+        some = simulator.mocks(jax.random.fold_in(jax.random.key(seed + 1), i), one, 1, 64)
         first = int(np.argmax(simulator.snr(some) > SNR_MIN))
-        rows.append([a[first] for a in some.data])
-    *data, z = (jnp.stack(column) for column in zip(*rows, strict=True))
-    return tuple(data), z, pool
+        rows.append(jax.tree.map(lambda a, row=first: a[row], some.data))
+    return stack(rows), pool
 
 
 def pixels(folder, post, model, n, seed):
     """The same of pixels of a real galaxy, picked at random above the cut."""
     flux, error = np.load(folder / "full_phot_.npy"), np.load(folder / "full_err_.npy")
     error = isolate(flux, error)[0]
-    flux, sky = post.align(JADES_BANDS, flux, error)
-    valid = np.isfinite(flux) & np.isfinite(sky) & (sky > 0)
-    flux, sky = np.where(valid, flux, 0.0), np.where(valid, sky, 1.0)
-    snr = mean_snr(*(jnp.asarray(a) for a in (flux, sky, valid, post.snr_bands)))
+    data = post.prepared(*post.align(JADES_BANDS, flux, error), REDSHIFT)
+    snr = mean_snr(*(jnp.asarray(a) for a in (data.flux, data.sigma, data.valid, post.snr_bands)))
     chosen = np.random.default_rng(seed).permutation(np.flatnonzero(snr > SNR_MIN))[:n]
-    data = tuple(jnp.asarray(a[chosen]) for a in (flux, sky, valid, np.zeros_like(valid)))
-    return data, jnp.full(n, REDSHIFT, jnp.float32), stack([model.band_table(REDSHIFT)] * n)
+    data = PhotometryData(*(jnp.asarray(a[chosen]) for a in data))
+    # of the shape of the mocks' tables: what is compiled for these serves here too
+    return data, stack([model.band_table(REDSHIFT, trim=False)] * n)
 
 
 def quantities(post, u, z):
@@ -134,22 +134,22 @@ def scores(left, is_parameter, prefix):
     return metrics
 
 
-def in_groups(exact, data, z, tables, sizes, seed):
+def in_groups(exact, data, tables, sizes, seed):
     """Everything known of each object, computed for a few at a time: a dict of arrays (Object, ...)."""
-    n = len(z)
+    n = len(data.z)
     size = min(GROUP, n)
     parts = []
     for first in tqdm(range(0, n - size + 1, size), desc="objects", unit="group"):
-        some = [jax.tree.map(lambda a, i=first: a[i : i + size], part) for part in (data, z, tables)]
+        some = [jax.tree.map(lambda a, i=first: a[i : i + size], part) for part in (data, tables)]
         parts.append(study(exact, *some, sizes, np.arange(first, first + size), seed))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def study(exact, data, z, tables, sizes, ids, seed):
+def study(exact, data, tables, sizes, ids, seed):
     """Chains, weighted draws of flow and prior, and the answers under test, of a few objects."""
-    post = exact.post
+    post, z = exact.post, data.z
     # what depends on the data alone, once
-    objects = (data, jax.jit(post.network.condition)(post.weights, *data, z), tables)
+    objects = data, exact.conditions(data), tables
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), int(ids[0])), 3)
     found = {}
     if sizes["keep"]:
@@ -164,9 +164,9 @@ def study(exact, data, z, tables, sizes, ids, seed):
     of_prior = exact.weighted(keys[2], objects, sizes["prior"], of_prior=True)[1]
     found["prior_ess"] = np.asarray(effective_share(of_prior)) * of_prior.shape[1]
     found["missing"] = np.asarray(log_mean_exp(of_prior) - log_mean_exp(log_w))
-    flux, sky, valid, upper = data
-    options = {"valid": valid, "upper": upper, "n_draws": N_DRAWS, "seed": seed, "ids": ids}
-    answers = ds.refine(post, exact.weigher, flux, sky, z, **options)
+    prepared = post.prepared(data.flux, data.sigma, z, data.valid, data.upper)
+    options = {"n_draws": N_DRAWS, "seed": seed, "ids": ids, "refine": True}
+    answers = posteriors_of(post, exact.likelihood, prepared, **options)
     return found | {
         "answers": quantities(post, answers.u, z),
         # resampling makes no draw worth more than itself
@@ -216,16 +216,16 @@ def main():
     args = parser.parse_args()
     folder = data_folder(parser, args.field, "jades", "gsz14")
     post = ds.load_bundle(args.bundle)
-    weigher = weigher_of(parser, post)
-    model = weigher.model
+    likelihood = likelihood_of(parser, post)
+    model = likelihood.model
     n = 2 if args.quick else 20
     sizes = {"warm": 300, "keep": 800, "dense": 100_000, "prior": 300_000}
     if args.quick:
         sizes = {"warm": 100, "keep": 200, "dense": 5_000, "prior": 20_000}
     if args.no_chains:
         sizes |= {"warm": 0, "keep": 0}
-    metrics, exact = {}, ExactDraws(weigher)
-    simulator = ds.Simulator.jades_pixels(model)
+    metrics, exact = {}, ExactDraws(likelihood)
+    simulator = ds.PhotometrySimulator.jades_pixels(model)
     for prefix, objects in (
         ("mocks.", mocks(simulator, n, args.seed)),
         ("pixels.", pixels(folder, post, model, n, args.seed)),
@@ -240,7 +240,7 @@ def main():
             bundle=str(post.meta["name"]),
             selection="S/N > 5; pixels of the z = 3.475 galaxy of field_gsz14.py",
             noise="mocks: masks, depths, limits as in training; pixels: as released, 5 % floor",
-            answer="ds.refine: weights, adapted rounds, chains where needed",
+            answer="ds.refine: weights, population Monte Carlo, chains where needed",
             reference="dense importance sampling; NUTS in the flow's base space unless keep is 0; standard "
             "errors from order statistics",
         ),

@@ -38,16 +38,19 @@ def seconds(call, *args):
     return time.perf_counter() - start
 
 
-def in_chunks(simulator):
-    """Fluxes of any number of galaxies, jitted; more than CHUNK of them one chunk after the other."""
+@jax.jit
+def fluxes(simulator, u, table):
+    """Fluxes of any number of galaxies; more than CHUNK of them one chunk after the other."""
+    if len(u) <= CHUNK:
+        return simulator.noiseless(u, table)[0]
+    chunks = u.reshape(-1, CHUNK, u.shape[1])
+    return jax.lax.map(lambda chunk: simulator.noiseless(chunk, table)[0], chunks).reshape(len(u), -1)
 
-    def run(u, table):
-        if len(u) <= CHUNK:
-            return simulator.noiseless(u, table)[0]
-        chunks = u.reshape(-1, CHUNK, u.shape[1])
-        return jax.lax.map(lambda chunk: simulator.noiseless(chunk, table)[0], chunks).reshape(len(u), -1)
 
-    return jax.jit(run)
+@jax.jit
+def full_spectra(model, theta, z):
+    """Spectra (Galaxy, Wave) [uJy] of theta (Galaxy, Param)."""
+    return jax.vmap(lambda t: model.spectrum(t, z)[1])(theta)
 
 
 def ask(worker, route, n):
@@ -81,12 +84,11 @@ def race(runners, batches, repeats):
 
 def spectra(grid, n, repeats):
     """Spectra per second (stars, history, dust, redshift) at full resolution."""
-    model = ds.GalaxyModel(grid, ds.FilterSet.from_names(("F606W",)), ds.Prior.jades_pixels(), log_u=None)
+    model = ds.GalaxyModel(grid, ds.FilterSet.from_names(("F606W",)), ds.photometry_prior(), log_u=None)
     z = 0.1
     theta = model.prior.sample(jax.random.key(2), jnp.full(n, z), model.cosmology.age(z))
-    call = jax.jit(jax.vmap(lambda t: model.spectrum(t, z)[1]))
-    compile_s = seconds(call, theta)
-    return n / np.median([seconds(call, theta) for _ in range(repeats)]), compile_s
+    compile_s = seconds(full_spectra, model, theta, z)
+    return n / np.median([seconds(full_spectra, model, theta, z) for _ in range(repeats)]), compile_s
 
 
 def spectral_grid(grid, folder):
@@ -117,7 +119,7 @@ def main():
 
     grid = load("bc03-miles")
     model = ds.GalaxyModel.preset("jades-pixels", ssp=grid)
-    simulator = ds.Simulator.jades_pixels(model)
+    simulator = ds.PhotometrySimulator.jades_pixels(model)
     table_compile_s = seconds(model.band_table, Z)
     table = model.band_table(Z)
     universe = float(table.universe_gyr)
@@ -130,13 +132,12 @@ def main():
         "check": (check, check_times(universe)),
     }
 
-    bare = ds.Simulator.jades_pixels(replace(model, log_u=None, n_sub=1))
+    bare = ds.PhotometrySimulator.jades_pixels(replace(model, log_u=None, n_sub=1))
     bare_table = bare.model.band_table(Z)
-    jitted, bare_jitted = in_chunks(simulator), in_chunks(bare)
     some = {n: u[:n] for n in batches}
     runners = {
-        "ours": lambda n: seconds(jitted, some[n], table),
-        "bare": lambda n: seconds(bare_jitted, some[n], bare_table),
+        "ours": lambda n: seconds(fluxes, simulator, some[n], table),
+        "bare": lambda n: seconds(fluxes, bare, some[n], bare_table),
     }
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -12,7 +12,9 @@ import numpy as np
 from _contract import options, report, terms
 
 import dsps_sbi as ds
-from dsps_sbi.answers import Answerer
+from dsps_sbi.inference.engine import BATCH_DRAWS, Engine
+
+Z = 1.5
 
 
 def best_and_median(call, repeats):
@@ -43,27 +45,29 @@ def gemm_peak(n=3000):
     return 2.0 * n**3 / best_and_median(lambda: product(a).block_until_ready(), 5)[0]
 
 
-def weighted(post, flux, sky, repeats, n_draws=500):
+def weighted(post, flux, sigma, repeats, n_draws=500):
     """Seconds of whole answers with and without weights, one after the other each time."""
-    if post.own_weigher is None:
+    likelihood = post.likelihood()
+    if likelihood is None:
         return {}
-    size = 12_800 // n_draws
+    size = BATCH_DRAWS // n_draws
     key = jax.random.key(0)
 
-    def answers(answerer, table):
+    def answers(engine, view):
         for i in range(0, len(flux) - size + 1, size):
             rows = slice(i, i + size)
-            data = post.prepared(flux[rows], sky[rows], 1.5)
-            got = answerer.finish(answerer.start(data, table, np.arange(i, i + size), key, n_draws), size)
-            np.asarray(post.derived_draws(got.u, data[-1]))
+            data = post.prepared(flux[rows], sigma[rows], Z)
+            found = engine.finish(engine.start(data, view, np.arange(i, i + size), key, n_draws), size)
+            np.asarray(post.derived_draws(found.u, data.z))
 
     seconds = {"weighted": [], "unweighted": []}
-    kinds = {"weighted": Answerer(post, post.own_weigher), "unweighted": Answerer(post)}
+    # the table is that of infer: of one shape at all redshifts
+    table = likelihood.model.band_table(Z, trim=False)
+    kinds = {"weighted": (Engine(post, likelihood), table), "unweighted": (Engine(post), None)}
     for repeat in range(repeats + 1):
-        for name, answerer in kinds.items():
-            table = answerer.table(1.5)
+        for name, (engine, view) in kinds.items():
             start = time.perf_counter()
-            answers(answerer, table)
+            answers(engine, view)
             # the first is to warm up
             seconds[name] += [time.perf_counter() - start] * (repeat > 0)
     each = {name: float(np.median(values)) for name, values in seconds.items()}
@@ -81,13 +85,13 @@ def main():
     post = ds.load_bundle(args.bundle)
     n_pixel = 512 if args.quick else 2048
     rng = np.random.default_rng(0)
-    sky = np.broadcast_to(post.noise.depth_ujy, (n_pixel, len(post.filters))).astype(np.float32)
-    flux = (sky * rng.uniform(2, 40, sky.shape)).astype(np.float32)
+    sigma = np.broadcast_to(post.noise.depth_ujy, (n_pixel, len(post.filters))).astype(np.float32)
+    flux = (sigma * rng.uniform(2, 40, sigma.shape)).astype(np.float32)
 
     def run(method, n_draws):
-        size = max(1, 12_800 // n_draws)
+        size = max(1, BATCH_DRAWS // n_draws)
         pending = [
-            method(flux[i : i + size], sky[i : i + size], 1.5, n_draws=n_draws, ids=np.arange(i, i + size))
+            method(flux[i : i + size], sigma[i : i + size], Z, n_draws=n_draws, ids=np.arange(i, i + size))
             for i in range(0, n_pixel - size + 1, size)
         ]
         jax.block_until_ready(pending)
@@ -104,7 +108,7 @@ def main():
         metrics[f"seconds_per_pixel_{n_draws}_with_quantities"] = both
     metrics["seconds_per_draw"] = metrics["seconds_per_pixel_500"] / 500
     metrics["seconds_per_draw_with_quantities"] = metrics["seconds_per_pixel_500_with_quantities"] / 500
-    metrics |= weighted(post, flux, sky, repeats)
+    metrics |= weighted(post, flux, sigma, repeats)
     peak = gemm_peak()
     metrics["gemm_peak_gflops"] = peak / 1e9
     metrics["gemm_peak_fraction"] = flops_per_draw(post) / metrics["seconds_per_draw"] / peak

@@ -2,11 +2,10 @@
 
 from importlib.metadata import version
 
-from .bundle import load_bundle
+from .bundle.load import load_bundle
 from .dust import CharlotFall, Noll, Salim
-from .posterior import AmortizedPosterior
+from .inference.protocol import Posterior
 from .sfh import Continuity, Dirichlet
-from .spectrum_posterior import SpectrumPosterior
 from .ssp.ppxf_models import SDISTS
 
 _TERMS = """\
@@ -267,12 +266,12 @@ _OF_COMPONENT = {
 }
 
 
-def cite(bundle: AmortizedPosterior | SpectrumPosterior | str | None = None) -> str:
+def cite(bundle=None) -> str:
     """References for results of a bundle.
 
     Parameters
     ----------
-    bundle : AmortizedPosterior, SpectrumPosterior, str, path or None
+    bundle : PhotometryPosterior, SpectrumPosterior, str, path or None
         A loaded bundle, or its name or folder; by default what ``jades-pixels`` rests on.
 
     Returns
@@ -285,10 +284,9 @@ def cite(bundle: AmortizedPosterior | SpectrumPosterior | str | None = None) -> 
     UserError
         If there is no such bundle.
     """
-    if bundle is not None and not isinstance(bundle, AmortizedPosterior | SpectrumPosterior):
+    if bundle is not None and not isinstance(bundle, Posterior):
         bundle = load_bundle(bundle)
-    ssp = "bc03-miles" if bundle is None else bundle.meta.get("ssp", {}).get("name", "unknown")
-    names = [ssp] if isinstance(ssp, str) else list(ssp)
+    names = ["bc03-miles"] if bundle is None else bundle.grids or ["unknown"]
     parts = ["% Method", *_METHOD]
     if names == ["bc03-miles"]:
         parts += ["% Stellar populations: BC03 with MILES, Kroupa IMF, remnants, nebular emission", *_STARS]
@@ -296,11 +294,11 @@ def cite(bundle: AmortizedPosterior | SpectrumPosterior | str | None = None) -> 
         parts += ["% Stellar populations: MILES and E-MILES on Padova 2000 isochrones", *_MILES]
     else:
         parts.append(f"% Stellar populations: {', '.join(names)}: cite the source of that grid")
-    if not isinstance(bundle, SpectrumPosterior):
+    if bundle is None or bundle.data_words == "images":
         parts += ["% IGM, dust, filters", *_LIGHT]
     if bundle is not None:
-        own = [_OF_COMPONENT.get(type(part)) for part in (bundle.network.sfh, getattr(bundle, "dust", None))]
-        if any(own):
-            parts += ["% Star formation history, dust law", *filter(None, own)]
+        works = [_OF_COMPONENT.get(type(part)) for part in bundle.components]
+        if any(works):
+            parts += ["% Star formation history, dust law", *filter(None, works)]
     parts.append(_TERMS)
     return "\n\n".join(parts).replace("VERSION", version("dsps_sbi"))

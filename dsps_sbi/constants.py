@@ -12,5 +12,7 @@ PLANCK_ERG_S = 6.62607015e-27
 MPC_CM = 3.0856775814913674e24
 # (1 * u.uJy).to("erg/(s cm2 Hz)").value
 UJY_CGS = 1e-29
+# Percentiles of every map, catalogue and total
+PERCENTILES = (16, 50, 84)
 # Metallicity of the Sun that BC03 and MILES grids are scaled to (mass fraction)
 Z_SUN = 0.02

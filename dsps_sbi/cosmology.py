@@ -1,12 +1,15 @@
 """Distances and ages as smooth tables of any astropy cosmology, differentiable in redshift."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from astropy import units as u
 from astropy.cosmology import FLRW, FlatLambdaCDM
 
+from .components import pytree
 from .errors import UserError
 
 # ln(1+z) spacing of 6e-4: linear interpolation of ln(distance / ln(1+z)) is then good to 1e-7
@@ -17,9 +20,10 @@ _NODES = np.expm1(np.linspace(0.0, _LN1Z_MAX, _N_NODES)).astype(np.float32)
 _STEPS = np.diff(np.log1p(_NODES.astype(float)))
 
 
+@pytree(arrays=("_table",), static=("name",), aside=("ln_ratio", "age_gyr"))
 @dataclass(frozen=True, eq=False)
 class Cosmology:
-    """Luminosity distance and age of the Universe against redshift, 0 < z <= 12.
+    """Luminosity distance and age of the Universe against redshift, 0 < z <= 12; a pytree.
 
     Parameters
     ----------
@@ -58,19 +62,27 @@ class Cosmology:
         name = f"{type(cosmology).__name__}(H0={cosmology.H0.value:g}, Om0={cosmology.Om0:g})"
         return cls(name, np.log(distance / ln1z), np.ascontiguousarray(age))
 
-    def _at(self, table, z):
+    @cached_property
+    def _table(self) -> jax.Array:
+        """(6, 4095): nodes of redshift, steps of ln(1+z); ln ratio, age and their rises from node to node."""
+        rows = [_NODES[:-1], _STEPS]
+        for values in (self.ln_ratio, self.age_gyr):
+            rows += [values[:-1], np.diff(values)]
+        with jax.ensure_compile_time_eval():
+            return jnp.asarray(np.stack(rows))
+
+    def _at(self, row, z):
         position = jnp.log1p(z) * ((_N_NODES - 1) / _LN1Z_MAX)
         index = jnp.clip(jnp.floor(position).astype(int), 0, _N_NODES - 2)
         # the fraction of position would be good to 2e-4 of a step only in float32
-        node = jnp.asarray(_NODES)[index]
-        part = jnp.log1p((z - node) / (1.0 + node)) / jnp.asarray(_STEPS)[index]
-        table, rise = jnp.asarray(table), jnp.asarray(np.diff(table))
-        return table[index] + rise[index] * part
+        node = self._table[0][index]
+        part = jnp.log1p((z - node) / (1.0 + node)) / self._table[1][index]
+        return self._table[row][index] + self._table[row + 1][index] * part
 
     def distance_mpc(self, z):
         """Luminosity distance [Mpc] at redshift z."""
-        return jnp.exp(self._at(self.ln_ratio, z)) * jnp.log1p(z)
+        return jnp.exp(self._at(2, z)) * jnp.log1p(z)
 
     def age(self, z):
         """Age of the Universe [Gyr] at redshift z."""
-        return self._at(self.age_gyr, z)
+        return self._at(4, z)

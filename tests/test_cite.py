@@ -7,9 +7,9 @@ import pytest
 
 from dsps_sbi.cite import cite
 from dsps_sbi.dust import Calzetti, CharlotFall, Noll, Salim
-from dsps_sbi.posterior import AmortizedPosterior
+from dsps_sbi.photometry.posterior import PhotometryPosterior
 from dsps_sbi.sfh import Continuity, DelayedTau, Dirichlet
-from dsps_sbi.spectrum_posterior import SpectrumPosterior
+from dsps_sbi.spectroscopy.posterior import SpectrumPosterior
 
 KEYS = {"Noll2009", "Salim2018", "CharlotFall2000", "Iyer2019", "Leja2019"}
 
@@ -25,7 +25,7 @@ KEYS = {"Noll2009", "Salim2018", "CharlotFall2000", "Iyer2019", "Leja2019"}
 )
 def test_history_and_dust(sfh, dust, expected):
     meta = {"ssp": {"name": "bc03-miles"}}
-    text = cite(AmortizedPosterior(SimpleNamespace(sfh=sfh), None, (), None, None, meta, dust=dust))
+    text = cite(PhotometryPosterior(SimpleNamespace(sfh=sfh), None, (), None, None, meta, dust=dust))
     assert {key for key in KEYS if key in text} == expected
     assert "Calzetti2000" in text and text.count("{") == text.count("}")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dsps_sbi.ssp
-from dsps_sbi.bundle import shipped
+from dsps_sbi.bundle.load import shipped
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import dsps_sbi as ds
-from dsps_sbi.maps import Maps
+from dsps_sbi.photometry.maps import Maps
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

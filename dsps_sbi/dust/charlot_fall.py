@@ -5,7 +5,7 @@ from functools import cached_property
 
 from ..errors import UserError
 from ..kernels.attenuation import power_law
-from ..prior import Uniform
+from ..priors import Uniform
 from .protocol import columns
 
 
@@ -51,7 +51,7 @@ class CharlotFall:
         return ("dust_mu",) if self.mu is None else ()
 
     def marginals(self) -> dict[str, Uniform]:
-        """Marginal of ``dust_mu`` for a :class:`dsps_sbi.prior.Prior`, where it is free: 0.1..1."""
+        """Marginal of ``dust_mu`` for a :class:`dsps_sbi.priors.prior.Prior`, where it is free: 0.1..1."""
         return {name: Uniform(0.1, 1.0) for name in self.names}
 
     def __call__(self, wave_aa, params=None):

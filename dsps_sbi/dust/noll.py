@@ -5,7 +5,7 @@ from functools import cached_property
 
 from ..errors import UserError
 from ..kernels import attenuation as kernel
-from ..prior import Uniform
+from ..priors import Uniform
 from .protocol import columns
 
 # Tilts and bumps of galaxies are inside these by far; Salim's R_V has no meaning above 0.98
@@ -50,7 +50,7 @@ class Noll:
         return {"dust_slope": self.slope, "dust_bump": self.bump}
 
     def marginals(self) -> dict[str, Uniform]:
-        """Marginals of the free parameters for a :class:`dsps_sbi.prior.Prior`.
+        """Marginals of the free parameters for a :class:`dsps_sbi.priors.prior.Prior`.
 
         Flat: tilt -1.2..0.4, bump 0..6.
         """

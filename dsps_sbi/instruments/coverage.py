@@ -8,6 +8,7 @@ twice, or none, of the mean flux. Beyond that the model does not know the flux: 
 
 from collections.abc import Mapping
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -18,13 +19,14 @@ USABLE = 1e-2
 _N_Z = 4096
 
 
-def covered_share(running, low_aa, high_aa, z):
+@jax.jit
+def covered_share(curves, low_aa, high_aa, z):
     """Share of each filter within rest-frame wavelengths seen at redshift z.
 
     Parameters
     ----------
-    running : sequence of (wavelengths, density, running integral)
-        As :attr:`~dsps_sbi.instruments.filters.FilterSet.running`.
+    curves : tuple of array (Band, n)
+        Wavelengths, density, running integral: :attr:`~dsps_sbi.instruments.filters.FilterSet.curves`.
     low_aa, high_aa : float
         Ends of the SSPs' pixels [Angstrom].
     z : array (...)
@@ -35,12 +37,30 @@ def covered_share(running, low_aa, high_aa, z):
         0 to 1.
     """
     z = jnp.asarray(z, jnp.float32)
-    low, high = (jnp.float32(end) * (1.0 + z) for end in (low_aa, high_aa))
-    columns = []
-    for curve_aa, _, cum in running:
-        curve_aa, cum = jnp.asarray(curve_aa, jnp.float32), jnp.asarray(cum, jnp.float32)
-        columns.append(jnp.interp(high, curve_aa, cum) - jnp.interp(low, curve_aa, cum))
-    return jnp.stack(columns, axis=-1)
+    ends = [jnp.asarray(end, jnp.float32) * (1.0 + z) for end in (low_aa, high_aa)]
+    curve_aa, _, cum = curves
+
+    def inside(curve_aa, cum):
+        return jnp.interp(ends[1], curve_aa, cum) - jnp.interp(ends[0], curve_aa, cum)
+
+    return jax.vmap(inside, out_axes=-1)(curve_aa, cum)
+
+
+def always_complete(running, low_aa, high_aa, z_range) -> bool:
+    """Whether every filter is complete at all redshifts of a range.
+
+    Parameters
+    ----------
+    running : sequence of (wavelengths, density, running integral)
+        :attr:`~dsps_sbi.instruments.filters.FilterSet.running`.
+    low_aa, high_aa : float
+        Ends of the SSPs' pixels [Angstrom].
+    z_range : (float, float)
+    """
+    # most is lost in the blue at the highest redshift, in the red at the lowest
+    low, high = np.array([low_aa, high_aa]) * (1.0 + np.array(z_range[::-1]))
+    inside = [np.diff(np.interp([low, high], curve_aa, cum)) for curve_aa, _, cum in running]
+    return bool(np.min(inside) >= 1.0 - COMPLETE)
 
 
 def redshift_ranges(share, z_range) -> dict[str, list]:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+from ..components import pytree
 from ..errors import UserError
 from .filter_names import JADES_BANDS, canonical_filter
 
@@ -37,9 +40,10 @@ def _read_curve(path, unit):
     return wave, np.ascontiguousarray(trans)
 
 
+@pytree(arrays=("curves", "pivots"), static=("names",), aside=("wave_aa", "trans"))
 @dataclass(frozen=True, eq=False)
 class FilterSet:
-    """Photon-counting filter curves.
+    """Photon-counting filter curves; a pytree.
 
     Parameters
     ----------
@@ -135,6 +139,30 @@ class FilterSet:
             cum = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(fine))])
             out.append((fine, density / cum[-1], cum / cum[-1]))
         return tuple(out)
+
+    @cached_property
+    def curves(self) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """:attr:`running` as three arrays (Band, n) of one length, all bands together.
+
+        Shorter curves go on beyond their end: without transmission, their running integral at 1.
+        """
+        longest = max(len(wave) for wave, _, _ in self.running)
+        columns = ([], [], [])
+        for wave, density, cum in self.running:
+            more = longest - len(wave)
+            # the first one close by: lines beyond the end are not seen
+            beyond = wave[-1] * (1.0 + 1e-6 + 0.01 * np.arange(more))
+            columns[0].append(np.concatenate([wave, beyond]))
+            columns[1].append(np.pad(density, (0, more)))
+            columns[2].append(np.pad(cum, (0, more), constant_values=1.0))
+        with jax.ensure_compile_time_eval():
+            return tuple(jnp.asarray(np.stack(rows), jnp.float32) for rows in columns)
+
+    @cached_property
+    def pivots(self) -> jax.Array:
+        """:attr:`pivot_aa` as float32, for what is compiled."""
+        with jax.ensure_compile_time_eval():
+            return jnp.asarray(self.pivot_aa, jnp.float32)
 
     @cached_property
     def pivot_aa(self) -> np.ndarray:

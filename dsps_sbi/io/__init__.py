@@ -2,6 +2,7 @@
 
 from ..errors import UserError
 from .atomic import atomic_path
+from .catalogue import Catalogue
 from .cube import PixelCube
 from .fits_cube import read_cutout
 from .fits_open import existing_file
@@ -14,6 +15,7 @@ from .summary import TotalAccumulator, write_summary
 from .toml_list import read_band_list
 
 __all__ = [
+    "Catalogue",
     "PixelCube",
     "Spectrum",
     "TotalAccumulator",

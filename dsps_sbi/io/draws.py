@@ -61,6 +61,15 @@ class DrawWriter:
         self._done += draws.shape[1]
 
 
+def read_draws(path, name: str, n: int) -> np.ndarray:
+    """Draws (n, Draw) of a quantity from a file of :class:`DrawWriter`; NaN for pixels that are not in it."""
+    with h5py.File(path) as file:
+        values = file[f"draws/{name}"][()]
+        out = np.full((n, values.shape[1]), np.nan, np.float32)
+        out[file["pixel"][()]] = values
+    return out
+
+
 class DrawStore:
     """Draws of named objects, a file each while the work goes on, one HDF5 file when it is done.
 

@@ -19,16 +19,16 @@ def write_library(
 ) -> None:
     """Draw mocks from the prior, with noise and masks, and write them; the file appears whole or not at all.
 
-    Layout: ``theta`` (Object, Param), ``flux_ujy`` and ``sky_ujy`` (Object, Band), ``valid``
+    Layout: ``theta`` (Object, Param), ``flux_ujy`` and ``sigma_ujy`` (Object, Band), ``valid``
     (Object, Band) False where a band is missing, ``upper`` (Object, Band) True where the flux is an
-    upper limit of flux / sky sigmas, ``z`` (Object,); attributes ``parameters``,
+    upper limit of flux / sigma, ``z`` (Object,); attributes ``parameters``,
     ``filters`` and the provenance. Fluxes of missing bands are there all the same.
 
     Parameters
     ----------
     path : path
         In a folder that exists.
-    simulator : Simulator
+    simulator : PhotometrySimulator
     n : int
         Number of mocks. A smaller library is the beginning of a larger one of the same seed.
     seed : int
@@ -49,7 +49,7 @@ def write_library(
     sizes = {
         "theta": len(model.names),
         "flux_ujy": n_band,
-        "sky_ujy": n_band,
+        "sigma_ujy": n_band,
         "valid": n_band,
         "upper": n_band,
     }
@@ -79,19 +79,18 @@ def write_library(
 
 def _chunks(simulator, n, seed):
     """First index and arrays of each chunk; the last one may be longer than needed."""
-    draw = jax.jit(simulator.draw, static_argnums=(2, 3))
     size = _N_Z * _N_PER_Z
     for chunk in range(-(-n // size)):
         pool_key, draw_key, order_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), chunk), 3)
-        mocks = draw(draw_key, simulator.table_pool(pool_key, _N_Z), _N_Z, _N_PER_Z)
+        mocks = simulator.mocks(draw_key, simulator.table_pool(pool_key, _N_Z), _N_Z, _N_PER_Z)
         # one redshift's galaxies come together: shuffled so that any part is a fair sample
         order = np.asarray(jax.random.permutation(order_key, size))
         arrays = {
             "theta": mocks.theta,
-            "flux_ujy": mocks.flux,
-            "sky_ujy": mocks.sky,
-            "valid": mocks.valid,
-            "upper": mocks.upper,
+            "flux_ujy": mocks.data.flux,
+            "sigma_ujy": mocks.data.sigma,
+            "valid": mocks.data.valid,
+            "upper": mocks.data.upper,
             "z": mocks.z,
         }
         yield chunk * size, {name: np.asarray(values)[order] for name, values in arrays.items()}

@@ -3,10 +3,9 @@
 import numpy as np
 from astropy.table import QTable, Table
 
+from ..constants import PERCENTILES
 from ..errors import UserError
 from .atomic import atomic_path
-
-PERCENTILES = (16, 50, 84)
 
 
 class TotalAccumulator:

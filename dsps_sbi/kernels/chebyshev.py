@@ -6,7 +6,7 @@ Trefethen (2013), Approximation Theory and Approximation Practice, ch. 3 and 8.
 import jax.numpy as jnp
 import numpy as np
 
-from .exact import tensordot
+from .full_precision import tensordot
 
 
 def nodes(n):

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from .exact import einsum, matmul
+from .full_precision import einsum, matmul
 
 
 def metallicity_weights(metallicity, nodes):

@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from .exact import matmul
-from .levenberg import descend
-from .positive import inverse
+from .cholesky import inverse
+from .full_precision import matmul
+from .levenberg import levenberg_marquardt
 
 _LN10 = 2.302585092994046
 # Rounds of the best mass: its variances depend on it
@@ -80,6 +80,6 @@ def laplace(log_light, start, data, counted, relative2, n_steps):
         badness = jnp.sum(residual**2) + jnp.sum(u**2)
         return matmul(slope.T, slope) + prior, pull, badness, residual
 
-    peak, (hessian, pull, _, residual) = descend(at, start, n_steps)
+    peak, (hessian, pull, _, residual) = levenberg_marquardt(at, start, n_steps)
     covariance = inverse(hessian)
     return peak, matmul(covariance, pull)[:n], covariance[:n, :n], residual

@@ -7,8 +7,8 @@ The damping is that of Levenberg (1944, Q. Appl. Math. 2, 164) and Marquardt (19
 import jax
 import jax.numpy as jnp
 
-from .orthogonal import least_squares
-from .positive import solve
+from .cholesky import solve
+from .qr import least_squares
 
 # Largest step, and largest coordinate, in units of the prior's standard deviation
 _STEP, _REACH = 1.0, 4.0
@@ -19,13 +19,13 @@ _DAMPING, _LESS, _MORE = 0.03, 0.1, 10.0
 
 
 def by_hessian(u, here, damping):
-    """The step (m,) that normal equations give, for :func:`descend`."""
+    """The step (m,) that normal equations give, for :func:`levenberg_marquardt`."""
     hessian, pull = here[:2]
     return solve(hessian + damping * jnp.diag(jnp.diag(hessian)), pull[:, None])[:, 0]
 
 
 def along_curves(bend):
-    """Steps for :func:`descend` by the slopes of residuals, along the curves on which these change evenly.
+    """Steps for :func:`levenberg_marquardt` by the slopes of residuals, along the curves on which these change evenly.
 
     Slopes instead of their products: some coordinates may be known a thousand times better than others,
     which single precision squared does not hold. The correction for curvature is the geodesic acceleration
@@ -61,7 +61,7 @@ def _shorter(move):
     return jnp.minimum(1.0, _STEP / jnp.maximum(jnp.linalg.norm(move), 1e-6))
 
 
-def descend(at, start, n_steps, step=by_hessian):
+def levenberg_marquardt(at, start, n_steps, step=by_hessian):
     """Steps from a starting point in coordinates whose prior is a unit normal.
 
     Parameters

@@ -2,8 +2,8 @@
 
 import jax.numpy as jnp
 
-from .exact import matmul
-from .positive import cholesky, solve_factored, solve_lower
+from .cholesky import cholesky, solve_factored, solve_lower
+from .full_precision import matmul
 
 
 def log_evidence(residual, variance, valid, template, basis, prior_sigma):

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .exact import einsum, matmul
-from .positive import solve
+from .cholesky import solve
+from .full_precision import einsum, matmul
 
 # Error of the model as a share of its flux: where it is looked for, in natural logarithms
 _LN_ERROR = (math.log(1e-4), math.log(0.5))

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import gammaln, logsumexp
 
-from .exact import einsum, matmul
-from .positive import cholesky, solve_lower
+from .cholesky import cholesky, solve_lower
+from .full_precision import einsum, matmul
 
 # Degrees of freedom of the kernels: tails that no posterior outruns
 NU = 5.0

@@ -6,11 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..components import pytree
 from ..errors import UserError
 from ..instruments.jades import JADES_DEPTH_UJY
 from ..kernels.likelihood import log_likelihood
 
 
+@pytree(arrays=("depth_ujy",), static=("offset_dex", "jitter_dex", "floor"))
 @dataclass(frozen=True, eq=False)
 class DepthNoise:
     """f_obs ~ N(f, sky^2 + (floor f)^2), the sky drawn independently of the galaxy.

@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..components import pytree
 from ..errors import UserError
 
 
+@pytree(arrays=("patterns",), static=("p_all", "p_pattern", "fewest", "most"))
 @dataclass(frozen=True, eq=False)
 class BandMasks:
     """Masks drawn independently of the galaxy: a mixture of all bands, patterns, and random subsets.

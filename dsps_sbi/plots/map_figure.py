@@ -29,7 +29,7 @@ def plot_maps(maps, names=None, path=None):
 
     Parameters
     ----------
-    maps : dsps_sbi.maps.Maps
+    maps : dsps_sbi.photometry.maps.Maps
     names : sequence of str, optional
         Quantities. Default: mass, star-formation rate, age, metallicity and attenuation, as far
         as they are there, or else all.

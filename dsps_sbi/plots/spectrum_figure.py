@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..trust import Method, Trust
+from ..inference.trust import Method
 from .save import save_figure
 
 _DATA, _FIT, _MASKED = "0.15", "#d1495b", "0.90"
@@ -18,16 +18,16 @@ _PANELS = {
 _SMALL = 8
 
 
-def plot_spectrum(answers, i: int = 0, *, fit=None, path=None) -> Figure:
+def plot_spectrum(result, i: int = 0, *, fit=None, path=None) -> Figure:
     """Draw one spectrum and what was found.
 
     Parameters
     ----------
-    answers : dsps_sbi.SpectrumAnswers
+    result : dsps_sbi.SpectrumResult
     i : int
         Which of its spectra.
     fit : SpectrumFit, optional
-        That of :meth:`~dsps_sbi.SpectrumAnswers.best_fit`, if it was made before.
+        That of :meth:`~dsps_sbi.SpectrumResult.best_fit`, if it was made before.
     path : path-like, optional
         File to save: its ending (``.png``, ``.pdf``...) tells the format.
 
@@ -43,44 +43,38 @@ def plot_spectrum(answers, i: int = 0, *, fit=None, path=None) -> Figure:
     UserError
         If the file cannot be written.
     """
-    if fit is None and answers.weigher is not None:
-        fit = answers.best_fit(i)
+    if fit is None and result.likelihood is not None:
+        fit = result.best_fit(i)
     figure = Figure(figsize=(12.5, 7.2), layout="constrained")
     rows = figure.add_gridspec(2, 1, height_ratios=(3.3, 1.0))
     top = rows[0].subgridspec(1, 2, width_ratios=(2.1, 1.0))
     left = top[0].subgridspec(2, 1, height_ratios=(3.0, 1.0)) if fit is not None else top[0].subgridspec(1, 1)
     axis = figure.add_subplot(left[0])
-    _spectrum(axis, answers.spectra[i], float(answers.z[i]), fit)
+    _spectrum(axis, result.spectra[i], float(result.z[i]), fit)
     if fit is None:
-        _wave_label(axis, answers.spectra[i])
+        _wave_label(axis, result.spectra[i])
     else:
         axis.tick_params(labelbottom=False)
         below = figure.add_subplot(left[1], sharex=axis)
-        _residuals(below, fit, answers.post)
-        _wave_label(below, answers.spectra[i])
+        _residuals(below, fit, result.post)
+        _wave_label(below, result.spectra[i])
     right = top[1].subgridspec(2, 1)
-    _history(figure.add_subplot(right[0]), figure.add_subplot(right[1]), answers, i)
+    _history(figure.add_subplot(right[0]), figure.add_subplot(right[1]), result, i)
     for spot, (name, label) in zip(rows[1].subgridspec(1, len(_PANELS)), _PANELS.items(), strict=True):
-        _histogram(figure.add_subplot(spot), _draws(answers, name)[i], label)
-    figure.suptitle(_title(answers, i), fontsize=11)
+        _histogram(figure.add_subplot(spot), result.draws(name)[i], label)
+    figure.suptitle(_title(result, i), fontsize=11)
     if path is not None:
         save_figure(figure, path, dpi=150)
     return figure
 
 
-def _title(answers, i):
-    own = answers.answers
-    words = [answers.labels[i], f"z = {answers.z[i]:.4f}", Trust(own.trust[i]).name.lower()]
-    if np.isfinite(own.ppc_p[i]):
-        words.append(f"p = {own.ppc_p[i]:.2g}, of populations {answers.population_p[i]:.2g}")
-        words.append(f"{own.ess[i]:.0f} effective draws ({Method(own.method[i]).name})")
+def _title(result, i):
+    columns = {name: values[i] for name, values in result.columns.items()}
+    words = [result.labels[i], f"z = {result.z[i]:.4f}", result.trust[i]]
+    if np.isfinite(columns["ppc_p"]):
+        words.append(f"p = {columns['ppc_p']:.2g}, of populations {columns['population_p']:.2g}")
+        words.append(f"{columns['ess']:.0f} effective draws ({Method(columns['method']).name})")
     return "     ".join(words)
-
-
-def _draws(answers, name):
-    if name in answers.post.names:
-        return answers.column(name)
-    return answers.formation_times([int(name[1:]) / 100])[..., 0]
 
 
 def _spectrum(axis, spectrum, z, fit):
@@ -137,9 +131,9 @@ def _shade(axis, wave, out):
     axis.broken_barh(spans, (0.0, 1.0), transform=axis.get_xaxis_transform(), color=_MASKED, lw=0, zorder=0)
 
 
-def _history(upper, lower, answers, i):
-    curves = answers.sfh_quantiles()
-    times, universe = curves.times_gyr[i], float(answers.universe_gyr[i])
+def _history(upper, lower, result, i):
+    curves = result.sfh_quantiles()
+    times, universe = curves.times_gyr[i], float(result.universe_gyr[i])
     low, median, high = curves.formed[i]
     upper.fill_between(times, low, high, color=_BARS, alpha=0.6, lw=0)
     upper.plot(times, median, color=_HISTORY, lw=1.4)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import UserError
-from ..prior import StudentT
+from ..priors import StudentT
 
 # Ends of the two youngest bins [Gyr], and of the last but one as a share of the age of the
 # Universe (Leja et al. 2019, ApJ 876, 3, sect. 2.2)
@@ -56,7 +56,7 @@ class Continuity:
         return tuple(f"log_sfr_ratio_{i + 1}" for i in range(self.n_bins - 1))
 
     def marginals(self) -> dict[str, StudentT]:
-        """Marginals of the parameters for a :class:`dsps_sbi.prior.Prior`."""
+        """Marginals of the parameters for a :class:`dsps_sbi.priors.prior.Prior`."""
         return {name: StudentT(self.scale, self.nu) for name in self.names}
 
     def edges_gyr(self, universe_gyr):

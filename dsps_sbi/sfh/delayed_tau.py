@@ -6,7 +6,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 
 from ..kernels import delayed_tau as kernel
-from ..prior import Uniform
+from ..priors import Uniform
 
 # One year: keeps a history that starts at the very moment of observation finite
 _SHORTEST_GYR = 1e-6
@@ -23,7 +23,7 @@ class DelayedTau:
     names: ClassVar[tuple[str, ...]] = ("log_tau", "t_start")
 
     def marginals(self) -> dict[str, Uniform]:
-        """Marginals for a :class:`dsps_sbi.prior.Prior`, those of arXiv:2506.04336.
+        """Marginals for a :class:`dsps_sbi.priors.prior.Prior`, those of arXiv:2506.04336.
 
         tau log-uniform 0.01-100 Gyr, start uniform in the age of the Universe.
         """

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from ..errors import UserError
 from ..kernels import monotone_cubic as cubic
-from ..prior import Beta, Uniform
+from ..priors import Beta, Uniform
 from .protocol import formation_time_by_bisection
 
 # Each gap between quantiles gets at least this share of the age of the Universe (~10^4 yr), so
@@ -74,7 +74,7 @@ class Dirichlet:
         return (*(f"stick_{i + 1}" for i in range(self.n_quantiles)), "log_ssfr_now")
 
     def marginals(self) -> dict[str, Beta | Uniform]:
-        """Marginals of the parameters for a :class:`dsps_sbi.prior.Prior`."""
+        """Marginals of the parameters for a :class:`dsps_sbi.priors.prior.Prior`."""
         n = self.n_quantiles
         sticks = {f"stick_{i + 1}": Beta(self.alpha, self.alpha * (n - i)) for i in range(n)}
         return {**sticks, "log_ssfr_now": Uniform(self.log_ssfr_low, self.log_ssfr_high)}

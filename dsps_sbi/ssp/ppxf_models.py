@@ -2,7 +2,7 @@
 
 Salpeter-like (unimodal, 1.30) SSPs on Padova 2000 isochrones, 25 ages of 0.063-15.85 Gyr and 6
 metallicities -1.71 to 0.22. The models are free for non-commercial use and must not be passed on
-(see the headers of the files). The archive is only read; none of the package's code is run here.
+(see the headers of the files).
 """
 
 import io
@@ -16,36 +16,39 @@ from dsps_sbi.errors import UserError
 from dsps_sbi.ssp import miles
 from dsps_sbi.ssp.grid import SSPGrid
 from dsps_sbi.ssp.miles_names import kinds_of
+from dsps_sbi.ssp.release import Release
 
 MASS_TABLE = "Vazdekis2012_ssp_mass_Padova00_UN_baseFe_v10.0.txt"
 
 
 @dataclass(frozen=True)
-class Sdist:
-    """A source archive on the package registry, and the cut that makes its SSPs a whole grid.
+class Sdist(Release):
+    """A source archive of ppxf, and the cut that makes its SSPs a whole grid.
 
     Parameters
     ----------
-    package, sha256 : str
-        ``name==version``, and the hash of its archive.
+    package, file, sha256 : str
+        As for :class:`dsps_sbi.ssp.release.Release`.
     wave_max_aa, age_min_gyr : float or None
         As for :func:`dsps_sbi.ssp.miles.read_miles`.
     """
 
-    package: str
-    sha256: str
     wave_max_aa: float | None = None
     age_min_gyr: float | None = None
 
-    @property
-    def file(self) -> str:
-        """Name of the archive."""
-        return self.package.replace("==", "-") + ".tar.gz"
 
-
-_EMILES = "ppxf==8.2.6", "e51249d28f12eb41c6dce325a17c7bd554b546e73de930a59f7b29b02f35c8c3"
+_MILES = (
+    "ppxf==7.4.5",
+    "ppxf-7.4.5.tar.gz",
+    "3b82b5d4e1e1ff9d57eeec9c07486ccc1a0d3e83b72d9dd1c5642c4681e34858",
+)
+_EMILES = (
+    "ppxf==8.2.6",
+    "ppxf-8.2.6.tar.gz",
+    "e51249d28f12eb41c6dce325a17c7bd554b546e73de930a59f7b29b02f35c8c3",
+)
 SDISTS = {
-    "miles": Sdist("ppxf==7.4.5", "3b82b5d4e1e1ff9d57eeec9c07486ccc1a0d3e83b72d9dd1c5642c4681e34858"),
+    "miles": Sdist(*_MILES),
     # all ages, 1680-8950 Angstrom
     "emiles": Sdist(*_EMILES, wave_max_aa=miles.EMILES_WAVE_MAX_AA),
     # all wavelengths, 1680-50000 Angstrom, without the young ages that have holes

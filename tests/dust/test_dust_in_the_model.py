@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dsps_sbi.band_table import fast_fluxes
 from dsps_sbi.dust import Calzetti, CharlotFall, Salim
 from dsps_sbi.errors import UserError
 from dsps_sbi.instruments.filters import FilterSet
-from dsps_sbi.model import GalaxyModel
-from dsps_sbi.prior import Prior, Uniform
+from dsps_sbi.photometry.band_table import fast_fluxes
+from dsps_sbi.photometry.model import GalaxyModel
+from dsps_sbi.priors import Prior, Uniform
 from dsps_sbi.sfh import Burst, Constant
 
 BANDS = ("acs_wfc_f435w", "acs_wfc_f775w", "jwst_f115w", "jwst_f200w", "jwst_f444w")

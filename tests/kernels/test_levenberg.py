@@ -2,11 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dsps_sbi.kernels.levenberg import along_curves, descend
+from dsps_sbi.kernels.levenberg import along_curves, levenberg_marquardt
 
 
 def of_residual(residual):
-    """What ``descend`` takes, for the squares of a residual and a unit normal prior."""
+    """What ``levenberg_marquardt`` takes, for the squares of a residual and a unit normal prior."""
 
     def at(u):
         r, slope = residual(u), jax.jacfwd(residual)(u)
@@ -18,7 +18,7 @@ def of_residual(residual):
 def test_a_quadratic_is_solved():
     a = np.array([[30.0, 4.0], [1.0, 12.0], [5.0, -3.0]], np.float32)
     b = np.array([10.0, -8.0, 3.0], np.float32)
-    found, here = descend(of_residual(lambda u: a @ u - b), jnp.array([2.0, 2.0]), 8)
+    found, here = levenberg_marquardt(of_residual(lambda u: a @ u - b), jnp.array([2.0, 2.0]), 8)
     expected = np.linalg.solve(a.T @ a + np.eye(2), a.T @ b)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     np.testing.assert_allclose(here[3], a @ expected - b, atol=1e-3)
@@ -49,8 +49,8 @@ def test_slopes_lead_where_the_hessian_does():
     # without curvature it is the same step
     straight = along_curves(lambda u, move, here: jnp.zeros(len(here[1])))
     for n_steps in (1, 2, 5):
-        one, here = descend(at, start, n_steps, straight)
-        other, there = descend(of_residual(bent), start, n_steps)
+        one, here = levenberg_marquardt(at, start, n_steps, straight)
+        other, there = levenberg_marquardt(of_residual(bent), start, n_steps)
         np.testing.assert_allclose(one, other, atol=1e-4)
         np.testing.assert_allclose(here[2], there[2], rtol=1e-4)
 
@@ -61,11 +61,11 @@ def test_curves_lead_to_the_same_place_in_fewer_steps():
 
     start = jnp.array([-1.5, 2.0])
     at, bend = of_slopes(valley)
-    end = descend(of_residual(valley), start, 400)
-    few, many = (descend(at, start, n, along_curves(bend)) for n in (15, 400))
+    end = levenberg_marquardt(of_residual(valley), start, 400)
+    few, many = (levenberg_marquardt(at, start, n, along_curves(bend)) for n in (15, 400))
     np.testing.assert_allclose(many[0], end[0], atol=2e-3)
     badness = float(end[1][2])
-    straight = descend(of_residual(valley), start, 15)
+    straight = levenberg_marquardt(of_residual(valley), start, 15)
     assert float(few[1][2]) - badness < 0.4 * (float(straight[1][2]) - badness)
 
 
@@ -74,7 +74,7 @@ def test_a_curved_valley_is_followed_and_never_left():
         return jnp.array([30.0 * (u[1] - u[0] ** 2), 3.0 * (1.0 - u[0])])
 
     at, start = of_residual(residual), jnp.array([-1.5, 2.0])
-    values = [float(descend(at, start, n)[1][2]) for n in (0, 3, 6, 12, 60)]
+    values = [float(levenberg_marquardt(at, start, n)[1][2]) for n in (0, 3, 6, 12, 60)]
     assert np.all(np.diff(values) <= 0)
     x, y = np.meshgrid(np.linspace(0.3, 1.2, 400), np.linspace(0.1, 1.4, 400))
     best = np.min(900 * (y - x**2) ** 2 + 9 * (1 - x) ** 2 + x**2 + y**2)
@@ -88,14 +88,14 @@ def test_nuisances_are_not_moved_but_counted():
         hessian = jnp.array([[2.0, 1.0], [1.0, 1.0]])
         return hessian, jnp.array([1.0, 0.0]) * (3.0 - u[0]), (u[0] - 3.0) ** 2, u
 
-    assert float(descend(at, jnp.array([2.5]), 1)[0][0]) > 2.5 + 0.5 * 0.9
+    assert float(levenberg_marquardt(at, jnp.array([2.5]), 1)[0][0]) > 2.5 + 0.5 * 0.9
     # no step is longer than 1, no coordinate beyond 4
-    assert float(descend(at, jnp.array([0.0]), 1)[0][0]) == 1.0
+    assert float(levenberg_marquardt(at, jnp.array([0.0]), 1)[0][0]) == 1.0
     far = of_residual(lambda u: 100.0 * (u - 9.0))
-    assert float(descend(far, jnp.array([0.0]), 20)[0][0]) == 4.0
+    assert float(levenberg_marquardt(far, jnp.array([0.0]), 20)[0][0]) == 4.0
 
 
 def test_nothing_finite_leads_nowhere():
     start = jnp.array([0.3])
-    found, _ = descend(lambda u: (jnp.eye(1) * jnp.nan, u * jnp.nan, jnp.nan, u), start, 3)
+    found, _ = levenberg_marquardt(lambda u: (jnp.eye(1) * jnp.nan, u * jnp.nan, jnp.nan, u), start, 3)
     np.testing.assert_array_equal(found, start)

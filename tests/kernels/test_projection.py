@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dsps_sbi.kernels.projection import project
-from dsps_sbi.spectra.subspace import Projected
+from dsps_sbi.spectroscopy.compressed import Projected
 
 N_PIXEL, N_COMPONENT, PRIOR_SIGMA = 240, 5, 0.1
 

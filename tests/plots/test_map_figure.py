@@ -4,7 +4,7 @@ from astropy.io import fits
 from matplotlib.figure import Figure
 
 from dsps_sbi.errors import UserError
-from dsps_sbi.maps import Maps
+from dsps_sbi.photometry.maps import Maps
 from dsps_sbi.plots.map_figure import plot_maps
 
 

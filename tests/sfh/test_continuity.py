@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dsps_sbi.errors import UserError
-from dsps_sbi.prior import Prior
+from dsps_sbi.priors import Prior
 from dsps_sbi.sfh import Continuity
 
 UNIVERSE = 8.0

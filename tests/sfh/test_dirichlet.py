@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from dsps_sbi.errors import UserError
-from dsps_sbi.prior import Prior
+from dsps_sbi.priors import Prior
 from dsps_sbi.sfh import Dirichlet, log_ssfr_formed
 
 UNIVERSE = 6.0

@@ -7,7 +7,7 @@ import pytest
 
 import dsps_sbi.sfh as sfh_package
 from dsps_sbi.errors import UserError
-from dsps_sbi.prior import Prior
+from dsps_sbi.priors import Prior
 from dsps_sbi.sfh import (
     Burst,
     Constant,

@@ -1,11 +1,8 @@
-import importlib
 import io
 import shutil
-import subprocess
 import tarfile
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +11,6 @@ from astropy.io import fits
 from dsps_sbi.errors import UserError
 from dsps_sbi.ssp import available, fetch, load, ppxf_models
 
-module = importlib.import_module("dsps_sbi.ssp.fetch")
 MASSES = """# IMF slope [M/H] Age Mtotal M(*+remn) M* ...
 UN 0.30 -0.4000 0.0631 1.0 0.1 0.1 0.1 0.1
 UN 1.30 -0.4000 0.0631 1.0 0.85 0.82 0.03 0.15
@@ -42,6 +38,7 @@ def make_sdist(path, lib, rest, hole):
                 hdu.writeto(whole)
                 add(f"{lib}un1.30Z{met}T{age}_iPp0.00_baseFe_linear_FWHM_{rest}.fits", whole.getvalue())
         add(ppxf_models.MASS_TABLE, MASSES.encode())
+        add("../../setup.py", f"open({str(path.with_name('ran'))!r}, 'w').close()".encode())
     return path
 
 
@@ -71,35 +68,24 @@ def test_archive_to_grid_in_the_cache(sdists, name, shape):
     np.testing.assert_allclose(grid.living_fraction[:, -1], [0.70, 0.71])
 
 
-def test_pip_is_given_the_hash(sdists, monkeypatch):
-    calls = []
-
-    def run(command, **kwargs):
-        calls.append(command)
-        folder = Path(command[command.index("--dest") + 1])
-        wanted = Path(command[command.index("--requirement") + 1]).read_text()
-        assert wanted == f"ppxf==7.4.5 --hash=sha256:{ppxf_models.SDISTS['miles'].sha256}\n"
-        assert {"--require-hashes", "--no-deps", "--no-binary=:all:"} <= set(command)
-        shutil.copy(sdists["miles"], folder / "ppxf-7.4.5.tar.gz")
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr(module.subprocess, "run", run)
+def test_archive_from_the_index_once_and_none_of_its_code_is_run(sdists, index, tmp_path):
+    index.add(sdists["miles"], "ppxf-7.4.5.tar.gz")
     assert not available("miles")
     path = fetch("miles", progress=False)
-    assert fetch("miles", progress=False) == path and len(calls) == 1
+    assert fetch("miles", progress=False) == path and index.sent == ["ppxf-7.4.5.tar.gz"]
     assert [p.name for p in path.parent.iterdir()] == ["miles_un_padova.h5"]
+    assert not (tmp_path / "ran").exists()
 
 
-def test_half_an_archive_is_downloaded_again(sdists, tmp_path, monkeypatch):
+def test_half_an_archive_is_downloaded_again(sdists, index, tmp_path):
     folder = tmp_path / "cache" / ".partial-miles"
     folder.mkdir(parents=True)
     (folder / "ppxf-7.4.5.tar.gz").write_bytes(b"half")
-    failed = subprocess.CompletedProcess([], 1)
-    monkeypatch.setattr(module.subprocess, "run", lambda command, **_: failed)
-    with pytest.raises(UserError, match=r"not download ppxf==7.4.5 .*status 1\).*fetch miles --from"):
+    with pytest.raises(UserError, match=r"not download ppxf==7.4.5 \(.* is not on the .*fetch miles --from"):
         fetch("miles", progress=False)
     shutil.copy(sdists["miles"], folder / "ppxf-7.4.5.tar.gz")
     assert fetch("miles", progress=False).is_file()  # a whole one that was left behind is used
+    assert not index.sent
 
 
 def test_wrong_archives(sdists, tmp_path):

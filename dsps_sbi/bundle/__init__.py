@@ -1,0 +1,1 @@
+"""Trained posteriors on disk: three files, and what tells one model from another."""

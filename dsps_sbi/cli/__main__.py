@@ -1,0 +1,7 @@
+"""``python -m dsps_sbi.cli``."""
+
+import sys
+
+from .app import main
+
+sys.exit(main())

@@ -1,0 +1,109 @@
+"""Cutouts in, maps out: what the command ``infer`` does with a bundle of images."""
+
+import sys
+import time
+from pathlib import Path
+
+from ..errors import UserError
+
+
+def infer_files(
+    post,
+    cutouts,
+    output,
+    *,
+    draws,
+    seed,
+    keep_draws,
+    unweighted,
+    refine,
+    resume,
+    z,
+    snr_min,
+    quantities,
+    **reading,
+) -> None:
+    """Fit cutouts one after the other; the options are those of the command line, None where not given."""
+    from ..survey.images import ImageJob, file_entry
+    from ..survey.run import run
+
+    if not cutouts:
+        raise UserError("no image is given: name at least one file")
+    options = {"n_draws": 500 if draws is None else draws, "snr_min": 5.0 if snr_min is None else snr_min}
+    if quantities is not None:
+        options["quantities"] = tuple(name.strip() for name in quantities.split(","))
+    likelihood = post.likelihood(None if unweighted else "auto")
+    progress = sys.stderr.isatty()
+    job = ImageJob(
+        post,
+        likelihood,
+        refine=refine,
+        seed=seed,
+        keep_draws=keep_draws,
+        folders=len(cutouts) > 1,
+        progress=progress,
+        **options,
+    )
+    if refine and likelihood is None:
+        raise UserError(
+            "--refine was given without the stellar populations of the bundle: run dsps-sbi fetch for them, "
+            "or leave it out"
+        )
+    reading = {"z": z, **reading}
+    entries = [
+        file_entry(path, {k: v for k, v in reading.items() if v is not None}, read_cube) for path in cutouts
+    ]
+    names, start = (
+        {entry.name: path for entry, path in zip(entries, cutouts, strict=True)},
+        time.perf_counter(),
+    )
+
+    def tell(row, kept):
+        nonlocal start
+        seconds, start = time.perf_counter() - start, time.perf_counter()
+        path = names[row["name"]]
+        if "problem" in row:
+            print(f"error: {path}: {row['problem']}", file=sys.stderr)
+        elif kept:
+            print(f"{path}: outputs are complete, skipped")
+        else:
+            place = output / row["name"] if job.folders else output
+            print(f"{path}: {describe(row)}; {seconds:.1f} s; in {place}")
+
+    table = run(job, entries, output, resume=resume, on_row=tell)
+    failed = int(sum(table["problem"] != ""))
+    if failed:
+        raise UserError(f"{failed} of {len(table)} cutouts failed: mend them and run again with --resume")
+
+
+def read_cube(cutout: Path, *, z=None, filters=None, galaxy=None, error=None, shape=None):
+    """Read a cutout of any kind, with what the command line says about it."""
+    from ..instruments.jades import JADES_BANDS
+    from ..io import read, read_npy
+
+    if filters is not None:
+        filters = (
+            JADES_BANDS if filters.lower() == "jades" else tuple(name.strip() for name in filters.split(","))
+        )
+    if cutout.suffix.lower() != ".npy":
+        if error is not None or shape is not None:
+            raise UserError(
+                f"--error and --shape were given with {cutout}: they go with .npy fluxes; leave them out"
+            )
+        return read(cutout, redshift=z, filters=filters, galaxy=galaxy)
+    given = {"--error": error, "--shape": shape, "--filters": filters, "--z": z}
+    missing = [name for name, value in given.items() if value is None]
+    if missing:
+        raise UserError(f"{cutout} holds only fluxes: give {', '.join(missing)} too")
+    if galaxy is not None:
+        raise UserError(f"--galaxy was given with {cutout}: it goes with HDF5 files; leave it out")
+    try:
+        rows, columns = (int(part) for part in shape.split(","))
+    except ValueError as problem:
+        raise UserError(f"--shape {shape}: give rows and columns of the image, such as 110,195") from problem
+    return read_npy(cutout, error, shape=(rows, columns), filters=filters, redshift=z)
+
+
+def describe(row) -> str:
+    """How many pixels were fitted, and which flags they carry."""
+    return f"{row['n_fitted']} of {row['n_pixels']} pixels fitted, {row['n_trusted']} trusted; flags: {row['flags']}"

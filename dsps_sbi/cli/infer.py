@@ -1,0 +1,106 @@
+"""The command ``infer``: images or spectra in, maps or a catalogue out, as the bundle has it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UserError
+
+
+def infer(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Images: FITS, TOML list, sbipix HDF5, or .npy fluxes. Spectra: SDSS, FITS, ECSV, text."
+        ),
+    ] = None,
+    *,
+    bundle: Annotated[str, typer.Option(help="Name or folder of a bundle: it knows images, or spectra.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder; of several images, one folder each in it.")
+    ],
+    draws: Annotated[
+        int | None, typer.Option(help="Draws per pixel or spectrum; default: 500, 1000.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    keep_draws: Annotated[bool, typer.Option("--keep-draws", help="Write all draws to draws.h5.")] = False,
+    unweighted: Annotated[
+        bool,
+        typer.Option(
+            "--unweighted",
+            help="The network's own draws: all unchecked. Images take less than half of the time.",
+        ),
+    ] = False,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Repair what weighing leaves untrusted; takes longer.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was broken off: keep what it finished.")
+    ] = False,
+    z: Annotated[float | None, typer.Option(help="Redshift, instead of that in the file.")] = None,
+    snr_min: Annotated[
+        float | None, typer.Option(help="Images: mean observed S/N above which pixels are fitted; 5.")
+    ] = None,
+    filters: Annotated[
+        str | None, typer.Option(help="Images: names with commas, or 'jades'; instead of the file's.")
+    ] = None,
+    galaxy: Annotated[str | None, typer.Option(help="Images: which galaxy of an HDF5 file.")] = None,
+    quantities: Annotated[
+        str | None,
+        typer.Option(help="Images: maps to make, names with commas; also t10, t90_lookback..."),
+    ] = None,
+    error: Annotated[Path | None, typer.Option(help="Images: errors that go with .npy fluxes.")] = None,
+    shape: Annotated[str | None, typer.Option(help="Images: rows,columns of those in .npy files.")] = None,
+    list_: Annotated[
+        Path | None,
+        typer.Option("--list", help="Spectra: table with the columns file, redshift and perhaps name."),
+    ] = None,
+    lsf: Annotated[
+        str | None, typer.Option(help="Spectra: resolution, such as fwhm_aa=2.8 or resolving_power=2000.")
+    ] = None,
+    medium: Annotated[
+        str | None, typer.Option(help="Spectra: what the wavelengths are in, air or vacuum.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Spectra: columns by role, such as wave=a,flux=b,error=c.")
+    ] = None,
+    wave_unit: Annotated[str | None, typer.Option(help="Spectra: unit of the wavelengths.")] = None,
+    flux_unit: Annotated[
+        str | None, typer.Option(help="Spectra: unit of flux and error, or 'relative'.")
+    ] = None,
+    snr: Annotated[
+        float | None, typer.Option(help="Spectra: S/N of the median pixel, where there are no errors.")
+    ] = None,
+    no_pictures: Annotated[
+        bool, typer.Option("--no-pictures", help="Spectra: do not draw them; saves a second each.")
+    ] = False,
+) -> None:
+    """Posterior maps of images, pixel by pixel, or a catalogue of spectra: the bundle tells which."""
+    of_images = {"snr_min": snr_min, "filters": filters, "galaxy": galaxy, "quantities": quantities}
+    of_images |= {"error": error, "shape": shape}
+    of_spectra = {"list_": list_, "lsf": lsf, "medium": medium, "columns": columns, "wave_unit": wave_unit}
+    of_spectra |= {"flux_unit": flux_unit, "snr": snr, "no_pictures": no_pictures or None}
+    if unweighted and refine:
+        raise UserError("--unweighted and --refine were given: refining needs weights; leave one out")
+
+    from ..bundle.load import load_bundle
+
+    post = load_bundle(bundle)
+    common = {"draws": draws, "seed": seed, "keep_draws": keep_draws, "unweighted": unweighted}
+    common |= {"refine": refine, "resume": resume, "z": z}
+    if post.data_words == "spectra":
+        from .spectra import infer_files as run
+
+        given, others, other_words = of_spectra, of_images, "images"
+    else:
+        from .images import infer_files as run
+
+        given, others, other_words = of_images, of_spectra, "spectra"
+    wrong = [f"--{name.strip('_').replace('_', '-')}" for name, value in others.items() if value is not None]
+    if wrong:
+        raise UserError(
+            f"{', '.join(wrong)} was given with bundle {bundle}, which knows {post.data_words}: this goes with "
+            f"{other_words}; leave it out"
+        )
+    run(post, files or [], output, **common, **given)

@@ -1,0 +1,148 @@
+"""The commands ``simulate`` and ``train``: those that need an SSP grid."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UserError
+
+Preset = Annotated[str, typer.Option(help="Model, noise and masks: jades-pixels.")]
+AnyPreset = Annotated[
+    str,
+    typer.Option(
+        help="Model, noise and masks: jades-pixels; for spectra miles-optical, sdss, muse, desi, weave, "
+        "4most or nirspec-medium."
+    ),
+]
+Sfh = Annotated[
+    str,
+    typer.Option(help="Star formation history: delayed_tau, dirichlet, continuity, constant or burst."),
+]
+Dust = Annotated[str, typer.Option(help="Dust law: calzetti, noll, salim or charlot_fall.")]
+LogU = Annotated[
+    str, typer.Option(help="Ionisation parameter of the gas: a number, free, or none for no gas.")
+]
+
+
+def _model(preset, sfh, dust, log_u):
+    from ..photometry.model import FREE, GalaxyModel
+
+    words = {"none": None, FREE: FREE}
+    try:
+        log_u = words[log_u] if log_u in words else float(log_u)
+    except ValueError as error:
+        raise UserError(f"--log-u {log_u}: give a number such as -2, 'free' or 'none'") from error
+    return GalaxyModel.preset(preset, sfh=sfh, dust=dust, log_u=log_u)
+
+
+def simulate(
+    path: Annotated[Path, typer.Argument(metavar="OUT.h5", help="HDF5 file to write.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="Number of mocks.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    preset: Preset = "jades-pixels",
+    sfh: Sfh = "delayed_tau",
+    dust: Dust = "calzetti",
+    log_u: LogU = "-2.0",
+) -> None:
+    """Write a library of mock pixels: parameters, noisy fluxes, sky sigmas, masks, redshifts."""
+    from ..io.library import write_library
+    from ..photometry.simulator import PhotometrySimulator
+
+    simulator = PhotometrySimulator.jades_pixels(_model(preset, sfh, dust, log_u))
+    write_library(path, simulator, n, seed=seed, preset=preset, progress=sys.stderr.isatty())
+    print(f"{n} mocks in {path}")
+
+
+def train(
+    ctx: typer.Context,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the bundle.")],
+    name: Annotated[str, typer.Option(help="Name of the bundle.")],
+    preset: AnyPreset = "jades-pixels",
+    instrument: Annotated[
+        Path | None, typer.Option(help="TOML file of an instrument to train for, instead of a preset.")
+    ] = None,
+    sfh: Sfh = "delayed_tau",
+    dust: Dust = "calzetti",
+    log_u: LogU = "-2.0",
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Mocks of a step: more on a GPU.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Peak rate; lower than the default with --start.")
+    ] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="File to save to and to resume from.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Bundle to begin with: a network as wide, at most as deep.")
+    ] = None,
+    guess_steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="For spectra: steps of the first guess; with --start it goes on from that."),
+    ] = None,
+) -> None:
+    """Train a posterior on fresh simulations and write it as a bundle."""
+    from ..bundle.load import load_bundle, save_bundle
+    from ..io.folders import output_folder
+    from ..photometry.train import train as train_model
+    from ..training.trainer import TrainConfig
+    from .train_spectra import is_spectral, refuse_pixel_options, train_instrument
+
+    # found out now rather than after hours
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output} is a file: expected a folder for the bundle; choose another name")
+    for path in (output, checkpoint):
+        if path is not None:
+            output_folder(path.parent)
+    given = {"steps": steps, "batch": batch, "learning_rate": learning_rate, "seed": seed}
+    given = {key: value for key, value in given.items() if value is not None}
+    command = shlex.join(["dsps-sbi", *(ctx.obj or [])])
+    if instrument is not None or is_spectral(preset):
+        if instrument is not None and preset != "jades-pixels":
+            raise UserError(
+                f"--preset {preset} and --instrument {instrument} were given: expected one of them"
+            )
+        refuse_pixel_options(sfh=(sfh, "delayed_tau"), dust=(dust, "calzetti"), log_u=(log_u, "-2.0"))
+        source = preset if instrument is None else instrument
+        paths = {"output": output, "checkpoint": checkpoint}
+        spectral = {"options": given, "start": start, "guess_steps": guess_steps}
+        return train_instrument(source, **paths, name=name, command=command, **spectral)
+    if guess_steps is not None:
+        raise UserError(f"--guess-steps {guess_steps} is for presets of spectra: leave it out for pixels")
+    config = TrainConfig(**given)
+    model = _model(preset, sfh, dust, log_u)
+    progress = sys.stderr.isatty()
+    post = train_model(
+        model,
+        config=config,
+        name=name,
+        checkpoint=checkpoint,
+        start=None if start is None else load_bundle(start),
+        progress=progress,
+        command=command,
+    )
+    save_bundle(post, output)
+    scores = post.meta["validation"]
+    print(f"{output}: loss {post.meta['loss']:.3f} after {post.meta['simulations']} simulations")
+    for quantity in post.quantities:
+        row = scores[quantity]
+        print(
+            f"{quantity:>18}: r2 {row['r2']:.3f}  rmse {row['rmse']:.3f}  coverage68 {row['coverage68']:.3f}"
+        )
+
+
+def typicality(
+    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new bundle.")],
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Give a bundle what tells unusual data without stellar populations; train does so at its end."""
+    from ..bundle.load import load_bundle, save_bundle
+    from ..photometry.typicality import fit_typicality
+
+    post = load_bundle(bundle)
+    simulator = post.simulator(post.model())
+    post = fit_typicality(post, simulator, seed=seed)
+    save_bundle(post, output)
+    print(f"{output}: measured on {post.meta['typicality']['mocks']} mocks")

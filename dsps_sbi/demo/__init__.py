@@ -1,0 +1,1 @@
+"""A synthetic galaxy with known truth, and a real spectrum."""

@@ -1,1 +1,0 @@
-"""Networks from data to a context vector."""

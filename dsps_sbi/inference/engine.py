@@ -1,0 +1,205 @@
+"""The engine: draws of a batch of objects, weighed, repaired, and judged."""
+
+from dataclasses import dataclass, fields
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import UserError
+from .importance import Likelihood, importance_sample, network_draws
+from .protocol import Posterior
+from .repair import by_chains, by_modes, by_weights
+from .trust import SMALLEST_P, Method, chains_converged, verdict, weights_reliable
+
+# Draws per batch: intermediate arrays then stay in the processor's cache
+BATCH_DRAWS = 12_800
+# Iterations of repair: a narrow or split posterior is found by degrees, more of it with mode searches
+_ITERATIONS, _ITERATIONS_WITH_MODES = 4, 8
+# With fewer effective draws there is nothing to adapt to
+_LOST = 20.0
+
+
+@dataclass(frozen=True, eq=False)
+class Posteriors:
+    """Posteriors of some objects.
+
+    Parameters
+    ----------
+    u : ndarray (Object, Draw, Param)
+        Equally weighted draws in normal coordinates.
+    method, trust : ndarray of int8 (Object,)
+        Of :class:`~dsps_sbi.inference.trust.Method` and :class:`~dsps_sbi.inference.trust.Trust`.
+    ess : ndarray (Object,)
+        Effective number of draws of the weights or chains; NaN where unweighted.
+    pareto_k, log_evidence : ndarray (Object,)
+        Of the last weights, see :class:`~dsps_sbi.inference.importance.WeightedDraws`; NaN where
+        unweighted.
+    r_hat : ndarray (Object,)
+        Of chains; NaN without.
+    ppc_p : ndarray (Object,)
+        Posterior-predictive p-value, see :meth:`dsps_sbi.inference.importance.Likelihood.ppc_p`; NaN where
+        unweighted.
+    typicality : ndarray (Object,)
+        p-value of the data under training; NaN where the bundle does not know it.
+    shrinkage : ndarray (Object, Param)
+        1 - posterior variance / prior variance in normal coordinates: 0 where the data say nothing.
+    """
+
+    u: np.ndarray
+    method: np.ndarray
+    trust: np.ndarray
+    ess: np.ndarray
+    pareto_k: np.ndarray
+    log_evidence: np.ndarray
+    r_hat: np.ndarray
+    ppc_p: np.ndarray
+    typicality: np.ndarray
+    shrinkage: np.ndarray
+
+    @property
+    def trusted(self) -> np.ndarray:
+        """Which objects (Object,) can be trusted."""
+        return self.trust == 0
+
+    @classmethod
+    def joined(cls, parts) -> "Posteriors":
+        """One after the other."""
+        return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)})
+
+    def rows(self, index) -> "Posteriors":
+        """Some of the objects."""
+        return Posteriors(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """Makes posteriors in batches of objects that share a view.
+
+    Parameters
+    ----------
+    post : Posterior
+    likelihood : Likelihood or None
+        None for draws of the network as they are.
+    refine : bool
+        Repair what weighing leaves untrusted.
+
+    Raises
+    ------
+    UserError
+        If there is nothing to refine with.
+    """
+
+    post: Posterior
+    likelihood: Likelihood | None = None
+    refine: bool = False
+
+    def __post_init__(self):
+        if self.refine and self.likelihood is None:
+            raise UserError(
+                "refine needs the stellar populations of the bundle: run dsps-sbi fetch, or give their model"
+            )
+
+    @property
+    def method(self) -> str:
+        """``flow``, ``weighed`` or ``refined``."""
+        return "flow" if self.likelihood is None else "refined" if self.refine else "weighed"
+
+    def start(self, data, view, ids, key, n_draws):
+        """Begin with a batch; returns before it is done.
+
+        Arguments as for :func:`~dsps_sbi.inference.importance.importance_sample`.
+        """
+        data, ids = jax.tree.map(jnp.asarray, data), jnp.asarray(ids, jnp.uint32)
+        if self.likelihood is None:
+            u = network_draws(self.post.network, self.post.weights, data, ids, key, n_draws=n_draws)
+            weighted = ppc_p = None
+        else:
+            u, weighted, ppc_p = importance_sample(self.likelihood, data, view, ids, key, n_draws=n_draws)
+        typicality = self.post.typicality
+        if typicality is not None:
+            typicality = typicality.p_value(self.post, u if weighted is None else weighted.u, data)
+        return (data, view, ids, key, n_draws), u, weighted, ppc_p, typicality
+
+    def finish(self, started, n: int) -> Posteriors:
+        """Wait for a batch, repair its first n objects if that is wanted, and judge them."""
+        batch, u, weighted, ppc_p, typicality = started
+        data = _rows(batch[0], slice(n))
+        u, weighted, ppc_p, typicality = _rows((u, weighted, ppc_p, typicality), slice(n))
+        unknown = np.full(n, np.nan, np.float32)
+        columns = {name: unknown.copy() for name in ("ess", "pareto_k", "log_evidence", "r_hat", "ppc_p")}
+        columns |= {"u": np.array(u), "method": np.full(n, Method.FLOW, np.int8)}
+        if weighted is not None:
+            columns["method"][:] = Method.IS
+            _put(columns, slice(None), weighted, ppc_p)
+            if self.refine:
+                self._repair(columns, batch, weighted)
+        columns["typicality"] = unknown if typicality is None else np.asarray(typicality)
+        columns["shrinkage"] = 1.0 - columns["u"].var(axis=1)
+        names = ("method", "ess", "pareto_k", "r_hat", "ppc_p", "typicality")
+        in_range = self.post.in_range(data)
+        return Posteriors(trust=verdict(*(columns[name] for name in names), in_range), **columns)
+
+    def _repair(self, columns, batch, weighted):
+        """Refine the objects whose weights are not good enough, in place."""
+        likelihood = self.likelihood
+        todo = np.flatnonzero(~weights_reliable(columns["ess"], columns["pareto_k"]))
+        weighted = _rows(weighted, todo)
+        for i in range(_ITERATIONS_WITH_MODES if likelihood.finds_modes else _ITERATIONS):
+            if not len(todo):
+                return
+            part = _part(batch, todo)
+            # each iteration starts from the draws of the one before
+            start = _filled(weighted, len(part[2]))
+            if likelihood.finds_modes and np.min(columns["ess"][todo]) < _LOST:
+                repaired = by_modes(likelihood, *part, start)
+            else:
+                repaired = by_weights(likelihood, *part, start, i)
+            u, weighted, ppc_p = _rows(repaired, slice(len(todo)))
+            columns["u"][todo] = u
+            _put(columns, todo, weighted, ppc_p)
+            remaining = np.flatnonzero(~weights_reliable(columns["ess"][todo], columns["pareto_k"][todo]))
+            todo, weighted = todo[remaining], _rows(weighted, remaining)
+        columns["method"][todo] = Method.FAILED
+        # no sampler makes a model fit: chains only where that can be what is left to repair
+        fits = np.flatnonzero(columns["ppc_p"][todo] > SMALLEST_P)
+        todo, weighted = todo[fits], _rows(weighted, fits)
+        if not len(todo):
+            return
+        # the chains start from the adapted draws
+        part = _part(batch, todo)
+        chains = by_chains(likelihood, *part, _filled(weighted, len(part[2])))
+        u, r_hat, ess, ppc_p = (np.asarray(a)[: len(todo)] for a in chains)
+        good = chains_converged(ess, r_hat)
+        columns["method"][todo[good]] = Method.HMC
+        columns["r_hat"][todo] = r_hat
+        for name, values in {"u": u, "ess": ess, "ppc_p": ppc_p, "pareto_k": np.nan * ess}.items():
+            columns[name][todo[good]] = values[good]
+
+
+def _rows(tree, rows):
+    # in numpy: jax would compile a small program for every shape
+    return jax.tree.map(lambda a: np.asarray(a)[rows], tree)
+
+
+def _filled(tree, n):
+    """Repeated to n rows."""
+    return jax.tree.map(lambda a: a[np.resize(np.arange(len(a)), n)], tree)
+
+
+def _part(batch, todo):
+    """Some objects of a batch, filled up to one of few sizes: few compilations."""
+    data, view, ids, key, n_draws = batch
+    rows = np.resize(todo, padded(len(todo)))
+    return _rows(data, rows), view, np.asarray(ids)[rows], key, n_draws
+
+
+def padded(n: int) -> int:
+    """The next power of four: the size of a batch of n objects, filled up."""
+    return 4 ** int(np.ceil(np.log(n) / np.log(4.0) - 1e-9))
+
+
+def _put(columns, rows, weighted, ppc_p):
+    for name in ("ess", "pareto_k", "log_evidence"):
+        columns[name][rows] = np.asarray(getattr(weighted, name))
+    columns["ppc_p"][rows] = np.asarray(ppc_p)

@@ -1,0 +1,206 @@
+"""Importance sampling with an exact likelihood, whatever the data: the network proposes, the model decides.
+
+The flow proposes everything but the mass; the mass is integrated out and drawn exactly. A draw's weight is
+p(x | shape) p(shape) / q(shape | x).
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import ndtr
+from jax.scipy.stats import norm
+
+from ..kernels.psis import effective_draws, pareto_smooth, systematic_resample
+
+# Branches of an object's key: the flow's noise is the key itself
+_RESAMPLE = 1
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["u", "log_weight", "pareto_k", "ess", "log_evidence"],
+    meta_fields=[],
+)
+@dataclass(frozen=True)
+class WeightedDraws:
+    """Draws and their weights.
+
+    Parameters
+    ----------
+    u : array (Object, Draw, Param)
+        Normal coordinates, mass included.
+    log_weight : array (Object, Draw)
+        Pareto-smoothed; the evidence is the mean of their exponentials.
+    pareto_k, ess, log_evidence : array (Object,)
+        Shape of the tail of the weights, effective number of draws, and log of the density of the
+        data [1/uJy per band with a flux].
+    """
+
+    u: jax.Array
+    log_weight: jax.Array
+    pareto_k: jax.Array
+    ess: jax.Array
+    log_evidence: jax.Array
+
+    @classmethod
+    def of(cls, u, log_weight) -> "WeightedDraws":
+        """Smooth raw weights and say what they are worth."""
+        log_weight, k = pareto_smooth(log_weight)
+        log_evidence = jax.scipy.special.logsumexp(log_weight, axis=1) - jnp.log(log_weight.shape[1])
+        return cls(u, log_weight, k, effective_draws(log_weight), log_evidence)
+
+
+def object_keys(key, ids):
+    """One key for each object, whatever its place in the batch."""
+    return jax.vmap(partial(jax.random.fold_in, key))(ids)
+
+
+def branch(keys, i):
+    """Branch i of each object's key (Object,)."""
+    return jax.vmap(lambda key: jax.random.fold_in(key, i))(keys)
+
+
+class Likelihood(ABC):
+    """The exact likelihood of one kind of data, beside the posterior whose network proposes; a pytree.
+
+    ``data`` is what the network takes, ``view`` what else the likelihood needs of the objects' redshift: the
+    band table of photometry, the pixels of a spectrum.
+
+    Attributes
+    ----------
+    post : Posterior
+    model : GalaxyModel or SpectrumModel
+    finds_modes : bool
+        Whether :meth:`precision_root` is there, and with it the search of :mod:`dsps_sbi.inference.modes`.
+    """
+
+    finds_modes: ClassVar[bool] = False
+
+    @abstractmethod
+    def shape_evidence(self, u, data, view):
+        """Evidence of shapes, the mass integrated out, and what the mass of each is known by.
+
+        Parameters
+        ----------
+        u : array (Object, Draw, Param - 1)
+        data : NamedTuple
+        view : pytree
+
+        Returns
+        -------
+        log_evidence : array (Object, Draw)
+        first, second : array (Object, Draw, ...)
+            For :meth:`with_mass`.
+        """
+
+    @abstractmethod
+    def with_mass(self, u, share, first, second):
+        """Shapes and masses (Object, Draw, Param), the mass at cumulative probability ``share``."""
+
+    @abstractmethod
+    def ppc_p(self, u, data, view, ids, key):
+        """Predictive p-value (Object,) of the data, from equally weighted draws u (Object, Draw, Param).
+
+        The chi2 of the data about one draw from the posterior. If the data come from the model it
+        follows the chi2 distribution of as many degrees of freedom as there are data, exactly and
+        whatever the data determine: draw and data have the same joint distribution as truth and
+        data (Johnson 2004, Annals of Statistics 32, 2361).
+        """
+
+    @abstractmethod
+    def views(self, data):
+        """Objects that share a view, for data in the network's own bands or pixels.
+
+        Yields
+        ------
+        rows : ndarray of int (n,)
+        view : pytree
+        """
+
+    def precision_root(self, u, mass, view):
+        """Lower root (n, n) of the posterior's precision at one object's shape u (n,).
+
+        Parameters
+        ----------
+        u : array (n,)
+        mass : array ()
+            The first of the two arrays of :meth:`shape_evidence`.
+        view : pytree
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no curvature")
+
+    @property
+    def n_shape(self) -> int:
+        """Number of parameters besides the mass."""
+        return len(self.post.names) - 1
+
+    def log_target(self, u, data, view):
+        """Log of evidence times prior (Object, Draw) of shapes u (Object, Draw, Param - 1)."""
+        return self.shape_evidence(u, data, view)[0] + norm.logpdf(u).sum(axis=-1)
+
+
+def propose(likelihood: Likelihood, data, view, ids, key, n_draws) -> WeightedDraws:
+    """Draws of the flow, and how much each counts; traceable.
+
+    The random numbers are those of draws without weights: the same shapes are proposed.
+    """
+    network, weights = likelihood.post.network, likelihood.post.weights
+    shape = (n_draws, likelihood.n_shape + 1)
+    noise = jax.vmap(lambda k: jax.random.normal(k, shape))(object_keys(key, ids))
+    u, log_q = network.draw_shape(weights, network.condition(weights, *data), noise[..., :-1])
+    evidence, *mass = likelihood.shape_evidence(u, data, view)
+    log_weight = evidence + norm.logpdf(u).sum(axis=-1) - log_q
+    return WeightedDraws.of(likelihood.with_mass(u, ndtr(noise[..., -1]), *mass), log_weight)
+
+
+def resample(weighted: WeightedDraws, ids, key, n_draws):
+    """Equally weighted draws u (Object, n_draws, Param), by systematic resampling."""
+    keys = branch(object_keys(key, ids), _RESAMPLE)
+    shift = jax.vmap(jax.random.uniform)(keys)
+    index = systematic_resample(shift, weighted.log_weight, n_draws)
+    return jnp.take_along_axis(weighted.u, index[..., None], axis=1)
+
+
+def judged(likelihood: Likelihood, weighted: WeightedDraws, data, view, ids, key, n_draws):
+    """What :func:`importance_sample` returns, of draws that are weighed already; traceable."""
+    u = resample(weighted, ids, key, n_draws)
+    return u, weighted, likelihood.ppc_p(u, data, view, ids, key)
+
+
+@partial(jax.jit, static_argnames="n_draws")
+def importance_sample(likelihood: Likelihood, data, view, ids, key, n_draws):
+    """Draws of the network weighed with the exact likelihood; compiled.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+    data : NamedTuple
+        What the network takes, as jax arrays.
+    view : pytree
+        What else the likelihood needs.
+    ids : array of uint32 (Object,)
+    key : key
+    n_draws : int
+
+    Returns
+    -------
+    u : array (Object, Draw, Param)
+        Equally weighted.
+    weighted : WeightedDraws
+        What they were resampled from.
+    ppc_p : array (Object,)
+    """
+    weighted = propose(likelihood, data, view, ids, key, n_draws)
+    return judged(likelihood, weighted, data, view, ids, key, n_draws)
+
+
+@partial(jax.jit, static_argnames="n_draws")
+def network_draws(network, weights, data, ids, key, n_draws):
+    """Draws u (Object, Draw, Param) of the network in normal coordinates; compiled."""
+    shape = (n_draws, len(network.prior.names))
+    noise = jax.vmap(lambda k: jax.random.normal(k, shape))(object_keys(key, ids))
+    return network.draw(weights, network.condition(weights, *data), noise)[0]

@@ -1,0 +1,89 @@
+"""Repair of what weights leave untrusted: population Monte Carlo, mode search, Hamiltonian chains; compiled.
+
+Each function takes a batch as :func:`~dsps_sbi.inference.importance.importance_sample` does and starts from the
+weighted draws that there are.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from ..kernels.full_precision import einsum, matmul
+from ..kernels.psis import systematic_resample
+from ..kernels.student_mixture import moments, whiten
+from .hmc import N_CHAINS, run_chains
+from .importance import Likelihood, WeightedDraws, branch, judged, object_keys
+from .modes import mode_search
+from .pmc import pool, population_monte_carlo
+
+# Branches of an object's key, beyond those of weighing
+_PMC, _START, _CHAINS, _MASS, _MODES = 11, 12, 13, 14, 15
+
+
+def by_weights(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraws, iteration=0):
+    """Population Monte Carlo; each ``iteration`` has random numbers of its own.
+
+    Returns
+    -------
+    u, weighted, ppc_p
+        As :func:`~dsps_sbi.inference.importance.importance_sample`.
+    """
+    # of one shape, wherever the draws come from: compiled once
+    start = pool(weighted.u[..., :-1], weighted.log_weight)
+    iteration = jnp.asarray(iteration, jnp.uint32)
+    return _by_weights(likelihood, data, view, ids, key, n_draws, start, iteration)
+
+
+@partial(jax.jit, static_argnames="n_draws")
+def _by_weights(likelihood: Likelihood, data, view, ids, key, n_draws, start, iteration):
+    keys = branch(branch(object_keys(key, ids), _PMC), iteration)
+    weighted = population_monte_carlo(likelihood, data, view, keys, *start)
+    return judged(likelihood, weighted, data, view, ids, key, n_draws)
+
+
+def by_modes(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraws):
+    """As :func:`by_weights`, about the modes that climbs find; of one object.
+
+    Only for likelihoods that know their curvature: ``likelihood.finds_modes``.
+    """
+    start = pool(weighted.u[..., :-1], weighted.log_weight)
+    return _by_modes(likelihood, data, view, ids, key, n_draws, start)
+
+
+@partial(jax.jit, static_argnames="n_draws")
+def _by_modes(likelihood: Likelihood, data, view, ids, key, n_draws, start):
+    weighted = mode_search(likelihood, data, view, branch(object_keys(key, ids), _MODES), *start)
+    return judged(likelihood, weighted, data, view, ids, key, n_draws)
+
+
+@partial(jax.jit, static_argnames="n_draws")
+def by_chains(likelihood: Likelihood, data, view, ids, key, n_draws, weighted: WeightedDraws):
+    """Hamiltonian chains started from weighted draws.
+
+    Returns
+    -------
+    u : array (Object, n_draws, Param)
+    r_hat, ess, ppc_p : array (Object,)
+    """
+    keys, n = object_keys(key, ids), likelihood.n_shape
+    u, log_weight = weighted.u[..., :n], weighted.log_weight
+    mean, factor = jax.vmap(moments)(u, log_weight)
+    shift = jax.vmap(jax.random.uniform)(branch(keys, _START))
+    index = systematic_resample(shift, log_weight, N_CHAINS)
+    start = jnp.take_along_axis(u, index[..., None], axis=1) - mean[:, None]
+    start = jax.vmap(whiten)(factor, start)
+
+    def log_density(y, of_object):
+        mean, factor, data = of_object
+        data = jax.tree.map(lambda a: a[None], data)
+        return likelihood.log_target((mean + matmul(factor, y))[None, None], data, view)[0, 0]
+
+    y, r_hat, ess = run_chains(log_density, branch(keys, _CHAINS), (start, (mean, factor, data)))
+    y = y.reshape(len(ids), -1, n)
+    y = y[:, jnp.linspace(0, y.shape[1] - 1, n_draws).astype(int)]
+    u = mean[:, None] + einsum("oij,odj->odi", factor, y)
+    _, *mass = likelihood.shape_evidence(u, data, view)
+    share = jax.vmap(lambda k: jax.random.uniform(k, (n_draws,)))(branch(keys, _MASS))
+    u = likelihood.with_mass(u, share, *mass)
+    return u, r_hat, ess, likelihood.ppc_p(u, data, view, ids, key)

@@ -1,0 +1,99 @@
+"""How an answer was made, and whether it can be trusted: the one place with the rule.
+
+An answer is **trusted** if all of this holds:
+
+- it was weighed with the exact likelihood: at least 100 effective draws and a Pareto k of at most
+  0.7 (method ``is``), or chains with R-hat below 1.05 and at least 100 effective draws (``hmc``);
+- its posterior-predictive p-value exceeds 0.005, and so does its typicality under training where the
+  bundle knows it;
+- it has at least 3 bands, and their errors and upper limits lie in the range of training.
+
+Otherwise it is **untrusted**. Without a likelihood it is **unchecked**, whatever else is known.
+What a model cannot make at all is another question: of spectra, ``population_p`` says whether other
+stellar populations fit better, and is no part of this rule, as hardly any real galaxy passes.
+
+Each of the two p-values is uniform for data like those of training, so that at most 1 % of sound
+answers are called untrusted by them.
+"""
+
+import enum
+
+import numpy as np
+
+FEWEST_EFFECTIVE = 100.0
+LARGEST_K = 0.7
+LARGEST_R_HAT = 1.05
+SMALLEST_P = 0.005
+
+
+class Method(enum.IntEnum):
+    """What the draws of an answer come from."""
+
+    NONE = -1
+    FLOW = 0
+    IS = 1
+    HMC = 2
+    FAILED = 3
+
+
+class Trust(enum.IntEnum):
+    """Verdict on an answer."""
+
+    NONE = -1
+    TRUSTED = 0
+    UNTRUSTED = 1
+    UNCHECKED = 2
+
+
+TEXT = {
+    Method: {
+        Method.NONE: "not fitted",
+        Method.FLOW: "draws of the network as they are",
+        Method.IS: "draws weighed with the exact likelihood",
+        Method.HMC: "Hamiltonian chains on the exact posterior",
+        Method.FAILED: "refined without success: draws as good as they got",
+    },
+    Trust: {
+        Trust.NONE: "not fitted",
+        Trust.TRUSTED: "weighed, typical of training, and the model fits",
+        Trust.UNTRUSTED: "weighed or refined in vain, or odd data",
+        Trust.UNCHECKED: "no exact likelihood at hand",
+    },
+}
+
+
+def weights_reliable(ess, pareto_k):
+    """Whether weights (Object,) are good enough to stand for the posterior."""
+    return (np.asarray(ess) >= FEWEST_EFFECTIVE) & (np.asarray(pareto_k) <= LARGEST_K)
+
+
+def chains_converged(ess, r_hat):
+    """Whether chains (Object,) have converged and are long enough."""
+    return (np.asarray(ess) >= FEWEST_EFFECTIVE) & (np.asarray(r_hat) < LARGEST_R_HAT)
+
+
+def verdict(method, ess, pareto_k, r_hat, ppc_p, typicality, in_range):
+    """The rule of this module.
+
+    Parameters
+    ----------
+    method : array of int (Object,)
+        Of :class:`Method`.
+    ess, pareto_k, r_hat, ppc_p, typicality : array (Object,)
+        NaN where not known.
+    in_range : bool array (Object,)
+        Whether errors and limits lie in the trained range.
+
+    Returns
+    -------
+    array of int8 (Object,)
+        Of :class:`Trust`.
+    """
+    method = np.asarray(method)
+    sound = np.where(method == Method.IS, weights_reliable(ess, pareto_k), False)
+    sound |= (method == Method.HMC) & chains_converged(ess, r_hat)
+    usual = ~(np.asarray(typicality) <= SMALLEST_P)
+    good = sound & (np.asarray(ppc_p) > SMALLEST_P) & usual & np.asarray(in_range)
+    out = np.where(good, Trust.TRUSTED, Trust.UNTRUSTED)
+    out = np.where(method == Method.FLOW, Trust.UNCHECKED, out)
+    return np.where(method == Method.NONE, Trust.NONE, out).astype(np.int8)

@@ -1,0 +1,98 @@
+"""A catalogue of galaxies: a row of photometry each, at redshifts of their own."""
+
+import dataclasses
+
+import numpy as np
+
+from ..errors import UserError
+from ..instruments.filter_names import canonical_filter
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Catalogue:
+    """Fluxes and errors of galaxies.
+
+    A flux that is not finite, or an error that is not finite and positive, is a missing band of that galaxy.
+
+    Parameters
+    ----------
+    flux_ujy, sigma_ujy : array (Object, Band)
+        Flux densities and their standard deviations [uJy]. Stored as float32.
+    filters : sequence of str, (Band,)
+        Names in any usual spelling; stored as sedpy names.
+    redshift : float or array (Object,)
+    names : sequence of str, (Object,), optional
+        Default: their numbers.
+    upper : bool array (Object, Band), optional
+        Where the flux is an upper limit of k times the error. Default: nowhere.
+    ids : array of int (Object,), optional
+        A galaxy's draws depend on the seed and on its number. Default: 0, 1, 2...
+    source : str
+        Where the data came from.
+
+    Raises
+    ------
+    UserError
+        If shapes do not fit, a redshift is no number above 0, or a limit is not positive; rows are named.
+    """
+
+    flux_ujy: np.ndarray
+    sigma_ujy: np.ndarray
+    filters: tuple[str, ...]
+    redshift: np.ndarray
+    names: tuple[str, ...] | None = None
+    upper: np.ndarray | None = None
+    ids: np.ndarray | None = None
+    source: str = ""
+
+    def __post_init__(self):
+        filters = tuple(canonical_filter(name) for name in self.filters)
+        flux, sigma = (np.asarray(a, np.float32) for a in (self.flux_ujy, self.sigma_ujy))
+        if flux.ndim != 2 or flux.shape != sigma.shape or flux.shape[1] != len(filters) or not len(flux):
+            raise UserError(
+                f"fluxes {flux.shape} and errors {sigma.shape} of {len(filters)} filters: expected two arrays "
+                "(galaxies, filters); reshape them or mend the filters"
+            )
+        n = len(flux)
+        redshift = np.asarray(self.redshift, np.float32)
+        if redshift.shape not in ((), (n,)):
+            raise UserError(
+                f"redshift has shape {redshift.shape}: expected one, or one for each of {n} galaxies"
+            )
+        redshift = np.broadcast_to(redshift, n)
+        names = tuple(str(i) for i in range(n)) if self.names is None else tuple(map(str, self.names))
+        ids = np.arange(n) if self.ids is None else np.asarray(self.ids)
+        upper = np.zeros(flux.shape, bool) if self.upper is None else np.asarray(self.upper, bool)
+        if len(names) != n or ids.shape != (n,) or upper.shape != flux.shape:
+            raise UserError(
+                f"{len(names)} names, ids {ids.shape} and limits {upper.shape} of {n} galaxies: expected one "
+                "name and id each, and limits as the fluxes; mend them"
+            )
+        wrong = np.flatnonzero(~(np.isfinite(redshift) & (redshift > 0)))
+        if wrong.size:
+            raise UserError(
+                f"redshift of {_rows(names, wrong)} is {redshift[wrong[0]]:g}: expected a finite number above "
+                "0; correct it or leave the row out"
+            )
+        wrong = np.flatnonzero((upper & (flux <= 0)).any(axis=1))
+        if wrong.size:
+            raise UserError(
+                f"an upper limit of {_rows(names, wrong)} is not positive: expected k times the error; mend it"
+            )
+        values = {"flux_ujy": flux, "sigma_ujy": sigma, "filters": filters, "redshift": redshift}
+        values |= {"names": names, "upper": upper, "ids": ids, "source": str(self.source)}
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __len__(self):
+        return len(self.flux_ujy)
+
+    @property
+    def valid(self) -> np.ndarray:
+        """Usable values, bool (Object, Band)."""
+        return np.isfinite(self.flux_ujy) & np.isfinite(self.sigma_ujy) & (self.sigma_ujy > 0)
+
+
+def _rows(names, which):
+    shown = ", ".join(names[i] for i in which[:3])
+    return shown if len(which) <= 3 else f"{shown} and {len(which) - 3} more"

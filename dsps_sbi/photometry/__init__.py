@@ -1,0 +1,1 @@
+"""Photometry: pixels of images and catalogues of galaxies, in bands."""

@@ -1,0 +1,254 @@
+"""SSPs integrated through every band at one redshift: the fast path of the forward model."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..dust import DustLaw, birth_age, free_names, is_plain
+from ..kernels import chebyshev
+from ..kernels.csp import metallicity_weights
+from ..kernels.full_precision import einsum, matmul
+from ..kernels.screen import range_of
+from ..sfh import mass_weights
+
+# Ages of a trimmed table come in multiples of this: few shapes, hence few compilations
+_AGES_STEP = 16
+
+
+class Layer(Protocol):
+    """One kind of light through the bands; ``of_log_u`` if it is what each log U adds."""
+
+    of_log_u: bool
+
+    def light(self, ages, columns, shape, first):
+        """Light (Sub, Band, Object) of some age bins.
+
+        Parameters
+        ----------
+        ages : array (Age', Object)
+            Masses in the bins ``first``, ``first + 1``...; those without such light are left out. For
+            one galaxy, here and below, without the axis ``Object``.
+        columns : array (Met', Object)
+            Weights of metallicity, or of log U and metallicity.
+        shape : tuple
+            (Sub, Band, Object).
+        first : int
+        """
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["flux"], meta_fields=["of_log_u"])
+@dataclass(frozen=True)
+class WholeLayer:
+    """Light of every SSP.
+
+    Parameters
+    ----------
+    flux : array (Met' * Sub * Band, Age')
+        uJy per solar mass formed, IGM included, dust not: the light times each of the Sub Lagrange
+        polynomials of :mod:`dsps_sbi.kernels.chebyshev`. Age' are the first ages of the SSPs, as many as
+        have such light; Met' is Met, or LogU * Met.
+    of_log_u : bool
+        Whether it is what each log U adds.
+    """
+
+    flux: jax.Array
+    of_log_u: bool = False
+
+    def light(self, ages, columns, shape, first):
+        """See :class:`Layer`."""
+        flux = self.flux[:, first : first + len(ages)]
+        if flux.shape[1] == 0:
+            return 0.0
+        per_met = matmul(flux, ages[: flux.shape[1]]).reshape(-1, *shape)
+        # term by term, so that it is compiled into one loop with what follows
+        total = 0.0
+        for weight, light in zip(columns, per_met, strict=True):
+            total = total + weight * light
+        return total
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["z", "universe_gyr", "layers", "screen", "edges_gyr", "metallicity"],
+    meta_fields=["n_sub", "dust", "n_young"],
+)
+@dataclass(frozen=True)
+class BandTable:
+    """Band fluxes of SSPs at fixed redshift(s); a pytree whose leaves may carry a leading z axis.
+
+    Parameters
+    ----------
+    z : array ()
+    universe_gyr : array ()
+        Age of the Universe at z [Gyr].
+    layers : tuple of Layer
+        Stars with gas of fixed log U, and what each log U adds where that is free.
+    screen : array (Sub, Band)
+        A(lambda) / A_V at the nodes of each band; for laws that are evaluated for each galaxy, the
+        rest wavelengths of the nodes [Angstrom].
+    edges_gyr : array (Age + 1,)
+    metallicity : array (Met,)
+    n_sub : int
+    dust : DustLaw or None
+        Law with free parameters or two screens, to be evaluated for each galaxy.
+    n_young : int
+        Age bins that begin before the age of its birth clouds.
+    """
+
+    z: jax.Array
+    universe_gyr: jax.Array
+    layers: tuple[Layer, ...]
+    screen: jax.Array
+    edges_gyr: jax.Array
+    metallicity: jax.Array
+    n_sub: int
+    dust: DustLaw | None = None
+    n_young: int = 0
+
+    def trimmed(self) -> "BandTable":
+        """The same table (of one redshift) without most of the SSPs that are older than the Universe."""
+        needed = int(np.searchsorted(np.asarray(self.edges_gyr), float(self.universe_gyr)))
+        n = -(-needed // _AGES_STEP) * _AGES_STEP
+        layers = tuple(replace(layer, flux=layer.flux[:, :n]) for layer in self.layers)
+        return replace(self, layers=layers, edges_gyr=self.edges_gyr[: n + 1])
+
+
+@jax.jit
+def build_table(model, z) -> BandTable:
+    """Band table of a model at a redshift; compiled.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+    z : array ()
+    """
+    plain, n_sub, n_age = is_plain(model.dust), model.n_screen, model.n_age
+    weights = model.band_weights(z)
+    # a plain law is exponential in its own A(lambda), the best coordinate that there is
+    coordinate = model.dust(model.rest_aa) if plain else jnp.log(model.rest_aa)
+    middle, half = range_of(coordinate, weights, model.n_wave)
+    x = (coordinate - middle[:, None]) / half[:, None]
+    nodes = middle + half * jnp.asarray(chebyshev.nodes(n_sub), jnp.float32)[:, None]
+    pieces = (chebyshev.lagrange(x, n_sub) * weights).reshape(-1, len(model.rest_aa))
+    layers = [WholeLayer(_through(pieces, model.light[:, :n_age]))]
+    if model.gas is not None:
+        layers.append(WholeLayer(_through(pieces, model.gas), True))
+    return BandTable(
+        z=z,
+        universe_gyr=model.cosmology.age(z),
+        layers=tuple(layers),
+        screen=nodes if plain else jnp.exp(nodes),
+        edges_gyr=model.edges[: n_age + 1],
+        metallicity=model.nodes,
+        n_sub=n_sub,
+        dust=None if plain else model.dust,
+        n_young=model.n_young,
+    )
+
+
+def of_law(dust: DustLaw, edges_gyr) -> dict:
+    """What a :class:`BandTable` has to know of a dust law: ``dust`` and ``n_young``."""
+    birth = birth_age(dust)
+    n_young = 0 if birth is None else int(np.searchsorted(np.asarray(edges_gyr), birth))
+    return {"dust": None if is_plain(dust) else dust, "n_young": n_young}
+
+
+def _through(pieces, light):
+    """Light (Met', Age', Wave + Line) through pieces (n, Wave + Line) of bands: (Met' * n, Age')."""
+    flux = einsum("kn,man->mka", pieces, light)
+    return flux.reshape(-1, flux.shape[-1])
+
+
+def fast_fluxes(table: BandTable, sfh, sfh_params, metallicity, av, log_u=None):
+    """Fluxes of many galaxies at the table's redshift, or of one, per solar mass formed.
+
+    Parameters
+    ----------
+    table : BandTable
+        One redshift.
+    sfh : StarFormationHistory
+    sfh_params : array (Object, n)
+        Without the axis ``Object`` where it is one galaxy, as all others.
+    metallicity : array (Object,)
+    av : array (Object,)
+        Or (Object, 1 + n) with the n free parameters of the dust law.
+    log_u : array (Object, LogU) or None
+        Interpolation weights of the free ionisation parameter.
+
+    Returns
+    -------
+    array (Object, Band)
+        uJy per solar mass formed.
+    """
+
+    # galaxies along the last axis from here on: everything but the matrix product is then a loop over
+    # neighbours in memory
+    def weights(edges_gyr):
+        of_one = partial(mass_weights, sfh, edges_gyr=edges_gyr, universe_gyr=table.universe_gyr)
+        return jax.vmap(of_one, out_axes=1)(sfh_params) if some else of_one(sfh_params)
+
+    some = jnp.shape(metallicity)
+
+    mets = metallicity_weights(metallicity, table.metallicity).T
+    log_u = None if log_u is None else log_u.T
+    shape = (*table.screen.shape, *some)
+    mix = partial(_mix, table.layers, mets, log_u, shape)
+    ages = weights(table.edges_gyr)
+    if table.dust is None:
+        return _attenuated(mix(ages), table.screen.reshape(*table.screen.shape, *(1 for _ in some)) * av).T
+    law = table.dust
+    av, own = (av[..., :1], av[..., 1:]) if free_names(law) else (av[..., None], None)
+    rest_aa = table.screen.ravel()
+    over = (av * law(rest_aa, own)).T.reshape(shape)
+    n = table.n_young
+    if n == 0:
+        return _attenuated(mix(ages), over).T
+    # the bin in which birth clouds end is young in part: both sums have it
+    young = weights(jnp.minimum(table.edges_gyr[: n + 1], birth_age(law)))
+    old = jnp.concatenate([ages[n - 1 : n] - young[n - 1 :], ages[n:]])
+    cloud = (av * law.birth(rest_aa, own)).T.reshape(shape)
+    return (_attenuated(mix(young), over + cloud) + _attenuated(mix(old, n - 1), over)).T
+
+
+def _mix(layers, mets, log_u, shape, ages, first=0):
+    """Light (Sub, Band, Object) of the age bins ``first``, ``first + 1``... with masses (Age', Object)."""
+    both = None if log_u is None else (log_u[:, None] * mets).reshape(-1, *shape[2:])
+    return sum(layer.light(ages, both if layer.of_log_u else mets, shape, first) for layer in layers)
+
+
+def _attenuated(light, magnitudes):
+    """Sum (Band, Object) of light (Sub, Band, Object) behind a screen of some magnitudes."""
+    pieces = light * jnp.exp(-0.4 * np.log(10.0) * magnitudes)
+    total = pieces[0]
+    for piece in pieces[1:]:
+        total = total + piece
+    return total
+
+
+def split_shape(theta, sfh, dust):
+    """SFH parameters (..., n), [M/H] (...), and A_V (...) out of a model's parameters (..., Param).
+
+    For a dust law with n free parameters A_V comes with these, as (..., 1 + n).
+    """
+    n, n_dust = len(sfh.names), len(free_names(dust))
+    av = theta[..., n + 1 : n + 2 + n_dust] if n_dust else theta[..., n + 1]
+    return theta[..., :n], theta[..., n], av
+
+
+def shape_fluxes(table: BandTable, sfh, theta, log_u=None):
+    """As :func:`fast_fluxes`, from all parameters of a model but the mass, in their order.
+
+    Parameters
+    ----------
+    table : BandTable
+    sfh : StarFormationHistory
+    theta : array (Object, Param - 1) or (Param - 1,)
+    log_u : array (LogU,) or None
+        Nodes of the free ionisation parameter.
+    """
+    gas = None if log_u is None else metallicity_weights(theta[..., -1], log_u)
+    return fast_fluxes(table, sfh, *split_shape(theta, sfh, table.dust), gas)

@@ -1,0 +1,167 @@
+"""Inference on catalogues: photometry of galaxies at redshifts of their own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+from astropy.table import Table
+from tqdm.auto import tqdm
+
+from ..errors import UserError
+from ..inference.derived import quantities_of
+from ..inference.engine import BATCH_DRAWS, Engine, Posteriors, padded
+from ..inference.quality import COMMON, Columns
+from ..inference.result import Result, provenance
+from ..inference.table import percentile_columns, quality_columns, rows_of, table_of
+from ..io.catalogue import Catalogue
+
+
+@dataclass(frozen=True, eq=False)
+class CatalogueResult(Result):
+    """Posteriors of the galaxies of a catalogue.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Quantities.
+    values : ndarray (Quantity, Object, Draw)
+        Their draws.
+    catalogue : Catalogue
+    posteriors : Posteriors
+        Draws in normal coordinates, and whether they can be trusted.
+    columns : Columns
+    meta : dict
+        Provenance.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    catalogue: Catalogue
+    posteriors: Posteriors
+    columns: Columns
+    meta: dict
+
+    def draws(self, name: str) -> np.ndarray:
+        """Draws (Object, Draw) of a quantity."""
+        return self.values[self.names.index(self._known(name))]
+
+    def table(self) -> Table:
+        """A row for each galaxy: name, redshift, percentiles, and what they are worth."""
+        first = {"name": self.catalogue.names, "z": self.catalogue.redshift}
+        columns = {"name": ("", "name of the galaxy"), "z": ("", "redshift")}
+        columns |= percentile_columns(self.names) | quality_columns(COMMON)
+        return table_of(rows_of(self, first, COMMON), columns, self.meta)
+
+
+def posteriors_of(
+    post, likelihood, data, *, n_draws=1000, seed=0, ids=None, refine=False, on_batch=None
+) -> Posteriors:
+    """Posteriors of prepared photometry at any redshifts.
+
+    Parameters
+    ----------
+    post : PhotometryPosterior
+    likelihood : PhotometryLikelihood or None
+        None for draws of the network as they are.
+    data : PhotometryData
+        Of :meth:`~dsps_sbi.photometry.posterior.PhotometryPosterior.prepared`.
+    n_draws, seed : int
+    ids : int array (Object,), optional
+    refine : bool
+        Repair what weighing leaves untrusted.
+    on_batch : callable, optional
+        Called with the number of objects done.
+
+    Raises
+    ------
+    UserError
+        For redshifts outside of the trained range, or if there is nothing to refine with.
+    """
+    engine = Engine(post, likelihood, refine)
+    ids = np.arange(len(data.z)) if ids is None else np.asarray(ids)
+    for z in np.unique(data.z):
+        post.check_redshift(float(z))
+    views = [(np.arange(len(ids)), None)] if likelihood is None else likelihood.views(data)
+    parts, order, key = [], [], jax.random.key(seed)
+    largest = max(1, BATCH_DRAWS // n_draws)
+    for members, view in views:
+        for first in range(0, len(members), largest):
+            rows = members[first : first + largest]
+            # few sizes: few compilations
+            batch = np.resize(rows, min(padded(len(rows)), largest))
+            part = jax.tree.map(lambda a: a[batch], data)  # noqa: B023
+            parts.append(engine.finish(engine.start(part, view, ids[batch], key, n_draws), len(rows)))
+            order.append(rows)
+            if on_batch is not None:
+                on_batch(len(rows))
+    return Posteriors.joined(parts).rows(np.argsort(np.concatenate(order)))
+
+
+def infer_catalogue(
+    post,
+    catalogue: Catalogue,
+    likelihood,
+    *,
+    refine: bool = False,
+    n_draws: int = 500,
+    seed: int = 0,
+    quantities: Sequence[str] | None = None,
+    progress: bool = False,
+) -> CatalogueResult:
+    """Posterior of every galaxy of a catalogue.
+
+    Parameters
+    ----------
+    post : PhotometryPosterior
+    catalogue : Catalogue
+        Its bands may be any subset of the posterior's, in any order.
+    likelihood : PhotometryLikelihood or None
+        None: the draws are the network's own and every answer is ``unchecked``.
+    refine : bool
+        Repair what weighing leaves untrusted.
+    n_draws, seed : int
+    quantities : sequence of str or None
+        See :func:`dsps_sbi.inference.derived.quantities_of`.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    CatalogueResult
+
+    Raises
+    ------
+    UserError
+        For another kind of data, redshifts outside of the trained range (naming the galaxy), unknown bands,
+        or if there is nothing to refine with.
+    """
+    if not isinstance(catalogue, Catalogue):
+        raise UserError(
+            f"data of type {type(catalogue).__name__} for a posterior of {post.data_words}: give a PixelCube "
+            "or a Catalogue"
+        )
+    if n_draws < 2:
+        raise UserError(f"{n_draws} draws per galaxy: ask for at least 2, better 100 or more")
+    low, high = post.network.prior.z
+    outside = np.flatnonzero((catalogue.redshift < low) | (catalogue.redshift > high))
+    if outside.size:
+        i = outside[0]
+        raise UserError(
+            f"redshift {catalogue.redshift[i]:g} of {catalogue.names[i]} ({outside.size} in all) is outside the "
+            f"bundle's range {low:g}-{high:g}: correct it, leave it out, or train another"
+        )
+    names = quantities_of(post.names, quantities)
+    columns = post.align(
+        catalogue.filters, catalogue.flux_ujy, catalogue.sigma_ujy, catalogue.valid, catalogue.upper
+    )
+    present, upper = (column == 1.0 for column in columns[2:])
+    data = post.prepared(*columns[:2], catalogue.redshift, present, upper)
+    options = {"n_draws": n_draws, "seed": seed, "ids": catalogue.ids, "refine": refine}
+    with tqdm(total=len(catalogue), unit="galaxy", disable=not progress) as bar:
+        posteriors = posteriors_of(post, likelihood, data, **options, on_batch=bar.update)
+    quality = Columns.of(posteriors, post.names)
+    method = Engine(post, likelihood, refine).method
+    meta = provenance(post, n_draws=n_draws, seed=seed, method=method, source=catalogue.source)
+    values = np.asarray(post.derived_draws(posteriors.u, data.z, names))
+    return CatalogueResult(names, values, catalogue, posteriors, quality, meta | quality.counts())

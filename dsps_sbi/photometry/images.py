@@ -1,0 +1,192 @@
+"""Inference on images: choose pixels, draw in chunks, keep percentiles and totals."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..errors import UserError
+from ..inference.derived import quantities_of
+from ..inference.engine import BATCH_DRAWS, Engine, Posteriors, padded
+from ..inference.quality import Columns
+from ..inference.result import percentiles, provenance
+from ..inference.trust import Trust
+from ..io.cube import PixelCube
+from ..io.draws import DrawWriter
+from ..io.summary import TotalAccumulator
+from ..kernels.likelihood import mean_snr
+from .data import PhotometryData
+from .flags import PixelFlag
+from .result import ImageResult
+
+_CHUNK_DRAWS = BATCH_DRAWS
+FEWEST_BANDS = 3
+_TOTALS = ("log_mass", "log_mass_living", "log_mass_formed", "log_sfr_100")
+
+
+def infer_cube(
+    post,
+    cube: PixelCube,
+    likelihood,
+    *,
+    refine: bool = False,
+    n_draws: int = 500,
+    snr_min: float = 5.0,
+    seed: int = 0,
+    quantities: Sequence[str] | None = None,
+    draws_path=None,
+    progress=False,
+) -> ImageResult:
+    """Posterior of every pixel of an image above a signal-to-noise cut.
+
+    Parameters
+    ----------
+    post : PhotometryPosterior
+    cube : PixelCube
+        Its bands may be any subset of the posterior's, in any order.
+    likelihood : PhotometryLikelihood or None
+        None: the draws are the network's own and every pixel is ``unchecked``. With it, draws are resampled
+        so that each counts the same.
+    refine : bool
+        Repair what weighing leaves untrusted, see :mod:`dsps_sbi.inference.repair`.
+    n_draws : int
+        Draws per pixel.
+    snr_min : float
+        Observed S/N, averaged over the available ones of F277W, F356W and F444W, above which a
+        pixel is fitted.
+    seed : int
+        A pixel's draws depend on the seed and on its place in the image, not on the chunking.
+    quantities : sequence of str or None
+        What to make maps of, such as ``("log_mass", "t10", "t90_lookback")``; see
+        :func:`dsps_sbi.inference.derived.quantities_of`. Default: all of the posterior's.
+    draws_path : path or None
+        Where to keep all draws (HDF5). Memory stays bounded by the chunk in any case.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    ImageResult
+
+    Raises
+    ------
+    UserError
+        For a redshift outside the trained range, unknown bands, no pixel above the cut, or if there is
+        nothing to refine with.
+    """
+    if n_draws < 2:
+        raise UserError(f"{n_draws} draws per pixel: ask for at least 2, better 100 or more")
+    post.check_redshift(cube.redshift)
+    names = quantities_of(post.names, quantities)
+    engine = Engine(post, likelihood, refine)
+    columns = post.align(cube.filters, cube.flux_ujy, cube.sigma_ujy, cube.valid, cube.upper)
+    present, upper = (column == 1.0 for column in columns[2:])
+    data = post.prepared(*columns[:2], cube.redshift, present, upper)
+    outside = (present & ~post.coverage(cube.redshift)[0]).any(axis=1)
+    snr = np.asarray(_mean_snr(data, post.snr_bands))
+    flags = pixel_flags(post, cube, data, snr, snr_min)
+    flags[outside] |= int(PixelFlag.BAND_OUT_OF_RANGE)
+    left_out = PixelFlag.MASKED | PixelFlag.LOW_SNR | PixelFlag.FEW_BANDS
+    chosen = np.flatnonzero((flags & int(left_out)) == 0)
+    if not len(chosen):
+        raise UserError(
+            f"no pixel of {cube.source or 'the image'} has S/N > {snr_min:g} and 3 bands: lower the cut"
+        )
+    maps = np.full((len(names), 3, len(snr)), np.nan, np.float32)
+    quality = Columns.empty(len(snr), post.names)
+    totals = TotalAccumulator()
+    meta = provenance(
+        post,
+        n_draws=n_draws,
+        seed=seed,
+        method=engine.method,
+        redshift=float(cube.redshift),
+        snr_min=float(snr_min),
+        noise_floor=float(post.noise.floor),
+        source=cube.source,
+    )
+    with DrawWriter(draws_path, names, chosen, n_draws, cube.shape, meta) as writer:
+        bar = tqdm(total=len(chosen), unit="pixel", disable=not progress)
+        for rows, posteriors, draws in _chunks(engine, data, chosen, n_draws, seed, names):
+            bad = ~np.isfinite(draws).all(axis=(0, 2))
+            flags[rows[bad]] |= int(PixelFlag.BAD_DRAWS)
+            draws[:, bad] = np.nan
+            maps[:, :, rows] = np.swapaxes(percentiles(draws), 0, 1)
+            quality.put(rows, posteriors)
+            for name in (name for name in _TOTALS if name in names):
+                totals.add(name, draws[names.index(name)])
+            writer.add(draws)
+            bar.update(len(rows))
+        bar.close()
+    flags[quality["trust"] == Trust.UNCHECKED] |= int(PixelFlag.UNCHECKED)
+    flags[quality["trust"] == Trust.UNTRUSTED] |= int(PixelFlag.UNTRUSTED)
+    meta |= quality.counts()
+    return ImageResult(
+        names=names,
+        quantiles=maps,
+        snr=snr,
+        n_bands=data.valid.sum(axis=1).astype(np.int16),
+        flags=flags,
+        columns=quality,
+        totals=totals.table(),
+        shape=cube.shape,
+        header=cube.header,
+        meta=meta,
+        draws_path=None if draws_path is None else Path(draws_path),
+    )
+
+
+@jax.jit
+def _mean_snr(data: PhotometryData, snr_bands):
+    return mean_snr(data.flux, data.sigma, data.valid, snr_bands, data.upper)
+
+
+def _chunks(
+    engine, data, chosen, n_draws, seed, names
+) -> Iterator[tuple[np.ndarray, Posteriors, np.ndarray]]:
+    """Pixel numbers, posteriors and quantities (Quantity, Object, Draw), chunk by chunk."""
+    # few sizes, whatever the image: few compilations
+    size = max(1, min(_CHUNK_DRAWS // n_draws, padded(len(chosen))))
+    z, key = data.z[0], jax.random.key(seed)
+    # one shape at all redshifts: what is compiled for one galaxy serves all
+    view = None if engine.likelihood is None else engine.likelihood.model.band_table(z, trim=False)
+
+    def finished(rows, started):
+        posteriors = engine.finish(started, len(rows))
+        filled = np.resize(posteriors.u, (size, *posteriors.u.shape[1:]))
+        draws = engine.post.derived_draws(filled, np.full(size, z), names)
+        return rows, posteriors, np.array(draws)[:, : len(rows)]
+
+    pending = None
+    for start in range(0, len(chosen), size):
+        rows = chosen[start : start + size]
+        # the last chunk is filled up with its first pixels
+        batch = np.resize(rows, size)
+        started = engine.start(jax.tree.map(lambda a: a[batch], data), view, batch, key, n_draws)  # noqa: B023
+        # the next chunk is under way while the previous one is summarised
+        if pending is not None:
+            yield finished(*pending)
+        pending = rows, started
+    yield finished(*pending)
+
+
+def pixel_flags(post, cube: PixelCube, data, snr, snr_min) -> np.ndarray:
+    """Bits of :class:`~dsps_sbi.photometry.flags.PixelFlag` (Object,) before any draw is made."""
+    valid = data.valid
+    n_bands = valid.sum(axis=1)
+    given = np.isin(post.filters, cube.filters)
+    conditions = {
+        PixelFlag.MASKED: cube.mask,
+        PixelFlag.LOW_SNR: ~(snr > snr_min),
+        PixelFlag.BAND_MISSING: ~valid[:, given].all(axis=1),
+        PixelFlag.FEW_BANDS: n_bands < FEWEST_BANDS,
+        PixelFlag.NO_SNR_BAND: ~(valid & np.asarray(post.snr_bands)).any(axis=1),
+        PixelFlag.OUT_OF_DEPTH: post.odd_depths(data).any(axis=1),
+        PixelFlag.LIMIT_RANGE: post.odd_limits(data).any(axis=1),
+    }
+    flags = np.zeros(len(snr), np.int32)
+    for flag, where in conditions.items():
+        flags[where] |= int(flag)
+    return flags

@@ -1,0 +1,113 @@
+"""The exact likelihood of photometry, that draws are weighed with."""
+
+import math
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtri
+from jax.scipy.stats import chi2
+
+from ..components import pytree
+from ..inference.importance import Likelihood, branch, object_keys
+from ..kernels.likelihood import log_normal_cdf
+from ..kernels.mass import draw_mass, marginalise
+from .band_table import BandTable
+from .data import PhotometryData
+from .model import GalaxyModel
+
+# Branch of an object's key, beyond those of weighing
+_PREDICT = 2
+# Draws whose fluxes are computed at a time
+_ROWS = 1024
+
+
+@pytree(arrays=("post", "model"))
+@dataclass(frozen=True, eq=False)
+class PhotometryLikelihood(Likelihood):
+    """A posterior of photometry and the model that it was trained on; a pytree.
+
+    Parameters
+    ----------
+    post : PhotometryPosterior
+    model : GalaxyModel
+        ``post.likelihood(model)`` makes sure that it was trained on that.
+    """
+
+    post: object
+    model: GalaxyModel
+
+    def views(self, data: PhotometryData):
+        """Rows of each redshift, and the band table there; all tables have one shape."""
+        redshifts = np.asarray(data.z)
+        for z in np.unique(redshifts):
+            yield np.flatnonzero(redshifts == z), self.model.band_table(z, trim=False)
+
+    @property
+    def mass_range(self) -> tuple[float, float]:
+        """Prior's range of log10 formed mass."""
+        mass = self.model.prior.marginals["log_mass_formed"]
+        return mass.low, mass.high
+
+    def unit_fluxes(self, u, view: BandTable):
+        """Fluxes (Object, Draw, Band) [uJy] of one solar mass formed, of shapes u (Object, Draw, n_shape)."""
+
+        def of_some(u):
+            theta = self.model.prior.from_normal(u, view.universe_gyr)
+            # of one solar mass
+            return self.model.predict_fast(jnp.pad(theta, ((0, 0), (0, 1))), view)
+
+        # in chunks: light of each metallicity and piece of a band then stays in the processor's cache
+        rows = u.reshape(-1, self.n_shape)
+        n_chunk = math.ceil(len(rows) / _ROWS)
+        if n_chunk == 1:
+            return of_some(rows).reshape(*u.shape[:2], -1)
+        size = math.ceil(len(rows) / n_chunk)
+        filled = jnp.pad(rows, ((0, n_chunk * size - len(rows)), (0, 0)))
+        flux = jax.lax.map(of_some, filled.reshape(n_chunk, size, -1))
+        return flux.reshape(n_chunk * size, -1)[: len(rows)].reshape(*u.shape[:2], -1)
+
+    def shape_evidence(self, u, data: PhotometryData, view: BandTable):
+        """Evidence of shapes, and the posterior of the mass of each; differentiable.
+
+        Parameters
+        ----------
+        u : array (Object, Draw, Param - 1)
+        data : PhotometryData
+        view : BandTable
+            Of the redshift of all objects.
+
+        Returns
+        -------
+        log_evidence, grid, cdf
+            As :func:`dsps_sbi.kernels.mass.marginalise`, with axes (Object, Draw, ...).
+        """
+        flux, sigma, valid, upper = (a[:, None] for a in data[:4])
+        fluxes, floor = self.unit_fluxes(u, view), self.post.noise.floor
+        return marginalise(flux, sigma, valid, fluxes, floor, *self.mass_range, upper)
+
+    def with_mass(self, u, share, grid, cdf):
+        """Shapes and masses (Object, Draw, Param), the mass at cumulative probability ``share``."""
+        low, high = self.mass_range
+        v = (draw_mass(share, grid, cdf) - low) / (high - low)
+        return jnp.concatenate([u, ndtri(jnp.clip(v, 1e-7, 1.0 - 1e-7))[..., None]], axis=-1)
+
+    def ppc_p(self, u, data: PhotometryData, view: BandTable, ids, key):
+        """Predictive p-value (Object,), see :class:`~dsps_sbi.inference.importance.Likelihood`.
+
+        The flux below an upper limit is drawn too, from the Gaussian cut off there.
+        """
+        flux, sky, valid, upper, _ = data
+        keys = branch(object_keys(key, ids), _PREDICT)
+        pick = jax.vmap(lambda k: jax.random.randint(k, (1, 1), 0, u.shape[1]))(keys)
+        one = jnp.take_along_axis(u, pick, axis=1)[:, 0]
+        model = self.model.predict_fast(self.model.prior.from_normal(one, view.universe_gyr), view)
+        # in units of the sky, as in the likelihood
+        residual = (flux - model) / sky * (1.0 + (self.post.noise.floor * model / sky) ** 2) ** -0.5
+        share = jax.vmap(lambda k: jax.random.uniform(k, flux.shape[1:], minval=1e-6))(branch(keys, 0))
+        log_v = jnp.log(share) + log_normal_cdf(residual)
+        # far in the tail -x^2 / 2 is all that counts
+        hidden = jnp.where(log_v < -80.0, -jnp.sqrt(-2.0 * log_v), ndtri(jnp.exp(jnp.maximum(log_v, -80.0))))
+        square = jnp.where(valid, jnp.where(upper, hidden, residual) ** 2, 0.0)
+        return chi2.sf(square.sum(axis=1), jnp.maximum(valid.sum(axis=1), 1))

@@ -1,0 +1,152 @@
+"""The FITS layout of `maps.Maps`: an extension of three planes for each quantity."""
+
+import math
+import warnings
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
+
+from ..errors import UserError
+from ..inference import quality
+from ..inference.quality import CODES, Columns, code_text
+from ..io.atomic import atomic_path
+from ..io.fits_open import open_fits
+from ..io.wcs import celestial_header
+from .flags import PixelFlag, describe
+
+_IMAGES = {
+    "SNR": ("snr", "signal-to-noise ratio by which pixels were chosen"),
+    "NBANDS": ("n_bands", "number of usable bands"),
+    "FLAGS": ("flags", "bits, see the COMMENT cards"),
+}
+_PREFIX = "DSPS_SBI "
+
+
+def write_maps(maps, path, overwrite):
+    """Write maps to a FITS file.
+
+    Parameters
+    ----------
+    maps : dsps_sbi.photometry.maps.Maps
+    path : str or os.PathLike
+    overwrite : bool
+    """
+    with atomic_path(path) as temporary:
+        if Path(path).exists() and not overwrite:
+            raise UserError(f"{path} exists: expected a new name as overwrite is False; choose another")
+        hdus = fits.HDUList([fits.PrimaryHDU(header=_primary_header(maps.meta))])
+        for name, planes in zip(maps.names, maps.percentiles, strict=True):
+            unit, text = maps.descriptions[name]
+            header = _plane_header(maps.header, unit, text)
+            hdus.append(fits.ImageHDU(planes, header=header, name=name.upper()))
+        for name, (field, text) in _IMAGES.items():
+            header = maps.header.copy()
+            header["DESCRIP"] = text
+            if name == "FLAGS":
+                _add_flags(header)
+            hdus.append(fits.ImageHDU(getattr(maps, field), header=header, name=name))
+        for name, image in maps.columns.items():
+            hdus.append(_column_hdu(maps.header, name, image))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyUserWarning)  # long values in HIERARCH cards
+            hdus.writeto(temporary, overwrite=True, checksum=True)
+
+
+def read_maps(path):
+    """Read what `write_maps` wrote.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+
+    Returns
+    -------
+    dict
+        The fields of `maps.Maps`.
+    """
+    with open_fits(path) as hdus:
+        primary = hdus[0].header
+        missing = [name for name in _IMAGES if name not in hdus]
+        if missing or not any(card.keyword.startswith(_PREFIX) for card in primary.cards):
+            raise UserError(f"{path} is not a file of maps: expected one that Maps.write made; give another")
+        columns = [hdu for hdu in hdus[1:] if "COLUMN" in hdu.header]
+        quantities = [hdu for hdu in hdus[1:] if hdu.name not in _IMAGES and hdu not in columns]
+        fields = {
+            "names": tuple(hdu.name.lower() for hdu in quantities),
+            "percentiles": np.stack([np.array(hdu.data) for hdu in quantities]),
+            "header": celestial_header(hdus["FLAGS"].header),
+            "meta": {
+                card.keyword.removeprefix(_PREFIX).lower(): card.value
+                for card in primary.cards
+                if card.keyword.startswith(_PREFIX) and card.keyword != _PREFIX + "FORMAT"
+            },
+            "descriptions": {
+                hdu.name.lower(): (hdu.header.get("BUNIT", ""), hdu.header.get("DESCRIP", ""))
+                for hdu in quantities
+            },
+        }
+        fields["columns"] = Columns({hdu.header["COLUMN"]: np.array(hdu.data) for hdu in columns})
+        for name, (field, _) in _IMAGES.items():
+            fields[field] = np.array(hdus[name].data)
+        return fields
+
+
+def _ascii(text):
+    """Text that a FITS card can hold."""
+    return " ".join(str(text).encode("ascii", "backslashreplace").decode().split())
+
+
+def _primary_header(meta):
+    header = fits.Header()
+    header["ORIGIN"] = "dsps_sbi"
+    header[f"HIERARCH {_PREFIX}FORMAT"] = 1
+    for key, value in meta.items():
+        number = isinstance(value, int | float | np.number) and math.isfinite(value)
+        if isinstance(value, np.generic) and number:
+            value = value.item()
+        header[f"HIERARCH {_PREFIX}{key.upper()}"] = value if number else _ascii(value)
+    header.add_comment("Maps of posterior percentiles: planes 1, 2, 3 of each extension are the 16th,")
+    header.add_comment("50th and 84th percentile of a quantity; NaN where not fitted. The bits of FLAGS:")
+    _add_flags(header)
+    return header
+
+
+def _plane_header(celestial, unit, text):
+    """Header of a cube: the celestial WCS, and the percentile as the third, linear axis."""
+    header = fits.Header()
+    if celestial:
+        header["WCSAXES"] = 3
+        header.update(
+            {
+                card.keyword: (card.value, card.comment)
+                for card in celestial.cards
+                if card.keyword != "WCSAXES"
+            }
+        )
+    header["CTYPE3"] = ("PERCENTILE", "percentile of the posterior")
+    header["CRPIX3"] = 1.0
+    header["CRVAL3"] = (16.0, "plane 1; planes 2 and 3 are 50 and 84")
+    header["CDELT3"] = 34.0
+    header["BUNIT"] = _ascii(unit)
+    header["DESCRIP"] = _ascii(text)
+    return header
+
+
+def _column_hdu(celestial, name, image):
+    """Extension of one column; those of codes carry a card for each code."""
+    header = celestial.copy()
+    extension, text = quality.describe(name)
+    header["COLUMN"] = name
+    header["DESCRIP"] = _ascii(text)
+    if name in CODES:
+        for number, (code, meaning) in enumerate(code_text(CODES[name]).items()):
+            header[f"CODE{number}"] = code
+            header.add_comment(f"{code}: {meaning}")
+    return fits.ImageHDU(image, header=header, name=extension)
+
+
+def _add_flags(header):
+    for name, text in describe().items():
+        header.add_comment(f"{PixelFlag[name].value} {name}: {text}")

@@ -1,0 +1,366 @@
+"""The amortised posterior of photometry: fluxes in bands in, draws of parameters and derived quantities out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..components import pytree
+from ..dust import Calzetti, DustLaw
+from ..errors import UserError
+from ..inference.derived import MassTable, derive, quantities_of
+from ..inference.importance import network_draws
+from ..inference.protocol import Posterior
+from ..instruments.coverage import covered_bands
+from ..instruments.filter_names import canonical_filter
+from ..instruments.filters import FilterSet
+from ..instruments.jades import SNR_BANDS
+from ..io.cube import PixelCube
+from ..noise import BandMasks, DepthNoise, UpperLimits
+from ..ssp import load
+from .catalogue import infer_catalogue
+from .data import PhotometryData
+from .fingerprint import check_match
+from .held_out import held_out
+from .images import FEWEST_BANDS, infer_cube
+from .likelihood import PhotometryLikelihood
+from .model import GalaxyModel
+from .network import PhotometryNetwork
+from .simulator import PhotometrySimulator
+from .typicality import Typicality
+
+
+@pytree(
+    arrays=("network", "weights", "noise", "mass_table", "typicality", "snr_bands"),
+    static=("filters", "dust", "log_u", "limits"),
+    aside=("meta",),
+)
+@dataclass(frozen=True, eq=False)
+class PhotometryPosterior(Posterior):
+    """A trained network for photometry with all that inference needs; no SSP grid among it; a pytree.
+
+    Parameters
+    ----------
+    network : PhotometryNetwork
+    weights : pytree
+    filters : tuple of str
+        astro-sedpy names, the order of the ``Band`` axis.
+    noise : DepthNoise
+        The noise that it was trained for.
+    mass_table : MassTable
+    meta : mapping
+        Provenance: SSPs, IMF, tracks, versions, seed, command, validation.
+    dust : DustLaw
+    log_u : float, "free" or None
+        Those of the model, as :class:`~dsps_sbi.photometry.model.GalaxyModel` has them; inference does not need them.
+    typicality : Typicality or None
+        What tells how usual data are without SSPs.
+    limits : UpperLimits
+        Those that it was trained for.
+    """
+
+    kind: ClassVar[str] = "photometry"
+    data_words: ClassVar[str] = "images"
+
+    network: PhotometryNetwork
+    weights: object
+    filters: tuple[str, ...]
+    noise: DepthNoise
+    mass_table: MassTable
+    meta: Mapping
+    dust: DustLaw = field(default_factory=Calzetti)
+    log_u: float | str | None = -2.0
+    typicality: Typicality | None = None
+    limits: UpperLimits = UpperLimits()
+
+    @property
+    def components(self) -> tuple:
+        """Parts of the model that have a publication of their own: history, dust law."""
+        return self.network.sfh, self.dust
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Parameters and derived quantities, the order of :meth:`quantity_draws`' last axis."""
+        return quantities_of(self.names)
+
+    @cached_property
+    def snr_bands(self) -> jax.Array:
+        """Which bands (Band,) the signal-to-noise cut is made on."""
+        with jax.ensure_compile_time_eval():
+            return jnp.array([name in SNR_BANDS for name in self.filters])
+
+    def check_redshift(self, z: float):
+        """Refuse a redshift that the network has not seen.
+
+        Raises
+        ------
+        UserError
+        """
+        low, high = self.network.prior.z
+        if not low <= z <= high:
+            raise UserError(
+                f"redshift {z:g} is outside the bundle's range {low:g}-{high:g}: correct it or train another"
+            )
+
+    def coverage(self, z) -> tuple[np.ndarray, np.ndarray]:
+        """Which bands (..., Band) the SSPs of the training covered at redshifts z (...).
+
+        Returns
+        -------
+        complete, usable : bool ndarray
+            See :mod:`dsps_sbi.instruments.coverage`; all True where the bundle says nothing about it.
+        """
+        return covered_bands(self.meta.get("coverage"), len(self.filters), z)
+
+    def align(self, filters, *arrays):
+        """Put columns (Object, Band) of given filters in the network's order, NaN for absent bands.
+
+        Raises
+        ------
+        UserError
+            For filters that the network does not know.
+        """
+        names = [canonical_filter(name) for name in filters]
+        unknown = [name for name in names if name not in self.filters]
+        if unknown:
+            raise UserError(
+                f"bands {', '.join(unknown)} are unknown to the bundle, which has {', '.join(self.filters)}: "
+                "leave them out"
+            )
+        where = [self.filters.index(name) for name in names]
+        out = []
+        for array in arrays:
+            full = np.full((len(array), len(self.filters)), np.nan, np.float32)
+            full[:, where] = array
+            out.append(full)
+        return tuple(out)
+
+    def prepared(self, flux_ujy, sigma_ujy, z, valid=None, upper=None):
+        """What the network takes.
+
+        Parameters
+        ----------
+        flux_ujy, sigma_ujy, z, valid, upper
+            As for :meth:`sample`.
+
+        Raises
+        ------
+        UserError
+            If shapes do not fit.
+        """
+        flux, sigma = (np.asarray(a, np.float32) for a in (flux_ujy, sigma_ujy))
+        if flux.shape != sigma.shape or flux.ndim != 2 or flux.shape[1] != len(self.filters):
+            raise UserError(
+                f"fluxes {flux.shape} and errors {sigma.shape}: give two arrays "
+                f"(objects, {len(self.filters)}), see align()"
+            )
+        good = np.isfinite(flux) & np.isfinite(sigma) & (sigma > 0)
+        valid = good if valid is None else good & np.asarray(valid)
+        upper = np.zeros_like(valid) if upper is None else np.asarray(upper)
+        z = np.broadcast_to(np.asarray(z, np.float32), flux.shape[:1])
+        valid = valid & self.coverage(z)[1]
+        flux, sigma = np.where(valid, flux, 0.0), np.where(valid, sigma, 1.0)
+        return PhotometryData(flux, sigma, valid, upper & valid, z)
+
+    def in_range(self, data: PhotometryData) -> np.ndarray:
+        """Whether bands (at least 3), errors and upper limits of objects (Object,) are as in training."""
+        odd = (self.odd_depths(data) | self.odd_limits(data)).any(axis=1)
+        return ~odd & (np.asarray(data.valid).sum(axis=1) >= FEWEST_BANDS)
+
+    def odd_depths(self, data: PhotometryData) -> np.ndarray:
+        """Bands (Object, Band) whose error is outside the trained range."""
+        return np.asarray(data.valid) & ~self.noise.covers(np.asarray(data.sigma))
+
+    def odd_limits(self, data: PhotometryData) -> np.ndarray:
+        """Upper limits (Object, Band) of more or fewer sigmas than in training."""
+        return np.asarray(data.upper) & ~self.limits.covers(np.asarray(data.flux), np.asarray(data.sigma))
+
+    def model(self, ssp=None, filters: FilterSet | None = None) -> GalaxyModel:
+        """The model that it was trained on, made again of its configuration.
+
+        Parameters
+        ----------
+        ssp : SSPGrid or None
+            By default the grid in the cache whose name the bundle holds.
+        filters : FilterSet or None
+            By default those that astro-sedpy has under the bundle's names; needed where it has none.
+
+        Raises
+        ------
+        UserError
+            If the SSP grid is not at hand, or is another one, see :meth:`check_match`.
+        """
+        network = self.network
+        model = GalaxyModel(
+            load(self.grids[0]) if ssp is None else ssp,
+            FilterSet.from_names(self.filters) if filters is None else filters,
+            network.prior,
+            sfh=network.sfh,
+            dust=self.dust,
+            cosmology=network.cosmology,
+            log_u=self.log_u,
+        )
+        self.check_match(model)
+        return model
+
+    def check_match(self, model: GalaxyModel) -> float:
+        """Refuse a model that it was not trained on; see :func:`dsps_sbi.photometry.fingerprint.check_match`."""
+        return check_match(self, model)
+
+    def likelihood_of(self, model: GalaxyModel) -> PhotometryLikelihood:
+        """The exact likelihood under a model that matches."""
+        return PhotometryLikelihood(self, model)
+
+    def simulator(self, model: GalaxyModel) -> PhotometrySimulator:
+        """Mocks as those of the training."""
+        return PhotometrySimulator(model, self.noise, BandMasks.jades(self.filters), self.limits)
+
+    def held_out(self, model, n, key, on_chunk=None):
+        """Mocks in slices, see :func:`dsps_sbi.photometry.held_out.held_out`."""
+        return held_out(self.simulator(model), n, key, on_chunk)
+
+    def summary(self) -> str:
+        """What it takes and where it holds, in a few words."""
+        low, high = self.network.prior.z
+        return f"{len(self.filters)} bands, z {low:g}-{high:g}, SSPs {', '.join(self.grids) or 'unknown'}"
+
+    def derived_draws(self, u, z, quantities=None):
+        """Quantities (Quantity, Object, Draw) of draws u (Object, Draw, Param) at redshifts z (Object,)."""
+        wanted = quantities_of(self.names, quantities)
+        return _derived(self.network, self.mass_table, jnp.asarray(u), jnp.asarray(z), wanted)
+
+    def sample(self, flux_ujy, sigma_ujy, z, *, n_draws=500, seed=0, valid=None, upper=None, ids=None):
+        """Draws of the parameters.
+
+        Parameters
+        ----------
+        flux_ujy, sigma_ujy : array (Object, Band)
+            Fluxes and reported sky sigmas [uJy] in the order of :attr:`filters`; not finite, or an
+            error that is not positive, means missing.
+        z : float or array (Object,)
+        n_draws, seed : int
+        valid : bool array (Object, Band) or None
+        upper : bool array (Object, Band) or None
+            Where the flux is an upper limit of flux / sky sigmas.
+        ids : int array (Object,) or None
+            Draws depend on an object's id, not on its place in the batch.
+
+        Returns
+        -------
+        array (Object, Draw, Param)
+        """
+        u, z = self._drawn(flux_ujy, sigma_ujy, z, valid, upper, ids, seed, n_draws)
+        return _theta(self.network, u, z)
+
+    def quantity_draws(
+        self,
+        flux_ujy,
+        sigma_ujy,
+        z,
+        *,
+        n_draws=500,
+        seed=0,
+        valid=None,
+        upper=None,
+        ids=None,
+        quantities=None,
+    ):
+        """Draws (Quantity, Object, Draw) of some quantities, by default all :attr:`quantities`.
+
+        Other arguments as for :meth:`sample`.
+
+        Parameters
+        ----------
+        quantities : sequence of str or None
+            Further ones are formation times such as ``t10``, ``t90_lookback``, ``t25_fraction``; see
+            :func:`dsps_sbi.inference.derived.quantities_of`.
+        """
+        return self.derived_draws(
+            *self._drawn(flux_ujy, sigma_ujy, z, valid, upper, ids, seed, n_draws), quantities
+        )
+
+    def _drawn(self, flux_ujy, sigma_ujy, z, valid, upper, ids, seed, n_draws):
+        data = self.prepared(flux_ujy, sigma_ujy, z, valid, upper)
+        ids = np.arange(len(data.z)) if ids is None else np.asarray(ids)
+        ids, key = ids.astype(np.uint32), jax.random.key(seed)
+        return network_draws(self.network, self.weights, data, ids, key, n_draws=n_draws), data.z
+
+    def log_prob(self, theta, flux_ujy, sigma_ujy, z, *, valid=None, upper=None):
+        """Log density (Object,) of theta (Object, Param) under the flow, per unit of normal coordinates u."""
+        data = self.prepared(flux_ujy, sigma_ujy, z, valid, upper)
+        return _log_prob(self.network, self.weights, jnp.asarray(theta), data)
+
+    def infer(
+        self,
+        data,
+        *,
+        weigh: bool = True,
+        refine: bool = False,
+        model="auto",
+        n_draws: int = 500,
+        seed: int = 0,
+        progress: bool = False,
+        **options,
+    ):
+        """Posteriors of the pixels of an image, or of the galaxies of a catalogue.
+
+        Parameters
+        ----------
+        data : PixelCube or Catalogue
+        weigh : bool
+            Weigh the draws with the exact likelihood where the SSPs are at hand, else (or without them) they
+            are the network's own and every answer is ``unchecked``.
+        refine : bool
+            Repair what weighing leaves untrusted, see :mod:`dsps_sbi.inference.repair`.
+        model : GalaxyModel or "auto"
+            What the draws are weighed with; "auto" makes the bundle's model again if its SSPs are in the
+            cache.
+        n_draws : int
+            Of each object. With weights, fewer than about 300 leave most of them below the 100 effective
+            draws that trust asks for.
+        seed : int
+            The draws of an object depend on the seed and on its number alone.
+        progress : bool
+            Show a bar.
+        **options
+            Of images ``snr_min``, ``quantities`` and ``draws_path``, see
+            :func:`dsps_sbi.photometry.images.infer_cube`; of catalogues ``quantities``.
+
+        Returns
+        -------
+        ImageResult or CatalogueResult
+
+        Raises
+        ------
+        UserError
+            For redshifts outside the trained range, unknown bands, a model that is not the bundle's, or if
+            there is none to refine with.
+        """
+        run = infer_cube if isinstance(data, PixelCube) else infer_catalogue
+        likelihood = self.likelihood(model if weigh else None)
+        common = {"refine": refine, "n_draws": n_draws, "seed": seed, "progress": progress}
+        return run(self, data, likelihood, **common, **options)
+
+
+@jax.jit
+def _theta(network, u, z):
+    return network.prior.from_normal(u, network.cosmology.age(z)[:, None])
+
+
+@jax.jit
+def _log_prob(network, weights, theta, data):
+    u = network.prior.to_normal(theta, network.cosmology.age(data.z))
+    return network.log_prob(weights, network.condition(weights, *data), u)
+
+
+@partial(jax.jit, static_argnames="wanted")
+def _derived(network, table, u, z, wanted):
+    universe = network.cosmology.age(z)
+    theta = network.prior.from_normal(u, universe[:, None])
+    flat, ages = theta.reshape(-1, theta.shape[-1]), jnp.repeat(universe, theta.shape[1])
+    values = derive(network.sfh, table, flat, network.prior.names, ages, wanted)
+    return jnp.stack([values[name].reshape(theta.shape[:2]) for name in wanted])

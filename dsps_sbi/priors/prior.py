@@ -1,0 +1,115 @@
+"""Priors, and the bijection between parameters and standard normal coordinates.
+
+The flow works in u, where the prior is a unit normal: theta = ppf(Phi(u)). No draw can leave the
+prior, none is rejected, and the age of the Universe is respected at every redshift.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtr, ndtri
+
+from ..errors import UserError
+from .marginals import Beta, StudentT, Uniform
+
+# Beyond 5 sigma Phi(u) is 1 in float32; draws there are moved to the edge of the prior.
+_U_MAX = 5.0
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """Independent priors of named parameters; a pytree without leaves, equal to another of the same content.
+
+    Parameters
+    ----------
+    marginals : mapping of str to Uniform, Beta or StudentT
+        In the order of the ``Param`` axis.
+    z : tuple of float
+        Range of redshifts, uniform, that a network trained under this prior knows.
+    """
+
+    marginals: Mapping[str, Uniform | Beta | StudentT]
+    z: tuple[float, float] = (0.001, 7.5)
+
+    def __post_init__(self):
+        object.__setattr__(self, "marginals", MappingProxyType(dict(self.marginals)))
+        low, high = self.z
+        if not 0.0 < low < high <= 12.0:
+            raise UserError(f"redshift range {self.z}: give 0 < low < high <= 12")
+
+    def __eq__(self, other):
+        return isinstance(other, Prior) and self._content == other._content
+
+    def __hash__(self):
+        return hash(self._content)
+
+    @property
+    def _content(self):
+        return tuple(self.marginals.items()), tuple(self.z)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Parameter names in order."""
+        return tuple(self.marginals)
+
+    def from_normal(self, u, universe_gyr):
+        """Parameters theta (..., Param) from normal coordinates u (..., Param), or the first few of each."""
+        v = ndtr(jnp.clip(u, -_U_MAX, _U_MAX))
+        marginals = list(self.marginals.values())[: u.shape[-1]]
+        columns = [p.ppf(v[..., i], universe_gyr) for i, p in enumerate(marginals)]
+        return jnp.stack(columns, axis=-1)
+
+    def to_normal(self, theta, universe_gyr):
+        """Normal coordinates u (..., Param) of parameters theta (..., Param)."""
+        columns = [p.cdf(theta[..., i], universe_gyr) for i, p in enumerate(self.marginals.values())]
+        return jnp.clip(ndtri(jnp.clip(jnp.stack(columns, axis=-1), 1e-9, 1.0)), -_U_MAX, _U_MAX)
+
+    def sample(self, key, z, universe_gyr):
+        """Draw theta (len(z), Param) for given redshifts z (Object,)."""
+        u = jax.random.normal(key, (*jnp.shape(z), len(self.marginals)))
+        return self.from_normal(u, universe_gyr)
+
+    def contains(self, theta, universe_gyr):
+        """Whether theta (..., Param) lies inside the prior, edges included, to float32 round-off."""
+        columns = [p.cdf(theta[..., i], universe_gyr) for i, p in enumerate(self.marginals.values())]
+        v = jnp.stack(columns, axis=-1)
+        return jnp.all((v >= -1e-6) & (v <= 1.0 + 1e-6), axis=-1)
+
+    def check(self, theta, z, universe_gyr):
+        """Refuse parameters and redshifts outside the prior.
+
+        Parameters
+        ----------
+        theta : array (..., Param)
+        z, universe_gyr : array (...)
+            Redshifts, and the age of the Universe there [Gyr].
+
+        Raises
+        ------
+        UserError
+            Naming each parameter that is outside, or NaN, of the first object that has one.
+        """
+        theta, z = np.asarray(theta), np.asarray(z)
+        n = len(self.names)
+        if theta.ndim < 1 or theta.shape[-1] != n:
+            raise UserError(f"theta has shape {theta.shape}, expected (..., {n}): {', '.join(self.names)}")
+        low, high = self.z
+        # written so that NaN is outside; the ends are float64, redshifts may be float32
+        wrong = ~((z >= low * (1 - 1e-6)) & (z <= high * (1 + 1e-6)))
+        if wrong.any():
+            worst = float(z[wrong].ravel()[0])
+            raise UserError(f"redshift {worst:g} is outside the model's range {low:g}-{high:g}: correct it")
+        columns = [m.cdf(theta[..., i], universe_gyr) for i, m in enumerate(self.marginals.values())]
+        v = np.stack(np.broadcast_arrays(*columns), axis=-1).reshape(-1, n)
+        bad = ~((v >= -1e-6) & (v <= 1.0 + 1e-6))
+        if bad.any():
+            row = int(np.flatnonzero(bad.any(axis=1))[0])
+            at = np.broadcast_to(z, theta.shape[:-1]).ravel()[row]
+            values = theta.reshape(-1, n)[row]
+            named = [f"{self.names[i]} = {values[i]:g}" for i in np.flatnonzero(bad[row])]
+            raise UserError(f"theta outside the prior at z = {at:g}: bring {', '.join(named)} inside")

@@ -1,0 +1,1 @@
+"""Spectroscopy: spectra of galaxies, of any pixels and resolution."""

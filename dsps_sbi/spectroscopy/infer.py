@@ -1,0 +1,125 @@
+"""Posteriors of spectra: drawn by the network, weighed with the exact likelihood, repaired."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..errors import UserError
+from ..inference.engine import Engine, Posteriors
+from ..inference.quality import Columns
+from ..inference.result import provenance
+from ..instruments.lsf import LSF
+from ..io.spectrum import Spectrum
+from ..io.spectrum_list import stem
+from .data import SpectrumData
+from .result import SpectrumResult, quantity_names
+
+
+def infer_spectra(
+    post,
+    spectra: Spectrum | Sequence[Spectrum],
+    likelihood,
+    *,
+    lsf: LSF | None = None,
+    n_draws: int = 1000,
+    seed: int = 0,
+    refine: bool = False,
+    ids=None,
+    labels: Sequence[str] | None = None,
+    progress: bool = False,
+) -> SpectrumResult:
+    """Posteriors of spectra of any pixels and resolution, one after the other.
+
+    Parameters
+    ----------
+    post : SpectrumPosterior
+    spectra : Spectrum or sequence of Spectrum
+        With redshift, errors and LSF.
+    likelihood : SpectrumLikelihood or None
+        What the draws are weighed with, in the pixels of each spectrum. None: they are the network's own, and
+        unchecked.
+    lsf : LSF, optional
+        Instead of the spectra's own.
+    n_draws, seed : int
+    refine : bool
+        Repair what weighing leaves untrusted.
+    ids : array of uint32 (Object,), optional
+        The draws of a spectrum depend on the seed and on its number. Default: 0, 1, 2...
+    labels : sequence of str, optional
+        Names. Default: those of the files.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    SpectrumResult
+
+    Raises
+    ------
+    UserError
+        If a spectrum lacks what it takes, or there is nothing to refine with.
+    """
+    spectra = (spectra,) if isinstance(spectra, Spectrum) else tuple(spectra)
+    wrong = next((one for one in spectra if not isinstance(one, Spectrum)), None)
+    if wrong is not None:
+        raise UserError(
+            f"data of type {type(wrong).__name__} for a posterior of {post.data_words}: give a Spectrum or "
+            "several"
+        )
+    if not spectra:
+        raise UserError("no spectrum is given: give at least one")
+    if n_draws < 2:
+        raise UserError(f"{n_draws} draws per spectrum: ask for at least 2, better 1000")
+    ids = np.arange(len(spectra)) if ids is None else np.atleast_1d(ids)
+    names = [stem(s.source, f"spectrum_{i + 1}") for i, s in enumerate(spectra)] if labels is None else labels
+    if not len(ids) == len(names) == len(spectra):
+        raise UserError(
+            f"{len(ids)} ids and {len(names)} labels of {len(spectra)} spectra: give one for each spectrum"
+        )
+    engine, key = Engine(post, likelihood, refine), jax.random.key(seed)
+    answers = [
+        _one(engine, spectrum, lsf, number, key, n_draws)
+        for spectrum, number in tqdm(
+            list(zip(spectra, ids, strict=True)), unit="spectrum", disable=not progress
+        )
+    ]
+    posteriors, theta, redshift, n_pixels, population_p = zip(*answers, strict=True)
+    posteriors, z = Posteriors.joined(posteriors), np.array(redshift)
+    return SpectrumResult(
+        names=quantity_names(post),
+        post=post,
+        likelihood=likelihood,
+        spectra=spectra,
+        labels=tuple(names),
+        lsf=lsf,
+        posteriors=posteriors,
+        theta=np.concatenate(theta),
+        z=z,
+        universe_gyr=np.asarray(post.network.cosmology.age(jnp.asarray(z, jnp.float32))),
+        n_pixels=np.array(n_pixels),
+        columns=Columns.of(posteriors, post.names, population_p=np.array(population_p)),
+        meta=provenance(post, n_draws=n_draws, seed=seed, method=engine.method),
+    )
+
+
+def _one(engine, spectrum, lsf, number, key, n_draws):
+    """Posteriors, parameters (1, Draw, Param), redshift, pixels, ``population_p`` of one spectrum."""
+    post, likelihood = engine.post, engine.likelihood
+    scaled, rest = post.prepared(spectrum, lsf)
+    data = SpectrumData(*(a[None] for a in (rest.flux, rest.sigma, rest.valid, np.float32(rest.z))))
+    view = None if likelihood is None else likelihood.observed(scaled, rest.extra_km_s, lsf)
+    posteriors = engine.finish(engine.start(data, view, np.array([number]), key, n_draws), 1)
+    population_p = np.nan
+    if likelihood is not None:
+        population_p = likelihood.population_p(posteriors.u, view, [number], key)[0]
+    universe, extra = post.network.cosmology.age(rest.z), jnp.float32(rest.extra_km_s)
+    theta = np.asarray(_theta(post, jnp.asarray(posteriors.u), universe, extra))
+    return posteriors, theta, rest.z, int(rest.valid.sum()), float(population_p)
+
+
+@jax.jit
+def _theta(post, u, universe_gyr, extra_km_s):
+    return post.theta(u, universe_gyr, extra_km_s)[0]

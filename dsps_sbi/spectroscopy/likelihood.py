@@ -1,0 +1,167 @@
+"""The exact likelihood of spectra, that draws are weighed with."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtri
+from jax.scipy.stats import chi2
+
+from ..components import constant, pytree
+from ..errors import UserError
+from ..inference.importance import Likelihood, branch, object_keys
+from ..instruments.lsf import LSF
+from ..io.spectrum import Spectrum
+from .curvature import precision_root
+from .data import SpectrumData
+from .model import SpectrumModel
+from .population_modes import population_modes
+from .target import SpectrumTarget
+
+# Branch of an object's key, beyond those of weighing
+_PREDICT, _POPULATIONS = 2, 3
+# Pixels and windows come in multiples of these: few shapes, hence few compilations
+_PIXELS, _WINDOW = 512, 4
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["target", "extra_km_s"], meta_fields=[])
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """What the likelihood takes: a spectrum in its own pixels.
+
+    Parameters
+    ----------
+    target : SpectrumTarget
+    extra_km_s : array ()
+        See :class:`~dsps_sbi.spectroscopy.at_rest.AtRest`.
+    """
+
+    target: SpectrumTarget
+    extra_km_s: jax.Array
+
+
+@pytree(arrays=("post", "model", "modes"))
+@dataclass(frozen=True, eq=False)
+class SpectrumLikelihood(Likelihood):
+    """A posterior of spectra and the model that it was trained on; a pytree.
+
+    Parameters
+    ----------
+    post : SpectrumPosterior
+    model : SpectrumModel
+        Of the network's pixels; ``post.likelihood(model)`` makes sure that it was trained on that.
+    """
+
+    post: object
+    model: SpectrumModel
+    finds_modes: ClassVar[bool] = True
+
+    @cached_property
+    def modes(self) -> jax.Array:
+        """Light (Mode, Grid) of :func:`~dsps_sbi.spectroscopy.population_modes.population_modes`."""
+        return constant(population_modes(self.model))
+
+    def views(self, data: SpectrumData):
+        """Each spectrum by itself, in the network's own pixels."""
+        for i in range(len(data.z)):
+            yield np.array([i]), self.observed_mock(*(np.asarray(a[i]) for a in data))
+
+    def observed(self, spectrum: Spectrum, extra_km_s: float, lsf: LSF | None = None) -> Observed:
+        """A spectrum for the likelihood; pixels sharper than the SSPs are masked."""
+        geometry = replace(self.model.geometry, spectrograph=spectrum.spectrograph(lsf))
+        view = geometry.checked_view(spectrum.redshift, None, "mask")
+        if not (spectrum.valid & np.asarray(view.valid)).any():
+            raise UserError(
+                f"{spectrum.label}: no pixel is left by its masks and those of the model: mend them"
+            )
+        # the same model for all spectra: what is compiled for one serves others
+        target = SpectrumTarget(self.model, view, spectrum.flux, spectrum.sigma, spectrum.valid)
+        return Observed(_padded(target), jnp.float32(extra_km_s))
+
+    def observed_mock(self, flux, sigma, valid, z) -> Observed:
+        """As :meth:`observed`, of a mock (Pixel,) in the network's own pixels, at the age of redshift z."""
+        view = replace(self.model.view(0.0), universe_gyr=self.model.cosmology.age(jnp.float32(z)))
+        return Observed(_padded(SpectrumTarget(self.model, view, flux, sigma, valid)), jnp.float32(0.0))
+
+    def theta(self, u, view: Observed):
+        """The galaxy's own parameters, see :meth:`~dsps_sbi.spectroscopy.posterior.SpectrumPosterior.theta`."""
+        return self.post.theta(u, view.target.view.universe_gyr, view.extra_km_s)
+
+    def shape_evidence(self, u, data, view: Observed):
+        """Evidence (1, Draw) of shapes u (1, Draw, Param - 1), and mean and width of log10 of the mass."""
+        theta, log_ratio = self.theta(u[0], view)
+        # of any mass
+        theta = jnp.pad(theta, ((0, 0), (0, 1)))
+        log_evidence, mean, width = view.target.log_marginal(theta)
+        return (log_evidence + log_ratio)[None], mean[None], width[None]
+
+    def precision_root(self, u, log_mass, view: Observed):
+        """See :func:`dsps_sbi.spectroscopy.curvature.precision_root`; of one shape u (n,)."""
+
+        def theta_of(u):
+            return jnp.pad(self.theta(u, view)[0], (0, 1))
+
+        return precision_root(view.target, theta_of, u, log_mass)
+
+    def with_mass(self, u, share, mean, width):
+        """Shapes and masses (Object, Draw, Param), the mass at cumulative probability ``share``."""
+        mass = self.model.prior.marginals["log_mass_formed"]
+        drawn = mean + width * ndtri(jnp.clip(share, 1e-7, 1.0 - 1e-7))
+        v = (drawn - mass.low) / (mass.high - mass.low)
+        return jnp.concatenate([u, ndtri(jnp.clip(v, 1e-7, 1.0 - 1e-7))[..., None]], axis=-1)
+
+    def ppc_p(self, u, data, view: Observed, ids, key):
+        """Predictive p-value (1,), see :class:`~dsps_sbi.inference.importance.Likelihood`.
+
+        The polynomial and the model's error of the draw are among the variances.
+        """
+        keys = branch(object_keys(key, ids), _PREDICT)
+        pick = jax.random.randint(keys[0], (), 0, u.shape[1])
+        value = view.target.chi2(self.theta(u[0, pick], view)[0])
+        return chi2.sf(value, jnp.maximum(jnp.sum(view.target.used), 1))[None]
+
+    def population_p(self, u, view: Observed, ids, key):
+        """Predictive p-value (1,) of other populations, compiled: would they fit the spectrum better?
+
+        As :meth:`ppc_p`, of the part of chi2 that mixtures of SSPs would take away, were they free
+        (:func:`~dsps_sbi.spectroscopy.population_modes.population_modes`): uniform for galaxies of the prior
+        (Johnson 2004, Annals of Statistics 32, 2361). Of a few degrees of freedom instead of thousands, it
+        sees histories and metallicities that the model does not have long before chi2 does.
+
+        Parameters
+        ----------
+        u : array (1, Draw, Param)
+            Equally weighted draws in normal coordinates.
+        view : Observed
+        ids : array of uint32 (1,)
+        key : key
+        """
+        return _population_p(self, u, view, np.asarray(ids, np.uint32), key)
+
+
+@jax.jit
+def _population_p(likelihood, u, view, ids, key):
+    keys = branch(object_keys(key, ids), _POPULATIONS)
+    pick = jax.random.randint(keys[0], (), 0, u.shape[1])
+    along = view.target.chi2_along(likelihood.theta(u[0, pick], view)[0], likelihood.modes)
+    return chi2.sf(along, len(likelihood.modes))[None]
+
+
+def _padded(target: SpectrumTarget) -> SpectrumTarget:
+    """The same target with more pixels, which do not count, and longer windows, of no weight."""
+    view = target.view
+    n_pixel, n_window = view.weights.shape
+    more, longer = -n_pixel % _PIXELS, -n_window % _WINDOW
+
+    def fill(array):
+        array = np.asarray(array)
+        return jnp.asarray(np.pad(array, [(0, more), *[(0, 0)] * (array.ndim - 1)]))
+
+    weights = np.pad(np.asarray(view.weights), [(0, more), (0, longer)])
+    names = ("start", "scale", "basis", "covered", "sharp", "valid")
+    view = replace(view, weights=jnp.asarray(weights), **{name: fill(getattr(view, name)) for name in names})
+    data = {name: fill(getattr(target, name)) for name in ("flux", "sigma", "valid")}
+    return replace(target, view=view, **data)

@@ -1,0 +1,195 @@
+"""An observed spectrum and the model of it: exact densities to optimise, sample or weigh with."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import UserError
+from ..io.spectrum import Spectrum
+from ..kernels.full_precision import matmul
+from ..kernels.linear_gaussian import best_scale, chi2_along, whole_chi2
+from .model import SpectrumModel
+from .view import SpectrumView
+
+# Gauss-Hermite nodes of the integral over mass: exact for a Gaussian times a polynomial of degree 13
+_NODES, _WEIGHTS = np.polynomial.hermite.hermgauss(7)
+# Rounds of linear least squares for the mass, and the largest step after them [dex]
+_N_LINEAR, _LONGEST = 2, 0.1
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["model", "view", "flux", "sigma", "valid"],
+    meta_fields=[],
+)
+@dataclass(frozen=True, eq=False)
+class SpectrumTarget:
+    """The likelihood of one spectrum as a function of theta; a pytree.
+
+    Parameters
+    ----------
+    model : SpectrumModel
+    view : SpectrumView
+        Of the model's spectrograph at the galaxy's redshift.
+    flux, sigma : ndarray (Pixel,)
+        In the units of the spectrum.
+    valid : bool ndarray (Pixel,)
+    """
+
+    model: SpectrumModel
+    view: SpectrumView
+    flux: np.ndarray
+    sigma: np.ndarray
+    valid: np.ndarray
+
+    @classmethod
+    def of(cls, model: SpectrumModel, spectrum: Spectrum, distance_mpc: float | None = None):
+        """Point a model at a spectrum.
+
+        Raises
+        ------
+        UserError
+            If the spectrum has other pixels than the model's spectrograph, no redshift, or no pixel
+            that can be used.
+        """
+        wave = model.spectrograph.wave_aa
+        if spectrum.wave_aa.shape != wave.shape or not np.allclose(
+            spectrum.wave_aa, wave, rtol=1e-7, atol=0.0
+        ):
+            raise UserError(
+                f"{spectrum.label} has {spectrum.wave_aa.size} pixels ({spectrum.wave_aa[0]:.1f}-"
+                f"{spectrum.wave_aa[-1]:.1f} Angstrom), the model's spectrograph {wave.size} ({wave[0]:.1f}-"
+                f"{wave[-1]:.1f}): make the model with SpectrumModel.for_spectrum"
+            )
+        if spectrum.redshift is None:
+            raise UserError(f"{spectrum.label} has no redshift: read it with redshift=")
+        view = model.view(spectrum.redshift, distance_mpc)
+        if not (spectrum.valid & np.asarray(view.valid)).any():
+            raise UserError(
+                f"{spectrum.label}: no pixel is left by its masks and those of the model: mend them"
+            )
+        return cls(model, view, spectrum.flux, spectrum.sigma, spectrum.valid)
+
+    @property
+    def used(self):
+        """Pixels (Pixel,) that count."""
+        return self.valid & self.view.valid
+
+    def log_likelihood(self, theta):
+        """Exact log likelihood (...) of theta (..., Param), the polynomial integrated out."""
+        return self.model.log_likelihood(theta, self.flux, self.sigma, self.valid, self.view)[0]
+
+    def chi2(self, theta):
+        """Chi2 (...) of theta (..., Param), of as many degrees of freedom as there are pixels that count."""
+        return whole_chi2(*self._misfit(theta))[0]
+
+    def chi2_along(self, theta, light):
+        """How much of :meth:`chi2` light of other kinds would take away.
+
+        Parameters
+        ----------
+        theta : array (Param,)
+        light : array (Direction, Grid)
+            Mixtures of SSPs, see :func:`~dsps_sbi.spectroscopy.population_modes.population_modes`.
+
+        Returns
+        -------
+        array ()
+            See :func:`dsps_sbi.kernels.linear_gaussian.chi2_along`.
+        """
+        unit = jnp.where(self.used, self.sigma, 1.0)
+        return chi2_along(*self._misfit(theta), self.model.seen(light, jnp.asarray(theta), self.view) / unit)
+
+    def _misfit(self, theta):
+        """What :func:`whole_chi2` takes, in units of the errors."""
+        template, unit = self.model.predict_fast(theta, self.view), jnp.where(self.used, self.sigma, 1.0)
+        template = template / unit
+        residual = jnp.where(self.used, self.flux, 0.0) / unit - template
+        variance = 1.0 + (self.model.error_share(jnp.asarray(theta))[..., None] * template) ** 2
+        sigma = jnp.full(self.view.basis.shape[-1], self.model.continuum.sigma, template.dtype)
+        return residual, variance, self.used, template, self.view.basis, sigma
+
+    def best_fit(self, theta):
+        """Flux (..., Pixel) of theta (..., Param) with the best polynomial."""
+        _, terms = self.model.log_likelihood(theta, self.flux, self.sigma, self.valid, self.view)
+        return self.model.predict_fast(theta, self.view) * (1.0 + matmul(terms, self.view.basis.T))
+
+    def log_marginal(self, theta):
+        """As :meth:`log_likelihood`, with the mass integrated out too.
+
+        The last column of theta, log_mass_formed, has no effect: the integral is over a prior that
+        is flat in it and as wide as the model's (edges do not cut, they only normalise). Mass is
+        linear, and spectra that can be fitted at all fix it to some per cent: its posterior is close
+        to a Gaussian, and Gauss-Hermite nodes about its peak integrate it.
+
+        Parameters
+        ----------
+        theta : array (..., Param)
+
+        Returns
+        -------
+        log_evidence : array (...)
+        log_mass, log_mass_sigma : array (...)
+            Mean and width of the posterior of log10 of the formed mass.
+        """
+        theta = jnp.asarray(theta)
+        template = self.model.unit_flux(theta, self.view)
+        error_share = self.model.error_share(theta)
+        data = self.flux, self.sigma, self.valid, self.view
+
+        # nodes are where they are: the integral, not their places, carries the gradient
+        fixed = jax.lax.stop_gradient((template, error_share))
+
+        def at(log_mass, template=template, error_share=error_share):
+            flux = template * 10.0 ** log_mass[..., None]
+            return self.model.log_likelihood_of(flux, error_share, *data)[0]
+
+        def along(function):
+            return lambda x: jax.jvp(function, (x,), (jnp.ones_like(x),))[1]
+
+        slopes = along(lambda x: at(x, *fixed))
+        peak = self._first_mass(*fixed)
+        slope, bend = slopes(peak), along(slopes)(peak)
+        bend = jnp.minimum(bend, -1e-6)
+        peak = peak + jnp.clip(-slope / bend, -_LONGEST, _LONGEST)
+        width = (-bend) ** -0.5
+        x, w = (jnp.asarray(a, jnp.float32).reshape(-1, *[1] * peak.ndim) for a in (_NODES, _WEIGHTS))
+        offset = np.sqrt(2.0) * width * x
+        terms = jax.lax.map(at, peak + offset) + x * x + jnp.log(w)
+        marginal = self.model.prior.marginals["log_mass_formed"]
+        share = jax.nn.softmax(terms, axis=0)
+        mean = jnp.sum(share * offset, axis=0)
+        spread = jnp.sqrt(jnp.sum(share * (offset - mean) ** 2, axis=0))
+        log_evidence = jax.nn.logsumexp(terms, axis=0) + jnp.log(np.sqrt(2.0) * width)
+        return log_evidence - np.log(marginal.high - marginal.low), peak + mean, spread
+
+    def _first_mass(self, unit_flux, error_share):
+        """Generalised least-squares log10 mass (...), without what the mass does to the variances."""
+        use, basis = self.used, self.view.basis
+        unit = jnp.where(use, self.sigma, 1.0)
+        template, data = jnp.where(use, unit_flux / unit, 0.0), jnp.where(use, self.flux, 0.0) / unit
+        largest = jnp.max(template, axis=-1, keepdims=True)
+        t, sigma = template / largest, jnp.full(basis.shape[-1], self.model.continuum.sigma, unit_flux.dtype)
+        scale = jnp.sum(data * t, axis=-1) / jnp.sum(t * t, axis=-1)
+        for _ in range(_N_LINEAR):
+            light = jnp.maximum(scale, 1e-3)[..., None] * t
+            variance = 1.0 + (error_share[..., None] * light) ** 2
+            ratio = best_scale(data, variance, use, light, basis, sigma)
+            # noise may make a best factor that no mass can have
+            scale = jnp.maximum(scale, 1e-3) * jnp.clip(ratio, 0.1, 10.0)
+        return jnp.log10(jnp.maximum(scale, 1e-3)) - jnp.log10(largest[..., 0])
+
+    def log_density(self, u):
+        """Log posterior density (...) in the prior's normal coordinates u (..., Param), up to a constant.
+
+        Unbounded and smooth: for optimisers and Hamiltonian samplers.
+        """
+        theta = self.theta(u)
+        return self.log_likelihood(theta) - 0.5 * jnp.sum(jnp.asarray(u) ** 2, axis=-1)
+
+    def theta(self, u):
+        """Parameters theta (..., Param) of normal coordinates u (..., Param)."""
+        return self.model.prior.from_normal(jnp.asarray(u), self.view.universe_gyr)

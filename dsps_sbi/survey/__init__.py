@@ -1,0 +1,1 @@
+"""Many objects, one after the other: what was finished stays finished."""

@@ -1,0 +1,194 @@
+"""Images of a survey: maps, totals and a picture of each."""
+
+import hashlib
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from astropy.table import Table
+
+from ..inference.result import provenance
+from ..inference.table import table_of
+from ..io import read
+from ..io.cube import PixelCube
+from ..photometry.flags import PixelFlag
+from .entries import Entry
+from .run import Job
+
+_OUTPUTS = ("maps.fits", "summary.ecsv", "maps.png")
+_SUFFIXES = (".gz", ".fits", ".fit", ".toml", ".h5", ".hdf5", ".npy")
+_COLUMNS = {
+    "name": ("", "name of the image"),
+    "z": ("", "redshift"),
+    "n_pixels": ("", "pixels of the image"),
+    "n_fitted": ("", "pixels that were fitted"),
+    "n_trusted": ("", "pixels that can be trusted"),
+    "flags": ("", "pixels with each flag"),
+}
+_TOTALS = {
+    "log_mass": ("dex(solMass)", "log10 of the total mass of living stars and remnants"),
+    "log_sfr_100": ("dex(solMass/yr)", "log10 of the total SFR averaged over the last 100 Myr"),
+}
+_ENDINGS = {"_50": "", "_16": "_p16", "_84": "_p84"}
+
+
+def stem(path) -> str:
+    """Name of an image: that of its file without its endings."""
+    name = Path(path).name
+    for suffix in _SUFFIXES:
+        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
+    return name
+
+
+def image_entries(images, **reading) -> list[Entry]:
+    """Entries of one or several files or images.
+
+    Parameters
+    ----------
+    images : path or PixelCube, or sequence of these
+    **reading
+        Keywords of :func:`dsps_sbi.read`, for all files.
+    """
+    single = isinstance(images, str | Path | PixelCube)
+    entries = []
+    for i, one in enumerate([images] if single else images):
+        if isinstance(one, PixelCube):
+            name = stem(one.source) or f"image_{i + 1}"
+            entries.append(Entry(name, lambda one=one: one, lambda one=one: cube_fingerprint(one)))
+        else:
+            entries.append(file_entry(Path(one), reading, read))
+    return entries
+
+
+def file_entry(path: Path, reading: dict, reader) -> Entry:
+    """Entry of a file that ``reader(path, **reading)`` reads.
+
+    The fingerprint is that of the contents, of the files named in ``reading`` too, and of how they are read.
+    """
+
+    def fingerprint():
+        files = [path, *(value for value in reading.values() if isinstance(value, Path))]
+        hashes = [hashlib.sha256(f.read_bytes()).hexdigest() if f.is_file() else None for f in files]
+        return _hashed([*hashes, sorted((key, str(value)) for key, value in reading.items())])
+
+    return Entry(stem(path), lambda: reader(path, **reading), fingerprint)
+
+
+def cube_fingerprint(cube: PixelCube) -> str:
+    """What tells an image in memory from others: a hash of all of it."""
+    arrays = (cube.flux_ujy, cube.sigma_ujy, cube.mask, cube.upper)
+    hashes = [hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays]
+    return _hashed([*hashes, cube.filters, cube.redshift, cube.shape, cube.header.tostring()])
+
+
+def _hashed(parts) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+class ImageJob(Job):
+    """Images, by one posterior: ``maps.fits``, ``summary.ecsv``, ``maps.png`` and perhaps ``draws.h5`` of each.
+
+    Parameters
+    ----------
+    post : PhotometryPosterior
+    likelihood : PhotometryLikelihood or None
+        What the draws are weighed with; without, they are the network's own.
+    refine : bool
+    n_draws, seed : int
+    keep_draws : bool
+        Write all draws to ``draws.h5``.
+    snr_min, quantities
+        As for :func:`~dsps_sbi.photometry.images.infer_cube`.
+    folders : bool
+        Whether each image has a folder of its own name.
+    progress : bool
+        Show a bar for the pixels.
+    """
+
+    words: ClassVar[str] = "images"
+    unit: ClassVar[str] = "image"
+
+    def __init__(
+        self,
+        post,
+        likelihood,
+        *,
+        refine: bool = False,
+        n_draws: int = 500,
+        seed: int = 0,
+        keep_draws: bool = False,
+        snr_min: float = 5.0,
+        quantities=None,
+        folders: bool = True,
+        progress: bool = False,
+    ):
+        self.post, self.likelihood = post, likelihood
+        self.keep_draws, self.folders = keep_draws, folders
+        self._infer = {"model": likelihood, "weigh": likelihood is not None, "refine": refine}
+        self._infer |= {"n_draws": n_draws, "seed": seed, "progress": progress}
+        self._infer |= {"snr_min": snr_min, "quantities": quantities}
+        method = "flow" if likelihood is None else "refined" if refine else "weighed"
+        self.meta = provenance(post, n_draws=n_draws, seed=seed, method=method, snr_min=float(snr_min))
+
+    def options(self) -> dict:
+        """What answers depend on beside the images."""
+        weights = self.post.meta.get("sha256", {}).get("params.safetensors", "unknown")
+        quantities = self._infer["quantities"]
+        return self.meta | {
+            "weights": weights,
+            "quantities": None if quantities is None else list(quantities),
+            "folders": self.folders,
+        }
+
+    def _place(self, name, folder) -> Path:
+        return folder / name if self.folders else folder
+
+    def fit(self, entry, folder) -> dict:
+        """Fit an image and write its files."""
+        cube = entry.read()
+        place = self._place(entry.name, folder)
+        place.mkdir(exist_ok=True)
+        try:
+            draws_path = place / "draws.h5" if self.keep_draws else None
+            result = self.post.infer(cube, draws_path=draws_path, **self._infer)
+            result.write(place)
+            if not self.keep_draws:
+                # those of another run must not stay beside new maps
+                (place / "draws.h5").unlink(missing_ok=True)
+        except BaseException:
+            if self.folders and not any(place.iterdir()):
+                place.rmdir()
+            raise
+        return _row(entry.name, result)
+
+    def complete(self, row, folder) -> bool:
+        """Whether all files of a row are there."""
+        wanted = (*_OUTPUTS, "draws.h5") if self.keep_draws else _OUTPUTS
+        return all((self._place(row["name"], folder) / name).is_file() for name in wanted)
+
+    def table(self, rows) -> Table:
+        """Rows as a table."""
+        columns = dict(_COLUMNS)
+        for name, (unit, text) in _TOTALS.items():
+            for ending in _ENDINGS.values():
+                which = f"{ending[2:]}th percentile" if ending else "median"
+                columns[name + ending] = unit, f"{text} ({which}; pixels' errors independent)"
+        return table_of(rows, columns | {"problem": ("", "why there is no answer")}, self.meta)
+
+
+def _row(name, result) -> dict:
+    counts = {flag.name: int(np.sum((result.flags & flag.value) != 0)) for flag in PixelFlag}
+    row = {
+        "name": name,
+        "z": result.meta["redshift"],
+        "n_pixels": int(result.fitted.size),
+        "n_fitted": int(result.fitted.sum()),
+        "n_trusted": result.meta["n_trust_trusted"],
+        "flags": ", ".join(f"{n} {flag}" for flag, n in counts.items() if n),
+    }
+    for total in result.totals:
+        if total["quantity"] in _TOTALS:
+            for column, ending in _ENDINGS.items():
+                value = float(total[f"independent{column}"])
+                row[f"{total['quantity']}{ending}"] = value if np.isfinite(value) else None
+    return row

@@ -1,0 +1,67 @@
+"""One call for many objects of any kind."""
+
+from astropy.table import Table
+
+from ..errors import UserError
+from .images import ImageJob, image_entries
+from .run import run
+from .spectra import SpectrumJob, spectrum_entries
+
+# Kind of the posterior -> its job, and what makes entries of its data
+_KINDS = {"photometry": (ImageJob, image_entries), "spectrum": (SpectrumJob, spectrum_entries)}
+
+
+def infer_many(
+    post,
+    inputs,
+    folder,
+    *,
+    weigh: bool = True,
+    refine: bool = False,
+    model="auto",
+    resume: bool = False,
+    progress: bool = False,
+    **options,
+) -> Table:
+    """Posteriors of many images or spectra, in a folder: a catalogue, and files of each.
+
+    Objects that are given as files are read one at a time. One that cannot be used gets a row without numbers
+    and the reason in the column ``problem``; the others go on.
+
+    Parameters
+    ----------
+    post : PhotometryPosterior or SpectrumPosterior
+    inputs : path, PixelCube, Spectrum or SpectrumFile, or sequence of these
+    folder : path
+        Gets ``catalogue.ecsv`` with a row of each object. Of images, a folder ``NAME`` each with maps, totals
+        and a picture; of spectra, ``NAME.png`` and ``NAME_fit.ecsv``.
+    weigh, refine, model
+        As for ``post.infer``.
+    resume : bool
+        Keep what an earlier run with the same options finished in this folder.
+    progress : bool
+        Show a bar.
+    **options
+        Of :class:`~dsps_sbi.survey.images.ImageJob` or :class:`~dsps_sbi.survey.spectra.SpectrumJob`:
+        ``n_draws``, ``seed``, ``keep_draws`` and others.
+
+    Returns
+    -------
+    Table
+        The catalogue; rows in the order of the inputs.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be written, two objects have the same name, the model is not the bundle's, an
+        earlier run had other options, or there is nothing to refine with; and what is wrong with the object,
+        where there is only one.
+    """
+    kind, entries = _KINDS[post.kind]
+    likelihood = post.likelihood(model if weigh else None)
+    if refine and likelihood is None:
+        raise UserError(
+            "refine needs the stellar populations of the bundle: run dsps-sbi fetch, or give their model"
+        )
+    job = kind(post, likelihood, refine=refine, **options)
+    return run(job, entries(inputs), folder, resume=resume, progress=progress)

@@ -1,0 +1,75 @@
+"""What a broken-off run over many objects leaves behind, to go on from."""
+
+import json
+from pathlib import Path
+
+from ..errors import UserError
+from ..io.atomic import atomic_path
+
+LOG = ".infer.jsonl"
+
+
+class RunLog:
+    """Rows of a table as they are finished: a line of JSON each, the options of the run before them.
+
+    Parameters
+    ----------
+    folder : path
+        That exists.
+    options : dict
+        What answers depend on beside the data; plain values.
+    resume : bool
+        Go on with the rows that are there.
+
+    Raises
+    ------
+    UserError
+        If the rows that are there were made with other options.
+    """
+
+    def __init__(self, folder, options: dict, resume: bool):
+        self._path = Path(folder) / LOG
+        # as they come back from the file
+        self._options = json.loads(json.dumps(options))
+        self._rows = self._read() if resume and self._path.is_file() else {}
+        self._started = False
+
+    def _read(self):
+        lines = []
+        for text in self._path.read_text().splitlines():
+            try:
+                lines.append(json.loads(text))
+            except ValueError:
+                break  # the line that was being written
+        if not lines:
+            return {}
+        before = lines[0].get("options", {})
+        for name in sorted(set(before) | set(self._options)):
+            if before.get(name) != self._options.get(name):
+                raise UserError(
+                    f"{self._path.parent} holds a run with {name} {before.get(name)}, this one has "
+                    f"{self._options.get(name)}: resume with the same options, or give another folder"
+                )
+        return {line["name"]: (line["input"], line["row"]) for line in lines[1:]}
+
+    def row(self, name: str, fingerprint: str) -> dict | None:
+        """The row of an object, if the same one is there."""
+        known, row = self._rows.get(name, (None, None))
+        return row if known == fingerprint else None
+
+    def add(self, name: str, fingerprint: str, row: dict):
+        """Keep the row of an object."""
+        self._rows[name] = fingerprint, row
+        if not self._started:
+            # whole, without what was broken off
+            with atomic_path(self._path) as temporary:
+                lines = [{"options": self._options}, *(_line(*item) for item in self._rows.items())]
+                temporary.write_text("".join(json.dumps(line) + "\n" for line in lines))
+            self._started = True
+            return
+        with self._path.open("a") as file:
+            file.write(json.dumps(_line(name, self._rows[name])) + "\n")
+
+
+def _line(name, value):
+    return {"name": name, "input": value[0], "row": value[1]}

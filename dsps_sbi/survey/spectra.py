@@ -1,0 +1,149 @@
+"""Spectra of a survey: a row, a picture and a best fit of each."""
+
+import hashlib
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from astropy.table import Table
+
+from ..errors import UserError
+from ..inference.result import provenance
+from ..inference.table import table_of
+from ..instruments.lsf import LSF
+from ..io.draws import DrawStore
+from ..io.spectrum import Spectrum
+from ..io.spectrum_list import SpectrumFile, spectrum_fingerprint, stem
+from ..io.summary import write_summary
+from ..plots.spectrum_figure import plot_spectrum
+from ..spectroscopy.result import SpectrumResult, catalogue_columns
+from .entries import Entry, name_id
+from .run import Job
+
+
+def spectrum_entries(spectra) -> list[Entry]:
+    """Entries of one or several files or spectra.
+
+    Parameters
+    ----------
+    spectra : path, SpectrumFile or Spectrum, or sequence of these
+        Names are those of the files without their endings, or those of the SpectrumFile.
+    """
+    single = isinstance(spectra, str | Path | Spectrum | SpectrumFile)
+    entries = []
+    for i, one in enumerate([spectra] if single else spectra):
+        if isinstance(one, Spectrum):
+            # its source may be any text
+            name = SpectrumFile("", stem(one.source, f"spectrum_{i + 1}")).name
+            entries.append(Entry(name, lambda one=one: one, partial(spectrum_fingerprint, one)))
+        else:
+            file = one if isinstance(one, SpectrumFile) else SpectrumFile(one)
+            entries.append(Entry(file.name, file.read, file.fingerprint))
+    return entries
+
+
+class SpectrumJob(Job):
+    """Spectra, by one posterior: ``NAME.png`` and ``NAME_fit.ecsv`` of each, and ``draws.h5``.
+
+    Parameters
+    ----------
+    post : SpectrumPosterior
+    likelihood : SpectrumLikelihood or None
+        What the draws are weighed with; without, they are the network's own and there is no best fit.
+    refine : bool
+    n_draws, seed : int
+        The draws of a spectrum depend on the seed and on its name alone: not on the others.
+    keep_draws : bool
+        Write all draws to ``draws.h5``: parameters as in :class:`~dsps_sbi.SpectrumResult`.
+    pictures : bool
+        Draw them; each takes about a second.
+    lsf : LSF, optional
+        Instead of the spectra's own.
+    """
+
+    words: ClassVar[str] = "spectra"
+    unit: ClassVar[str] = "spectrum"
+
+    def __init__(
+        self,
+        post,
+        likelihood,
+        *,
+        refine: bool = False,
+        n_draws: int = 1000,
+        seed: int = 0,
+        keep_draws: bool = False,
+        pictures: bool = True,
+        lsf: LSF | None = None,
+    ):
+        self.post, self.likelihood, self.lsf = post, likelihood, lsf
+        self.keep_draws, self.pictures = keep_draws, pictures
+        self._infer = {"model": likelihood, "weigh": likelihood is not None, "refine": refine}
+        self._infer |= {"n_draws": n_draws, "seed": seed, "lsf": lsf}
+        method = "flow" if likelihood is None else "refined" if refine else "weighed"
+        self.meta = provenance(post, n_draws=n_draws, seed=seed, method=method)
+
+    def options(self) -> dict:
+        """What answers depend on beside the spectra."""
+        weights = self.post.meta.get("sha256", {}).get("params.safetensors", "unknown")
+        return self.meta | {"weights": weights, "lsf": "own" if self.lsf is None else _words(self.lsf)}
+
+    def begin(self, folder, resume):
+        """Find the draws that are there."""
+        self._store = DrawStore(folder)
+        if not resume:
+            self._store.clear()
+
+    def fit(self, entry, folder) -> dict:
+        """Fit a spectrum and write its files."""
+        result = _answer(self.post, entry, self._infer)
+        if self.keep_draws:
+            self._store.put(entry.name, result.theta[0])
+        _write(result, folder, self.pictures)
+        return result.rows()[0]
+
+    def complete(self, row, folder) -> bool:
+        """Whether all files of a row are there."""
+        name = row["name"]
+        files = [folder / f"{name}.png"] if self.pictures else []
+        files += [folder / f"{name}_fit.ecsv"] if self.likelihood is not None else []
+        return all(file.is_file() for file in files) and (not self.keep_draws or self._store.has(name))
+
+    def table(self, rows) -> Table:
+        """Rows as a table."""
+        return table_of(rows, catalogue_columns(self.post), self.meta)
+
+    def finish(self, rows, folder):
+        """Join the draws."""
+        if self.keep_draws:
+            kept = [row["name"] for row in rows if "problem" not in row]
+            self._store.join(kept, self.post.names, self._infer["n_draws"], self.meta)
+
+
+def _answer(post, entry, options) -> SpectrumResult:
+    spectrum = entry.read()
+    result = post.infer(spectrum, ids=[name_id(entry.name)], labels=[entry.name], **options)
+    if not np.isfinite(result.theta).all():
+        raise UserError(f"{spectrum.label}: draws are not finite: check fluxes, errors and their units")
+    return result
+
+
+def _write(result, folder, pictures):
+    """Picture and best fit of the one spectrum."""
+    name = result.labels[0]
+    fit = None if result.likelihood is None else result.best_fit(0)
+    if fit is not None:
+        best = {f"best_{key}": float(value) for key, value in zip(result.post.names, fit.theta, strict=True)}
+        meta = {"name": name, "z": float(result.z[0]), "chi2_per_pixel": fit.chi2_per_pixel, **best}
+        write_summary(folder / f"{name}_fit.ecsv", fit.table(dict(result.meta) | meta))
+    if pictures:
+        plot_spectrum(result, 0, fit=fit, path=folder / f"{name}.png")
+
+
+def _words(lsf) -> str:
+    value = np.asarray(lsf.value)
+    if value.ndim == 0:
+        return f"{lsf.quantity}={value:g}"
+    table = b"" if lsf.wave_aa is None else lsf.wave_aa.tobytes()
+    return f"{lsf.quantity} table {hashlib.sha256(value.tobytes() + table).hexdigest()[:12]}"

@@ -1,0 +1,91 @@
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+
+from dsps_sbi.inference import engine as module
+from dsps_sbi.inference.engine import Engine, padded
+from dsps_sbi.inference.importance import WeightedDraws
+from dsps_sbi.inference.trust import Method
+
+N_DRAWS = 8
+
+
+def weighed(ess):
+    n = len(ess)
+    own = {"pareto_k": np.full(n, 0.2), "ess": np.array(ess), "log_evidence": np.zeros(n)}
+    return WeightedDraws(u=np.zeros((n, N_DRAWS, 3)), log_weight=np.zeros((n, N_DRAWS)), **own)
+
+
+class Repairs:
+    """Posteriors whose effective draws are those of a list, one for each turn; it notes who was asked."""
+
+    def __init__(self, *ess):
+        self.ess, self.asked = iter(ess), []
+
+    def _turn(self, kind):
+        self.asked.append(kind)
+        return np.zeros((1, N_DRAWS, 3)), weighed([next(self.ess)]), np.full(1, 0.5)
+
+    def by_weights(self, likelihood, data, view, ids, key, n_draws, before, iteration):
+        return self._turn(f"weights {iteration}")
+
+    def by_modes(self, likelihood, data, view, ids, key, n_draws, before):
+        return self._turn("modes")
+
+    def by_chains(self, likelihood, data, view, ids, key, n_draws, before):
+        self.asked.append("chains")
+        return np.ones((1, N_DRAWS, 3)), np.full(1, 1.0), np.full(1, 500.0), np.full(1, 0.5)
+
+
+@pytest.fixture
+def repaired(monkeypatch):
+    """What an engine makes of one object of so many effective draws, with these repairs."""
+
+    def repaired(repairs, ess, finds_modes=True):
+        for name in ("by_weights", "by_modes", "by_chains"):
+            monkeypatch.setattr(module, name, getattr(repairs, name))
+        return _repaired(Engine(SimpleNamespace(), SimpleNamespace(finds_modes=finds_modes), refine=True), ess)
+
+    return repaired
+
+
+def _repaired(engine, ess):
+    own = {"u": np.zeros((1, N_DRAWS, 3)), "method": np.full(1, Method.IS, np.int8), "ppc_p": np.full(1, 0.5)}
+    own |= {"ess": np.array([ess]), "pareto_k": np.full(1, 0.2), "log_evidence": np.zeros(1)}
+    own["r_hat"] = np.full(1, np.nan)
+    arguments = (np.zeros((1, 4)),), None, np.zeros(1, np.uint32), jax.random.key(0), N_DRAWS
+    engine._repair(own, arguments, weighed([ess]))
+    return own
+
+
+@pytest.mark.parametrize(
+    ("finds_modes", "before", "turns", "asked"),
+    [
+        # few draws to adapt to; again when turns lose what they had
+        (True, 3.0, (50.0, 5.0, 200.0), ["modes", "weights 1", "modes"]),
+        (True, 60.0, (150.0,), ["weights 0"]),
+        (False, 3.0, (5.0, 200.0), ["weights 0", "weights 1"]),
+        (True, 200.0, (), []),
+    ],
+)
+def test_what_repairs(repaired, finds_modes, before, turns, asked):
+    repairs = Repairs(*turns)
+    own = repaired(repairs, before, finds_modes)
+    assert repairs.asked == asked
+    assert own["ess"] == (turns[-1] if turns else before) and own["method"] == Method.IS
+
+
+@pytest.mark.parametrize(("finds_modes", "turns"), [(False, 4), (True, 8)])
+def test_chains_come_last(repaired, finds_modes, turns):
+    repairs = Repairs(*[50.0] * turns)
+    own = repaired(repairs, 60.0, finds_modes)
+    assert repairs.asked == [f"weights {i}" for i in range(turns)] + ["chains"]
+    assert own["method"] == Method.HMC and own["ess"] == 500.0 and (own["u"] == 1.0).all()
+
+
+def test_batches_have_few_sizes():
+    sizes = [padded(n) for n in range(1, 1025)]
+    assert sorted(set(sizes)) == [1, 4, 16, 64, 256, 1024]
+    assert all(size >= n for n, size in enumerate(sizes, 1)) and padded(4) == 4 and padded(5) == 16
