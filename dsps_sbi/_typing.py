@@ -16,19 +16,3 @@
 ``Term``    terms of the polynomial that a spectrum is multiplied with
 =========  ==============================================================
 """
-
-AXES = (
-    "Object",
-    "Draw",
-    "Param",
-    "Band",
-    "Sub",
-    "Wave",
-    "Age",
-    "Met",
-    "Line",
-    "Grid",
-    "Pixel",
-    "Window",
-    "Term",
-)

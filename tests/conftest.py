@@ -1,6 +1,10 @@
+import ctypes
+import gc
 import hashlib
 import os
+import resource
 import zipfile
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +37,25 @@ def pytest_configure(config):
         os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
         jax.config.update("jax_compilation_cache_dir", folder)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+# Resident memory of a worker beyond which compiled programs are let go [bytes]
+_MUCH = 1_400_000_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def let_go():
+    """After each file, forget compiled programs where these have become many; the cache on disk has them."""
+    yield
+    try:
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        return
+    if resident > _MUCH:
+        jax.clear_caches()
+        gc.collect()
+        # what is free goes back to the system
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _precisions(jaxpr):
@@ -202,8 +225,10 @@ def make_cutout(mock_pixels, tmp_path):
 
 
 @pytest.fixture
-def run(capsys):
+def run(capsys, monkeypatch):
     """Run a command line: exit status, standard output, standard error."""
+    # the tests keep what they compile in a place of their own
+    monkeypatch.setattr(cli, "keep_compiled", lambda: None)
 
     def run(*argv):
         status = cli.main([str(part) for part in argv])

@@ -55,5 +55,6 @@ def check_format(config: dict, label: str, reads: tuple[int, ...]) -> None:
     """
     if config.get("format") not in reads:
         raise UserError(
-            f"bundle {label} has format {config.get('format')}, this version reads {reads[-1]}: train it again"
+            f"bundle {label} has format {config.get('format')}, this version reads {reads[-1]}: "
+            "train it again"
         )

@@ -176,13 +176,13 @@ class Calibration:
             scores, suffix = self.of(method), METHODS[method][0]
             per_slice = {s.name: self._of_slice(s) for s in scores}
             for name, worst in (("sbc_min_p", min), *((k, max) for k in _LARGEST)):
-                out[name + suffix] = worst(own[name] for own in per_slice.values())
-            for slice_name, own in per_slice.items():
-                out |= {f"{slice_name}.{name}{suffix}": value for name, value in own.items()}
+                out[name + suffix] = worst(metrics[name] for metrics in per_slice.values())
+            for slice_name, metrics in per_slice.items():
+                out |= {f"{slice_name}.{name}{suffix}": value for name, value in metrics.items()}
         return out
 
     def _of_slice(self, s: SliceScore) -> dict[str, float]:
-        own = {
+        metrics = {
             "sbc_min_p": self.corrected[s.method, s.name].min(),
             "tarp_max_deviation": s.tarp.max_deviation,
             "tarp_error": s.tarp.error,
@@ -193,10 +193,10 @@ class Calibration:
             **s.shares,
         }
         for i, name in enumerate(self.names):
-            own[f"{name}.ks_distance"] = s.ks_distance[i]
-            own[f"{name}.coverage68"] = s.covered["coverage68"][i]
-            own[f"{name}.coverage95"] = s.covered["coverage95"][i]
-        return {name: float(value) for name, value in own.items()}
+            metrics[f"{name}.ks_distance"] = s.ks_distance[i]
+            metrics[f"{name}.coverage68"] = s.covered["coverage68"][i]
+            metrics[f"{name}.coverage95"] = s.covered["coverage95"][i]
+        return {name: float(value) for name, value in metrics.items()}
 
     @cached_property
     def failures(self) -> tuple[str, ...]:
@@ -242,10 +242,10 @@ class Calibration:
             f"  {'draws':9} {'slice':20} {'mocks':>7} {'SBC p':>10} {'TARP':>8} {'68% off':>11} {'ESS/N':>6}",
         ]
         for s in self.scores:
-            own = self._of_slice(s)
+            metrics = self._of_slice(s)
             lines.append(
-                f"  {METHODS[s.method][1]:9} {s.label:20} {s.n:7d} {own['sbc_min_p']:10.3g} "
-                f"{s.tarp.max_deviation:8.4f} {own['coverage68_max_deviation']:11.4f} {s.ess:6.2f}"
+                f"  {METHODS[s.method][1]:9} {s.label:20} {s.n:7d} {metrics['sbc_min_p']:10.3g} "
+                f"{s.tarp.max_deviation:8.4f} {metrics['coverage68_max_deviation']:11.4f} {s.ess:6.2f}"
                 f"{'  ' if s.answers else ''}{s.answers}"
             )
         return "\n".join([*lines, *(f"  {line}" for line in self.failures)])

@@ -93,8 +93,8 @@ def credibility(draws, truth, normal, uniform):
     ndarray (Object, Ref)
         Uniform over objects for each reference if the posterior is right.
     """
-    distances, own = reference_distances(draws, truth, normal)
-    return randomised_pit(distances, own, uniform)
+    distances, true_distance = reference_distances(draws, truth, normal)
+    return randomised_pit(distances, true_distance, uniform)
 
 
 def expected_coverage(credibilities, seed: int = 0) -> ExpectedCoverage:

@@ -30,8 +30,8 @@ def keep_compiled() -> None:
         probe.unlink()
     except OSError as error:
         print(
-            f"NOTICE: compiled programs cannot be kept in {folder} ({error.strerror}): every run compiles them "
-            f"again; set {ENVIRONMENT} to a folder that can be written",
+            f"NOTICE: compiled programs cannot be kept in {folder} ({error.strerror}): every run compiles "
+            f"them again; set {ENVIRONMENT} to a folder that can be written",
             file=sys.stderr,
         )
         return

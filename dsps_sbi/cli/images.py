@@ -106,4 +106,5 @@ def read_cube(cutout: Path, *, z=None, filters=None, galaxy=None, error=None, sh
 
 def describe(row) -> str:
     """How many pixels were fitted, and which flags they carry."""
-    return f"{row['n_fitted']} of {row['n_pixels']} pixels fitted, {row['n_trusted']} trusted; flags: {row['flags']}"
+    fitted = f"{row['n_fitted']} of {row['n_pixels']} pixels fitted, {row['n_trusted']} trusted"
+    return f"{fitted}; flags: {row['flags']}"

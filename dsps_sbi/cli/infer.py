@@ -100,7 +100,7 @@ def infer(
     wrong = [f"--{name.strip('_').replace('_', '-')}" for name, value in others.items() if value is not None]
     if wrong:
         raise UserError(
-            f"{', '.join(wrong)} was given with bundle {bundle}, which knows {post.data_words}: this goes with "
-            f"{other_words}; leave it out"
+            f"{', '.join(wrong)} was given with bundle {bundle}, which knows {post.data_words}: this goes "
+            f"with {other_words}; leave it out"
         )
     run(post, files or [], output, **common, **given)

@@ -175,30 +175,32 @@ def derive(sfh: StarFormationHistory, table: MassTable, theta, names, universe_g
     dict of str to array (Object,)
         log SFR is floored at log formed mass - 14, hence log sSFR (per surviving mass) near -14.
     """
-    own = {name: theta[:, i] for i, name in enumerate(names)}
+    parameters = {name: theta[:, i] for i, name in enumerate(names)}
     params = theta[:, : len(sfh.names)]
     ages = jax.vmap(lambda p, t: mass_weights(sfh, p, table.edges_gyr, t))(params, universe_gyr)
     grid = jnp.stack([table.surviving, table.living], axis=-1)
-    left = composite_by_age(ages, metallicity_weights(own["metallicity"], table.metallicity), grid)
-    formed = own["log_mass_formed"]
-    log_mass = formed + jnp.log10(left[:, 0])
+    surviving = composite_by_age(
+        ages, metallicity_weights(parameters["metallicity"], table.metallicity), grid
+    )
+    formed = parameters["log_mass_formed"]
+    log_mass = formed + jnp.log10(surviving[:, 0])
     ssfr = partial(log_ssfr_formed, sfh, params, universe_gyr=universe_gyr, floor=LOG_SSFR_FLOOR)
     sfr_100 = formed + ssfr(timescale_gyr=0.1)
     derived = {
         "log_mass": log_mass,
-        "log_mass_living": formed + jnp.log10(left[:, 1]),
+        "log_mass_living": formed + jnp.log10(surviving[:, 1]),
         "log_sfr_10": formed + ssfr(timescale_gyr=0.01),
         "log_sfr_100": sfr_100,
         "log_ssfr": sfr_100 - log_mass,
         "mass_weighted_age": sfh.mean_age(params, universe_gyr),
         "t50": sfh.formation_time(params, 0.5, universe_gyr),
     }
-    values = own | derived
+    values = parameters | derived
     wanted = quantities_of(names, wanted)
     times = [_TIME.fullmatch(name) for name in wanted if name not in values]
     for counted in {time[2] for time in times}:
-        some = [time for time in times if time[2] == counted]
-        fractions = jnp.array([float(time[1]) / 100.0 for time in some], jnp.float32)
+        matching = [time for time in times if time[2] == counted]
+        fractions = jnp.array([float(time[1]) / 100.0 for time in matching], jnp.float32)
         columns = formation_times(sfh, params, fractions, universe_gyr, counted or "cosmic")
-        values |= {time[0]: columns[:, i] for i, time in enumerate(some)}
+        values |= {time[0]: columns[:, i] for i, time in enumerate(matching)}
     return {name: values[name] for name in wanted}

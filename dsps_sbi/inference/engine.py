@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import UserError
-from .importance import Likelihood, importance_sample, network_draws
+from .importance import Likelihood, importance_sample, network_draws, tail_probability
 from .protocol import Posterior
 from .repair import by_chains, by_modes, by_weights
 from .trust import SMALLEST_P, Method, chains_converged, verdict, weights_reliable
@@ -113,25 +113,25 @@ class Engine:
         data, ids = jax.tree.map(jnp.asarray, data), jnp.asarray(ids, jnp.uint32)
         if self.likelihood is None:
             u = network_draws(self.post.network, self.post.weights, data, ids, key, n_draws=n_draws)
-            weighted = ppc_p = None
+            weighted = misfit = None
         else:
-            u, weighted, ppc_p = importance_sample(self.likelihood, data, view, ids, key, n_draws=n_draws)
+            u, weighted, misfit = importance_sample(self.likelihood, data, view, ids, key, n_draws=n_draws)
         typicality = self.post.typicality
         if typicality is not None:
             typicality = typicality.p_value(self.post, u if weighted is None else weighted.u, data)
-        return (data, view, ids, key, n_draws), u, weighted, ppc_p, typicality
+        return (data, view, ids, key, n_draws), u, weighted, misfit, typicality
 
     def finish(self, started, n: int) -> Posteriors:
         """Wait for a batch, repair its first n objects if that is wanted, and judge them."""
-        batch, u, weighted, ppc_p, typicality = started
+        batch, u, weighted, misfit, typicality = started
         data = _rows(batch[0], slice(n))
-        u, weighted, ppc_p, typicality = _rows((u, weighted, ppc_p, typicality), slice(n))
+        u, weighted, misfit, typicality = _rows((u, weighted, misfit, typicality), slice(n))
         unknown = np.full(n, np.nan, np.float32)
         columns = {name: unknown.copy() for name in ("ess", "pareto_k", "log_evidence", "r_hat", "ppc_p")}
         columns |= {"u": np.array(u), "method": np.full(n, Method.FLOW, np.int8)}
         if weighted is not None:
             columns["method"][:] = Method.IS
-            _put(columns, slice(None), weighted, ppc_p)
+            _put(columns, slice(None), weighted, misfit)
             if self.refine:
                 self._repair(columns, batch, weighted)
         columns["typicality"] = unknown if typicality is None else np.asarray(typicality)
@@ -155,9 +155,9 @@ class Engine:
                 repaired = by_modes(likelihood, *part, start)
             else:
                 repaired = by_weights(likelihood, *part, start, i)
-            u, weighted, ppc_p = _rows(repaired, slice(len(todo)))
+            u, weighted, misfit = _rows(repaired, slice(len(todo)))
             columns["u"][todo] = u
-            _put(columns, todo, weighted, ppc_p)
+            _put(columns, todo, weighted, misfit)
             remaining = np.flatnonzero(~weights_reliable(columns["ess"][todo], columns["pareto_k"][todo]))
             todo, weighted = todo[remaining], _rows(weighted, remaining)
         columns["method"][todo] = Method.FAILED
@@ -169,10 +169,11 @@ class Engine:
         # the chains start from the adapted draws
         part = _part(batch, todo)
         chains = by_chains(likelihood, *part, _filled(weighted, len(part[2])))
-        u, r_hat, ess, ppc_p = (np.asarray(a)[: len(todo)] for a in chains)
+        u, r_hat, ess, misfit = _rows(chains, slice(len(todo)))
         good = chains_converged(ess, r_hat)
         columns["method"][todo[good]] = Method.HMC
         columns["r_hat"][todo] = r_hat
+        ppc_p = tail_probability(*misfit)
         for name, values in {"u": u, "ess": ess, "ppc_p": ppc_p, "pareto_k": np.nan * ess}.items():
             columns[name][todo[good]] = values[good]
 
@@ -199,7 +200,7 @@ def padded(n: int) -> int:
     return 4 ** int(np.ceil(np.log(n) / np.log(4.0) - 1e-9))
 
 
-def _put(columns, rows, weighted, ppc_p):
+def _put(columns, rows, weighted, misfit):
     for name in ("ess", "pareto_k", "log_evidence"):
         columns[name][rows] = np.asarray(getattr(weighted, name))
-    columns["ppc_p"][rows] = np.asarray(ppc_p)
+    columns["ppc_p"][rows] = tail_probability(*misfit)

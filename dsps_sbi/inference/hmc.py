@@ -52,8 +52,8 @@ def run_chains(log_density, keys, start, *, n_warmup=N_WARMUP, n_samples=N_SAMPL
     initialise, update, final = dual_averaging_adaptation(_ACCEPTANCE)
     metric = jnp.ones(start[0].shape[-1])
 
-    def one_object(key, position, own):
-        density = partial(_density, log_density, own)
+    def one_object(key, position, of_object):
+        density = partial(_density, log_density, of_object)
         n_chains = len(position)
 
         def step(key, states, step_size):
@@ -93,6 +93,6 @@ def run_chains(log_density, keys, start, *, n_warmup=N_WARMUP, n_samples=N_SAMPL
     return draws, jnp.where(jnp.isfinite(r_hat), r_hat, jnp.inf), jnp.nan_to_num(ess)
 
 
-def _density(log_density, own, position):
-    value = log_density(position, own)
+def _density(log_density, of_object, position):
+    value = log_density(position, of_object)
     return jnp.where(jnp.isfinite(value), value, -jnp.inf)

@@ -11,8 +11,10 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import ndtr
 from jax.scipy.stats import norm
+from scipy import stats
 
 from ..kernels.psis import effective_draws, pareto_smooth, systematic_resample
 
@@ -102,14 +104,17 @@ class Likelihood(ABC):
         """Shapes and masses (Object, Draw, Param), the mass at cumulative probability ``share``."""
 
     @abstractmethod
-    def ppc_p(self, u, data, view, ids, key):
-        """Predictive p-value (Object,) of the data, from equally weighted draws u (Object, Draw, Param).
+    def misfit(self, u, data, view, ids, key):
+        """Chi2 (Object,) of the data about one of equally weighted draws u (Object, Draw, Param), and its n.
 
-        The chi2 of the data about one draw from the posterior. If the data come from the model it
-        follows the chi2 distribution of as many degrees of freedom as there are data, exactly and
-        whatever the data determine: draw and data have the same joint distribution as truth and
-        data (Johnson 2004, Annals of Statistics 32, 2361).
+        If the data come from the model it follows the chi2 distribution of n degrees of freedom, as many as
+        there are data, exactly and whatever the data determine: draw and data have the same joint
+        distribution as truth and data (Johnson 2004, Annals of Statistics 32, 2361).
         """
+
+    def ppc_p(self, u, data, view, ids, key):
+        """Predictive p-value (Object,) of the data, see :meth:`misfit`; compiled."""
+        return tail_probability(*_misfit(self, u, data, view, ids, key))
 
     @abstractmethod
     def views(self, data):
@@ -168,7 +173,7 @@ def resample(weighted: WeightedDraws, ids, key, n_draws):
 def judged(likelihood: Likelihood, weighted: WeightedDraws, data, view, ids, key, n_draws):
     """What :func:`importance_sample` returns, of draws that are weighed already; traceable."""
     u = resample(weighted, ids, key, n_draws)
-    return u, weighted, likelihood.ppc_p(u, data, view, ids, key)
+    return u, weighted, likelihood.misfit(u, data, view, ids, key)
 
 
 @partial(jax.jit, static_argnames="n_draws")
@@ -192,10 +197,22 @@ def importance_sample(likelihood: Likelihood, data, view, ids, key, n_draws):
         Equally weighted.
     weighted : WeightedDraws
         What they were resampled from.
-    ppc_p : array (Object,)
+    misfit : tuple of array (Object,)
+        Of :meth:`Likelihood.misfit`, for :func:`tail_probability`.
     """
     weighted = propose(likelihood, data, view, ids, key, n_draws)
     return judged(likelihood, weighted, data, view, ids, key, n_draws)
+
+
+@jax.jit
+def _misfit(likelihood, u, data, view, ids, key):
+    return likelihood.misfit(u, data, view, ids, key)
+
+
+def tail_probability(chi2, n) -> np.ndarray:
+    """Probability (Object,) of a larger chi2 (Object,) of n (Object,) degrees of freedom, at least one."""
+    # in double precision on the host: compiled, the incomplete gamma function takes longer than the fit
+    return stats.chi2.sf(np.asarray(chi2, float), np.maximum(np.asarray(n), 1)).astype(np.float32)
 
 
 @partial(jax.jit, static_argnames="n_draws")

@@ -19,8 +19,8 @@ from ..kernels.student_mixture import draw, log_density
 from .importance import Likelihood, WeightedDraws, branch
 from .pmc import N_DRAWS, temper
 
-# Iterations of the search and steps of each; in the first, climbs from draws at hand, and how many draws of the prior
-# the best of each corner are taken from
+# Iterations of the search, steps of each climb; in the first iteration, climbs from draws at hand, and how
+# many draws of the prior the best of each corner are taken from
 N_ITERATIONS, N_STEPS, N_FROM_DRAWS, N_PRIOR = 3, 30, 4, 2000
 # What is beyond this, in standard deviations of the prior, is a corner
 _CORNER = 0.8
@@ -83,8 +83,8 @@ def mode_search(likelihood: Likelihood, data, view, keys, u, log_weight) -> Weig
     start = jnp.concatenate([u[0, index[0]], wide[_corners(wide, _no_nan(log_target(wide)[0]))]])
     shapes = (len(start), n), (len(start), n, n), (len(start),)
     none = tuple(jnp.full((N_ITERATIONS, *shape), -jnp.inf) for shape in shapes)
-    _, rounds = jax.lax.scan(one_iteration, (start, none), jnp.arange(N_ITERATIONS))
-    u, log_weight, mean, width = (a[-1:] for a in rounds)
+    _, iterations = jax.lax.scan(one_iteration, (start, none), jnp.arange(N_ITERATIONS))
+    u, log_weight, mean, width = (a[-1:] for a in iterations)
     share = jax.random.uniform(keys_of[3], (1, N_DRAWS))
     return WeightedDraws.of(likelihood.with_mass(u, share, mean, width), log_weight)
 

@@ -15,7 +15,8 @@ QUALITY = {
     "trust": ("TRUST", "; ".join(f"{code.name.lower()}: {text}" for code, text in TEXT[Trust].items())),
     "ess": (
         "ESS",
-        f"effective number of draws, of weights or chains: at least {FEWEST_EFFECTIVE:g}; none where unweighted",
+        f"effective number of draws, of weights or chains: at least {FEWEST_EFFECTIVE:g}; none where "
+        "unweighted",
     ),
     "pareto_k": (
         "PARETO_K",
@@ -28,8 +29,8 @@ QUALITY = {
     "r_hat": ("R_HAT", f"R-hat of Hamiltonian chains: below {LARGEST_R_HAT:g}; none without chains"),
     "ppc_p": (
         "PPC_P",
-        f"posterior-predictive p-value of chi2, uniform if the model is right: above {SMALLEST_P:g}; none where "
-        "unweighted",
+        f"posterior-predictive p-value of chi2, uniform if the model is right: above {SMALLEST_P:g}; none "
+        "where unweighted",
     ),
     "typicality": (
         "TYPICAL",
@@ -37,8 +38,8 @@ QUALITY = {
     ),
     "population_p": (
         "POPUL_P",
-        "p-value of residuals along mixtures of stellar populations: small where histories or metallicities that "
-        "the model does not have fit better; of spectra only, and no part of the verdict",
+        "p-value of residuals along mixtures of stellar populations: small where histories or metallicities "
+        "that the model does not have fit better; of spectra only, and no part of the verdict",
     ),
 }
 NUMBERS = tuple(name for name in QUALITY if name not in CODES)

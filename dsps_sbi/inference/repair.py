@@ -1,7 +1,7 @@
 """Repair of what weights leave untrusted: population Monte Carlo, mode search, Hamiltonian chains; compiled.
 
-Each function takes a batch as :func:`~dsps_sbi.inference.importance.importance_sample` does and starts from the
-weighted draws that there are.
+Each function takes a batch as :func:`~dsps_sbi.inference.importance.importance_sample` does, and starts from
+weighted draws.
 """
 
 from functools import partial
@@ -26,7 +26,7 @@ def by_weights(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraw
 
     Returns
     -------
-    u, weighted, ppc_p
+    u, weighted, misfit
         As :func:`~dsps_sbi.inference.importance.importance_sample`.
     """
     # of one shape, wherever the draws come from: compiled once
@@ -64,7 +64,8 @@ def by_chains(likelihood: Likelihood, data, view, ids, key, n_draws, weighted: W
     Returns
     -------
     u : array (Object, n_draws, Param)
-    r_hat, ess, ppc_p : array (Object,)
+    r_hat, ess : array (Object,)
+    misfit : tuple of array (Object,)
     """
     keys, n = object_keys(key, ids), likelihood.n_shape
     u, log_weight = weighted.u[..., :n], weighted.log_weight
@@ -86,4 +87,4 @@ def by_chains(likelihood: Likelihood, data, view, ids, key, n_draws, weighted: W
     _, *mass = likelihood.shape_evidence(u, data, view)
     share = jax.vmap(lambda k: jax.random.uniform(k, (n_draws,)))(branch(keys, _MASS))
     u = likelihood.with_mass(u, share, *mass)
-    return u, r_hat, ess, likelihood.ppc_p(u, data, view, ids, key)
+    return u, r_hat, ess, likelihood.misfit(u, data, view, ids, key)

@@ -28,6 +28,7 @@ def percentiles(draws, q: Sequence[float] = PERCENTILES) -> np.ndarray:
         NaN where a draw is.
     """
     draws = np.asarray(draws)
+    draws = draws if np.issubdtype(draws.dtype, np.floating) else draws.astype(float)
     place = np.asarray(q, float) / 100.0 * (draws.shape[-1] - 1)
     low = np.floor(place).astype(int)
     high = np.minimum(low + 1, draws.shape[-1] - 1)

@@ -50,8 +50,8 @@ class Catalogue:
         flux, sigma = (np.asarray(a, np.float32) for a in (self.flux_ujy, self.sigma_ujy))
         if flux.ndim != 2 or flux.shape != sigma.shape or flux.shape[1] != len(filters) or not len(flux):
             raise UserError(
-                f"fluxes {flux.shape} and errors {sigma.shape} of {len(filters)} filters: expected two arrays "
-                "(galaxies, filters); reshape them or mend the filters"
+                f"fluxes {flux.shape} and errors {sigma.shape} of {len(filters)} filters: expected two "
+                "arrays (galaxies, filters); reshape them or mend the filters"
             )
         n = len(flux)
         redshift = np.asarray(self.redshift, np.float32)
@@ -71,13 +71,14 @@ class Catalogue:
         wrong = np.flatnonzero(~(np.isfinite(redshift) & (redshift > 0)))
         if wrong.size:
             raise UserError(
-                f"redshift of {_rows(names, wrong)} is {redshift[wrong[0]]:g}: expected a finite number above "
-                "0; correct it or leave the row out"
+                f"redshift of {_rows(names, wrong)} is {redshift[wrong[0]]:g}: expected a finite number "
+                "above 0; correct it or leave the row out"
             )
         wrong = np.flatnonzero((upper & (flux <= 0)).any(axis=1))
         if wrong.size:
             raise UserError(
-                f"an upper limit of {_rows(names, wrong)} is not positive: expected k times the error; mend it"
+                f"an upper limit of {_rows(names, wrong)} is not positive: expected k times the error; "
+                "mend it"
             )
         values = {"flux_ujy": flux, "sigma_ujy": sigma, "filters": filters, "redshift": redshift}
         values |= {"names": names, "upper": upper, "ids": ids, "source": str(self.source)}

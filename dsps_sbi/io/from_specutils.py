@@ -114,9 +114,9 @@ def _convert(spectrum, label, *, redshift=None, medium=None, lsf=None, mask=None
     if medium is None and physical != "length":
         medium = "vacuum"
     if redshift is None:
-        own = getattr(spectrum, "redshift", None)
-        own = 0.0 if own is None else float(np.mean(u.Quantity(own).value))
-        redshift = own if own != 0.0 else None
+        stated = getattr(spectrum, "redshift", None)
+        stated = 0.0 if stated is None else float(np.mean(u.Quantity(stated).value))
+        redshift = stated if stated != 0.0 else None
     order = slice(None) if wave[0] <= wave[-1] else slice(None, None, -1)
     relative = flux.unit.physical_type == "dimensionless"
     columns = {"wave": wave[order], "flux": flux.value[order], "mask": bad[order]}

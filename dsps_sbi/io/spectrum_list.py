@@ -134,7 +134,7 @@ def read_spectrum_list(path, **options) -> list[SpectrumFile]:
 
 
 def _entry(path, row, options):
-    own = dict(options)
+    reading = dict(options)
     if "redshift" in row.colnames:
         try:
             redshift = float(np.ma.filled(np.ma.asarray(row["redshift"], float), np.nan))
@@ -143,7 +143,7 @@ def _entry(path, row, options):
                 f"{path}: the redshift of {row['file']} is '{row['redshift']}': give a number"
             ) from error
         if np.isfinite(redshift):
-            own["redshift"] = redshift
+            reading["redshift"] = redshift
     name = row["name"] if "name" in row.colnames else ""
     name = "" if np.ma.is_masked(name) else str(name).strip()
-    return SpectrumFile(path.parent / str(row["file"]).strip(), name, own)
+    return SpectrumFile(path.parent / str(row["file"]).strip(), name, reading)

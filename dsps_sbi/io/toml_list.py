@@ -104,9 +104,11 @@ def _read_band(band, path, region):
         good = noise.data > 0
         sigma[good] = noise.data[good] ** -0.5
         return flux.data * factor, sigma * factor
-    own = None if band.get("unit") else noise.header.get("BUNIT")
+    noise_unit = None if band.get("unit") else noise.header.get("BUNIT")
     # An error image often lacks the WCS and the photometric cards of its flux image.
-    return flux.data * factor, noise.data * (flux.factor(own, where=noise_file) if own else factor)
+    return flux.data * factor, noise.data * (
+        flux.factor(noise_unit, where=noise_file) if noise_unit else factor
+    )
 
 
 def _cutout(cutout, path):

@@ -1,8 +1,12 @@
 """Small symmetric positive definite matrices, many at a time: factors, solutions, inverses.
 
-Not LAPACK: batches of its factorisations wait, inside a thread of the CPU's pool, for others of its threads.
-Two of them at once on two cores wait for each other for ever (jaxlib 0.10). Loops over columns are compiled
-for any device, as fast for matrices as small as these, and differentiable.
+Not LAPACK: in jaxlib 0.10.0 to 0.11.0 what calls it shares a batch among the threads of XLA's CPU pool, and
+waits for them inside a thread of that pool. Several factorisations at once on two cores so wait for each
+other for ever: in 0.10.2 a debugger finds all threads of the pool in ``jax::ParallelBatchMap``, none in
+LAPACK. 0.9.2 does not share and does not wait. Public builds after 0.11.0 do not share, says the source
+(jax-ml/jax, commit 8599924), because of https://github.com/jax-ml/jax/issues/36927; that issue is about
+speed, and we know of none about the waiting. Loops over columns are compiled for any device, as fast for
+matrices as small as these, and differentiable.
 """
 
 import jax
@@ -43,14 +47,14 @@ def cholesky(matrix):
         last = min(first + _BLOCK, n)
         panel = matrix[..., first:, first:last]
         if panels:
-            left = jnp.concatenate([p[..., first:, :] for p in panels], axis=-1)
-            across = jnp.swapaxes(left[..., : last - first, :], -1, -2)
-            panel = panel - matmul(left, across)
-        own = _by_columns(panel[..., : last - first, :])
+            finished = jnp.concatenate([p[..., first:, :] for p in panels], axis=-1)
+            across = jnp.swapaxes(finished[..., : last - first, :], -1, -2)
+            panel = panel - matmul(finished, across)
+        block = _by_columns(panel[..., : last - first, :])
         if last < n:
             below = jnp.swapaxes(panel[..., last - first :, :], -1, -2)
-            own = jnp.concatenate([own, jnp.swapaxes(solve_lower(own, below), -1, -2)], axis=-2)
-        panels.append(jnp.pad(own, [(0, 0)] * (matrix.ndim - 2) + [(first, 0), (0, 0)]))
+            block = jnp.concatenate([block, jnp.swapaxes(solve_lower(block, below), -1, -2)], axis=-2)
+        panels.append(jnp.pad(block, [(0, 0)] * (matrix.ndim - 2) + [(first, 0), (0, 0)]))
     return jnp.concatenate(panels, axis=-1)
 
 

@@ -76,10 +76,10 @@ def laplace(log_light, start, data, counted, relative2, n_steps):
         slope = jnp.concatenate([_LN10 * slope, jnp.ones_like(slope[:, :1])], axis=1)
         slope = jnp.where(counted[:, None], slope * (model * weight)[:, None], 0.0)
         # one wild band must not rule the step
-        pull = matmul(slope.T, jnp.clip(residual, -20.0, 20.0)) - jnp.append(u, 0.0)
-        badness = jnp.sum(residual**2) + jnp.sum(u**2)
-        return matmul(slope.T, slope) + prior, pull, badness, residual
+        gradient = matmul(slope.T, jnp.clip(residual, -20.0, 20.0)) - jnp.append(u, 0.0)
+        cost = jnp.sum(residual**2) + jnp.sum(u**2)
+        return matmul(slope.T, slope) + prior, gradient, cost, residual
 
-    peak, (hessian, pull, _, residual) = levenberg_marquardt(at, start, n_steps)
+    peak, (hessian, gradient, _, residual) = levenberg_marquardt(at, start, n_steps)
     covariance = inverse(hessian)
-    return peak, matmul(covariance, pull)[:n], covariance[:n, :n], residual
+    return peak, matmul(covariance, gradient)[:n], covariance[:n, :n], residual

@@ -18,14 +18,14 @@ _TURN = 0.75
 _DAMPING, _LESS, _MORE = 0.03, 0.1, 10.0
 
 
-def by_hessian(u, here, damping):
+def by_hessian(u, state, damping):
     """The step (m,) that normal equations give, for :func:`levenberg_marquardt`."""
-    hessian, pull = here[:2]
-    return solve(hessian + damping * jnp.diag(jnp.diag(hessian)), pull[:, None])[:, 0]
+    hessian, gradient = state[:2]
+    return solve(hessian + damping * jnp.diag(jnp.diag(hessian)), gradient[:, None])[:, 0]
 
 
-def along_curves(bend):
-    """Steps for :func:`levenberg_marquardt` by the slopes of residuals, along the curves on which these change evenly.
+def along_curves(curvature):
+    """Steps for :func:`levenberg_marquardt` by slopes, along the curves on which residuals change evenly.
 
     Slopes instead of their products: some coordinates may be known a thousand times better than others,
     which single precision squared does not hold. The correction for curvature is the geodesic acceleration
@@ -33,23 +33,23 @@ def along_curves(bend):
 
     Parameters
     ----------
-    bend : callable
+    curvature : callable
         u (n,), a step (m,) and what ``at`` gave to the second derivative (k,) of the model along it.
 
     Returns
     -------
     callable
-        For an ``at`` that gives slopes (k, m) of the model and what is left (k,) of the data.
+        For an ``at`` that gives slopes (k, m) of the model and residuals (k,) of the data.
     """
 
-    def step(u, here, damping):
-        rows, left = here[:2]
+    def step(u, state, damping):
+        rows, residual = state[:2]
         damp = jnp.sqrt(damping) * jnp.diag(jnp.linalg.norm(rows, axis=0))
         rows = jnp.concatenate([rows, damp])
         more = (0, len(damp))
-        move = least_squares(rows, jnp.pad(left, more))
+        move = least_squares(rows, jnp.pad(residual, more))
         move = move * _shorter(move[: len(u)])
-        turn = -0.5 * jnp.nan_to_num(least_squares(rows, jnp.pad(bend(u, move, here), more)))
+        turn = -0.5 * jnp.nan_to_num(least_squares(rows, jnp.pad(curvature(u, move, state), more)))
         share = jnp.linalg.norm(turn[: len(u)]) / jnp.maximum(jnp.linalg.norm(move[: len(u)]), 1e-6)
         return move + turn * jnp.minimum(1.0, _TURN / jnp.maximum(share, 1e-6))
 
@@ -67,8 +67,8 @@ def levenberg_marquardt(at, start, n_steps, step=by_hessian):
     Parameters
     ----------
     at : callable
-        Coordinates u (n,) to (hessian (m, m), pull (m,), badness (), anything): half the second and
-        minus half the first derivatives of the badness, n coordinates first, then m - n nuisances
+        Coordinates u (n,) to (hessian (m, m), gradient (m,), cost (), anything): half the second and
+        minus half the first derivatives of the cost, n coordinates first, then m - n nuisances
         that ``at`` has put at their best. The first two are for ``step`` alone.
     start : array (n,)
     n_steps : int
@@ -80,20 +80,23 @@ def levenberg_marquardt(at, start, n_steps, step=by_hessian):
     -------
     u : array (n,)
         The best that was found.
-    here : tuple
+    state : tuple
         ``at`` of it.
     """
     n = len(start)
 
-    def go(carry, _):
-        u, here, damping = carry
-        move = step(u, here, damping)[:n]
-        new = jnp.clip(u + move * _shorter(move), -_REACH, _REACH)
-        there = at(new)
-        better = there[2] < here[2]
-        u, here = jax.tree.map(lambda a, b: jnp.where(better, a, b), (new, there), (u, here))
-        return (u, here, damping * jnp.where(better, _LESS, _MORE)), None
+    def go(carry, i):
+        u, state, damping = carry
+        move = jnp.where(i == 0, 0.0, step(u, state, damping)[:n])
+        new = jnp.where(i == 0, u, jnp.clip(u + move * _shorter(move), -_REACH, _REACH))
+        new_state = at(new)
+        better = new_state[2] < state[2]
+        u, state = jax.tree.map(lambda a, b: jnp.where(better, a, b), (new, new_state), (u, state))
+        return (u, state, damping * jnp.where(better, _LESS, _MORE)), None
 
-    first = start, at(start), jnp.full((), _DAMPING, start.dtype)
-    (u, here, _), _ = jax.lax.scan(go, first, length=n_steps)
-    return u, here
+    # the first turn of the loop evaluates the start: ``at`` is large, and compiled once
+    nothing = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(at, start))
+    nothing = (*nothing[:2], jnp.full_like(nothing[2], jnp.inf), *nothing[3:])
+    first = start, nothing, jnp.full((), _DAMPING / _LESS, start.dtype)
+    (u, state, _), _ = jax.lax.scan(go, first, jnp.arange(n_steps + 1))
+    return u, state

@@ -56,8 +56,8 @@ def whole_chi2(residual, variance, valid, template, basis, prior_sigma):
     terms = basis * prior_sigma
     factor = _factor(t, terms)
     best = solve_factored(factor, matmul(t * r, terms)[..., None])[..., 0]
-    left = r - t * matmul(best, terms.T)
-    chi2 = jnp.sum(left**2, axis=-1) + jnp.sum(best**2, axis=-1)
+    remainder = r - t * matmul(best, terms.T)
+    chi2 = jnp.sum(remainder**2, axis=-1) + jnp.sum(best**2, axis=-1)
     log_det = 2.0 * jnp.sum(jnp.log(jnp.diagonal(factor, axis1=-2, axis2=-1)), axis=-1)
     log_det = log_det + jnp.sum(jnp.where(valid, 2.0 * jnp.log(spread), 0.0), axis=-1)
     return chi2, log_det, best * prior_sigma
@@ -74,8 +74,10 @@ def best_scale(data, variance, valid, template, basis, prior_sigma):
     both = jnp.stack(jnp.broadcast_arrays(t * t, t * d), axis=-2)
     both = matmul(both, terms)
     solved = solve_factored(_factor(t, terms), both[..., :1, :].swapaxes(-1, -2))[..., 0]
-    own = jnp.sum(t * t, axis=-1) - jnp.sum(both[..., 0, :] * solved, axis=-1)
-    return (jnp.sum(t * d, axis=-1) - jnp.sum(both[..., 1, :] * solved, axis=-1)) / jnp.maximum(own, 1e-30)
+    information = jnp.sum(t * t, axis=-1) - jnp.sum(both[..., 0, :] * solved, axis=-1)
+    return (jnp.sum(t * d, axis=-1) - jnp.sum(both[..., 1, :] * solved, axis=-1)) / jnp.maximum(
+        information, 1e-30
+    )
 
 
 def chi2_along(residual, variance, valid, template, basis, prior_sigma, directions):
@@ -105,9 +107,9 @@ def chi2_along(residual, variance, valid, template, basis, prior_sigma, directio
     factor = _factor(t, basis * prior_sigma)
     rows = jnp.concatenate([a, r[None]])
     best = solve_factored(factor, matmul(rows, design).T).T
-    left = rows - matmul(best, design.T)
-    own = cholesky(matmul(left[:-1], left[:-1].T) + matmul(best[:-1], best[:-1].T))
-    return jnp.sum(solve_lower(own, matmul(a, left[-1])[:, None]) ** 2)
+    remainder = rows - matmul(best, design.T)
+    information = cholesky(matmul(remainder[:-1], remainder[:-1].T) + matmul(best[:-1], best[:-1].T))
+    return jnp.sum(solve_lower(information, matmul(a, remainder[-1])[:, None]) ** 2)
 
 
 def _white(data, variance, valid, template):

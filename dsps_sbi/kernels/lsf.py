@@ -47,12 +47,12 @@ def pixel_weights(left, right, sigma, n_window):
     array (Pixel, Window)
         Non-negative to round-off; each row sums to 1.
     """
-    some = (sigma > _SIGMA_MIN)[:, None]
+    resolved = (sigma > _SIGMA_MIN)[:, None]
     sigma = jnp.maximum(sigma, _SIGMA_MIN)[:, None]
     edge = jnp.arange(n_window + 1, dtype=left.dtype)
     a, b = left[:, None], right[:, None]
     overlap = jnp.minimum(b, edge[1:]) - jnp.maximum(a, edge[:-1])
-    rest = jnp.where(some, _blur(b - edge, sigma) - _blur(a - edge, sigma), 0.0)
+    rest = jnp.where(resolved, _blur(b - edge, sigma) - _blur(a - edge, sigma), 0.0)
     weight = jnp.maximum(overlap, 0.0) + rest[:, :-1] - rest[:, 1:]
     return weight / jnp.sum(weight, axis=1, keepdims=True)
 

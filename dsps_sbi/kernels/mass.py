@@ -2,8 +2,8 @@
 
 All fluxes scale with mass, f = 10^M g, so that for each draw of the other parameters the posterior
 of M = log10 mass is known on a grid: its integral is that draw's evidence, and its mass can be drawn
-exactly. Bands are taken one by one, never as an axis: each array holds one number per draw (and node),
-and the sum over bands compiles into a single loop without temporaries.
+exactly. Bands are taken one by one, by a loop: each array holds one number per draw (and node). Nothing has
+an axis of bands beside these, and a loop compiles in a quarter of the time that its copies take.
 """
 
 import jax
@@ -32,68 +32,83 @@ class _Bands:
         norm = 2.0 * jnp.log(unit) + jnp.log(2.0 * jnp.pi)
         counted = valid if limit is None else valid & ~limit
         self.norm = jnp.sum(jnp.where(counted, norm, 0.0), axis=-1)
-        data = jnp.where(valid, flux_obs, 0.0) / unit
         # masses relative to a reference keep float32 in range; a band without data has no flux
         scale = jnp.where(valid, 10.0**reference / unit, 0.0)
-        light = jnp.where(valid, unit_flux, 0.0)
-        n = flux_obs.shape[-1]
-        self.data = [data[..., b] for b in range(n)]
-        self.light = [light[..., b] * scale[..., b] for b in range(n)]
-        self.limit = [None if limit is None else limit[..., b] for b in range(n)]
-        self.limited = None if limit is None else jnp.any(limit)
+        self.data = _bands_first(jnp.where(valid, flux_obs, 0.0) / unit)
+        self.light = _bands_first(jnp.where(valid, unit_flux, 0.0) * scale)
+        self.limit = None if limit is None else _bands_first(limit)
         self.floor = floor
+        self.shape = jnp.broadcast_shapes(self.data.shape[1:], self.light.shape[1:])
+
+    def _over(self, add, start, *columns):
+        """Sums over bands, one after the other: ``add`` takes them so far and one band's columns."""
+        columns = tuple(column for column in columns if column is not None)
+        return jax.lax.scan(lambda total, band: (add(total, *band), None), start, columns)[0]
 
     def least_squares(self, mass, all_limits=False):
         """Best mass, its precision, and that of the detections alone, with the variances at a mass.
 
         A limit is a datum where the model at this mass exceeds it, or everywhere, and else none.
         """
-        top = bottom = seen = 0.0
-        for d, g, limit in zip(self.data, self.light, self.limit, strict=True):
+
+        def add(total, d, g, limit=None):
+            top, bottom, seen = total
             weight = g / (1.0 + (self.floor * mass * g) ** 2)
-            if limit is not None:
-                seen = seen + jnp.where(limit, 0.0, weight * g)
-                if not all_limits:
-                    weight = jnp.where(limit & (mass * g < d), 0.0, weight)
-            top, bottom = top + weight * d, bottom + weight * g
-        return top, bottom, bottom if self.limit[0] is None else seen
+            if limit is None:
+                return top + weight * d, bottom + weight * g, seen + weight * g
+            seen = seen + jnp.where(limit, 0.0, weight * g)
+            if not all_limits:
+                weight = jnp.where(limit & (mass * g < d), 0.0, weight)
+            return top + weight * d, bottom + weight * g, seen
+
+        zero = jnp.zeros(self.shape, self.light.dtype)
+        return self._over(add, (zero, zero, zero), self.data, self.light, self.limit)
 
     def log_likelihood(self, mass):
         """Log likelihood (Node, ...) of masses (Node, ...)."""
-        chi2 = log_variance = 0.0
-        pending = None
-        for d, g, limit in zip(self.data, self.light, self.limit, strict=True):
-            if limit is not None:
-                # no datum and no light: nothing is added
-                d, g = jnp.where(limit, 0.0, d), jnp.where(limit, 0.0, g)
-            model = mass * g
-            variance = 1.0 + (self.floor * model) ** 2
-            square = (d - model) ** 2
-            if pending is None:
-                pending = square, variance
-                continue
+        # no datum and no light: nothing is added
+        data, light = self.data, self.light
+        if self.limit is not None:
+            data, light = jnp.where(self.limit, 0.0, data), jnp.where(self.limit, 0.0, light)
+
+        def of_one(d, g):
+            return (d - mass * g) ** 2, 1.0 + (self.floor * mass * g) ** 2
+
+        def add(total, d, g):
+            (first, variance), (second, other) = of_one(d[0], g[0]), of_one(d[1], g[1])
             # two bands share a division and a logarithm
-            product = variance * pending[1]
-            chi2 = chi2 + (square * pending[1] + pending[0] * variance) / product
-            log_variance = log_variance + jnp.log(product)
-            pending = None
-        if pending is not None:
-            chi2 = chi2 + pending[0] / pending[1]
-            log_variance = log_variance + jnp.log(pending[1])
+            product = variance * other
+            return total[0] + (first * other + second * variance) / product, total[1] + jnp.log(product)
+
+        zero = jnp.zeros(jnp.broadcast_shapes(mass.shape, self.shape), self.light.dtype)
+        chi2, log_variance = self._over(add, (zero, zero), _in_pairs(data), _in_pairs(light))
         detected = -0.5 * (chi2 + log_variance + self.norm)
-        if self.limited is None:
+        if self.limit is None:
             return detected
         # a normal integral costs more than all the rest: only where there is a limit at all
-        return detected + jax.lax.cond(self.limited, self._log_below, jnp.zeros_like, mass)
+        return detected + jax.lax.cond(jnp.any(self.limit), self._log_below, lambda _: zero, mass)
 
     def _log_below(self, mass):
         """Log probability (Node, ...) that no limit is exceeded, at masses (Node, ...)."""
-        below = 0.0
-        for d, g, limit in zip(self.data, self.light, self.limit, strict=True):
+
+        def add(total, d, g, limit):
             model = mass * g
             chance = log_normal_cdf((d - model) * (1.0 + (self.floor * model) ** 2) ** -0.5)
-            below = below + jnp.where(limit, chance, 0.0)
-        return below
+            return total + jnp.where(limit, chance, 0.0)
+
+        zero = jnp.zeros(jnp.broadcast_shapes(mass.shape, self.shape), self.light.dtype)
+        return self._over(add, zero, self.data, self.light, self.limit)
+
+
+def _bands_first(values):
+    """Values (..., Band) as (Band, ...)."""
+    return jnp.moveaxis(values, -1, 0)
+
+
+def _in_pairs(values):
+    """Values (Band, ...) as (Pair, 2, ...), an odd last one beside zeros."""
+    values = jnp.pad(values, [(0, len(values) % 2), *[(0, 0)] * (values.ndim - 1)])
+    return values.reshape(-1, 2, *values.shape[1:])
 
 
 def _bulk(bands, low, high, reference):
@@ -109,9 +124,9 @@ def _bulk(bands, low, high, reference):
         mass, precision, _ = state
         top, bottom, seen = bands.least_squares(jnp.maximum(mass, 0.0))
         # no limit is exceeded and nothing else is there: where the last one was is the end
-        some = bottom > 0.0
-        mass = jnp.where(some, top / jnp.maximum(bottom, 1e-30), mass)
-        return mass, jnp.where(some, bottom, precision), seen
+        informed = bottom > 0.0
+        mass = jnp.where(informed, top / jnp.maximum(bottom, 1e-30), mass)
+        return mass, jnp.where(informed, bottom, precision), seen
 
     # a loop, not six copies of it to compile
     mass, precision, seen = jax.lax.fori_loop(0, 6, solve, (mass, precision, seen))
@@ -188,8 +203,8 @@ def marginalise(flux_obs, sky, valid, unit_flux, floor, low, high, upper=None):
     log_evidence = peak + jnp.log(bulk + tail) - jnp.log(high - low)
     # cubic between four points, straight in the first and last interval
     pieces = 0.5 * (density[1:] + density[:-1])
-    bend = (pieces[1:-1] - 0.5 * (density[:-3] + density[3:])) / 12.0
-    pieces = jnp.maximum(pieces.at[1:-1].add(bend), 0.0) * step
+    curvature = (pieces[1:-1] - 0.5 * (density[:-3] + density[3:])) / 12.0
+    pieces = jnp.maximum(pieces.at[1:-1].add(curvature), 0.0) * step
     below = jnp.cumsum(jnp.concatenate([jnp.zeros_like(tail)[None], tail[None], pieces]), axis=0)
     fine = jnp.linspace(0.0, 1.0, N_GRID - 1).reshape(-1, *[1] * first.ndim)
     grid = jnp.concatenate([nodes[:1], first + span * fine])

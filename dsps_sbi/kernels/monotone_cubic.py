@@ -30,6 +30,25 @@ def inner_slopes(width, secant):
     return (left + right) / (left / secant[..., :-1] + right / secant[..., 1:])
 
 
+def rise(t, secant, slope, next_slope):
+    """Rise of the curve within one piece, divided by the piece's length.
+
+    Good in relative terms however small t is, if the slope is > 0.
+
+    Parameters
+    ----------
+    t : array (...)
+        Share of the piece's length, 0 to 1.
+    secant, slope, next_slope : array (...)
+        Slopes of the secant, and of the curve at the piece's ends.
+
+    Returns
+    -------
+    array (...)
+    """
+    return t * (slope * (1.0 - t) ** 2 + t * (secant * (3.0 - 2.0 * t) - next_slope * (1.0 - t)))
+
+
 def evaluate(x, start, width, secant, slope):
     """Curve at x; it starts at 0 and its end values hold outside.
 
@@ -49,9 +68,7 @@ def evaluate(x, start, width, secant, slope):
     array (...)
     """
     t = jnp.clip((x[..., None] - start) / width, 0.0, 1.0)
-    d0, d1 = slope[..., :-1], slope[..., 1:]
-    rise = t * (d0 * (1.0 - t) ** 2 + t * (secant * (3.0 - 2.0 * t) - d1 * (1.0 - t)))
-    return jnp.sum(width * rise, axis=-1)
+    return jnp.sum(width * rise(t, secant, slope[..., :-1], slope[..., 1:]), axis=-1)
 
 
 def integral(width, secant, slope):
@@ -66,7 +83,7 @@ def integral(width, secant, slope):
     -------
     array (...)
     """
-    rise = width * secant
-    before = jnp.cumsum(rise, axis=-1) - rise
-    bend = (slope[..., :-1] - slope[..., 1:]) * width / 12.0
-    return jnp.sum(width * (before + 0.5 * rise + bend), axis=-1)
+    whole = width * secant
+    before = jnp.cumsum(whole, axis=-1) - whole
+    curvature = (slope[..., :-1] - slope[..., 1:]) * width / 12.0
+    return jnp.sum(width * (before + 0.5 * whole + curvature), axis=-1)

@@ -56,9 +56,9 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
     -------
     coefficients : array (Object, Component)
         Close to the best ones.
-    precision, pull : array (Object, Component, Component), (Object, Component)
+    precision, gradient : array (Object, Component, Component), (Object, Component)
         With d away from these coefficients the log likelihood is, up to a constant,
-        d' pull - d' precision d / 2; pull is zero but for what masks leave undetermined.
+        d' gradient - d' precision d / 2; the gradient is zero but for what masks leave undetermined.
     ln_error : array (Object,)
         ln of the model's error as a share of its flux that makes chi2 what it should be.
     chi2 : array (Object,)
@@ -89,9 +89,9 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
     shape = (n_term, n_term)
     squares = (terms[:, :, None] * terms[:, None, :]).reshape(len(terms), -1)
     weight_t = weight * template
-    own = matmul(weight_t * template, squares).reshape(-1, *shape) + jnp.eye(n_term)
+    normal_matrix = matmul(weight_t * template, squares).reshape(-1, *shape) + jnp.eye(n_term)
     slope = matmul(weight_t * (flux - template), terms)
-    residual = flux - template * (1.0 + matmul(solve(own, slope[..., None])[..., 0], terms.T))
+    residual = flux - template * (1.0 + matmul(solve(normal_matrix, slope[..., None])[..., 0], terms.T))
 
     def misfit(ln_error):
         variance = sigma2 + jnp.exp(2.0 * ln_error)[:, None] * template**2
@@ -112,13 +112,13 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
     weight_t = weight * template
     cross = matmul(weight_t, (components[:, None] * terms.T).reshape(n * n_term, -1).T)
     cross = cross.reshape(-1, n, n_term)
-    own = matmul(weight_t * template, squares).reshape(-1, *shape) + jnp.eye(n_term)
+    normal_matrix = matmul(weight_t * template, squares).reshape(-1, *shape) + jnp.eye(n_term)
     # the polynomial's coefficients integrated out: Schur complement
     both = jnp.concatenate([jnp.swapaxes(cross, 1, 2), matmul(weight_t * flux, terms)[..., None]], axis=-1)
-    taken = matmul(cross, solve(own, both))
+    taken = matmul(cross, solve(normal_matrix, both))
     precision = matrix - taken[..., :-1]
     right = right - taken[..., -1]
     precision = 0.5 * (precision + jnp.swapaxes(precision, 1, 2))
     best = solve(precision + _ridge(precision), right[..., None])[..., 0]
-    pull = right - einsum("oij,oj->oi", precision, best)
-    return best, precision, pull, ln_error, misfit(jnp.full(len(flux), -30.0))
+    gradient = right - einsum("oij,oj->oi", precision, best)
+    return best, precision, gradient, ln_error, misfit(jnp.full(len(flux), -30.0))

@@ -69,10 +69,10 @@ def pareto_smooth(log_weights):
     m = tail_length(n)
     log_weights = jnp.where(jnp.isfinite(log_weights), log_weights, -jnp.inf)
     peak = jnp.max(log_weights, axis=-1, keepdims=True)
-    some = jnp.isfinite(peak)
+    any_finite = jnp.isfinite(peak)
     if m < _FEWEST:
         return log_weights, jnp.full(log_weights.shape[:-1], jnp.inf)
-    scaled = log_weights - jnp.where(some, peak, 0.0)
+    scaled = log_weights - jnp.where(any_finite, peak, 0.0)
     top, where = jax.lax.top_k(scaled, m + 1)
     cut = jnp.exp(top[..., m:])
     excess = jnp.exp(top[..., m - 1 :: -1]) - cut
@@ -88,7 +88,7 @@ def pareto_smooth(log_weights):
     flat_rows = (scaled.reshape(-1, n), where[..., m - 1 :: -1].reshape(-1, m), smooth.reshape(-1, m))
     out = jax.vmap(lambda row, i, values: row.at[i].set(values))(*flat_rows).reshape(scaled.shape)
     k = jnp.where(flat, 0.0, jnp.where(jnp.isfinite(k), k, jnp.inf))
-    return out + jnp.where(some, peak, 0.0), jnp.where(some[..., 0], k, jnp.inf)
+    return out + jnp.where(any_finite, peak, 0.0), jnp.where(any_finite[..., 0], k, jnp.inf)
 
 
 def effective_draws(log_weights):

@@ -17,14 +17,14 @@ def qr(rows, right):
     The columns must be independent.
     """
     n = rows.shape[1]
-    left = jnp.concatenate([rows, right[:, None]], axis=1)
+    remaining = jnp.concatenate([rows, right[:, None]], axis=1)
     out = []
     for k in range(n):
-        column = left[:, k]
+        column = remaining[:, k]
         unit = column / jnp.maximum(jnp.linalg.norm(column), 1e-30)
-        shares = einsum("i,ij->j", unit, left)
+        shares = einsum("i,ij->j", unit, remaining)
         shares = jnp.where(jnp.arange(n + 1) < k, 0.0, shares)
-        left = left - unit[:, None] * shares
+        remaining = remaining - unit[:, None] * shares
         out.append(shares)
     out = jnp.stack(out)
     return out[:, :n], out[:, n]

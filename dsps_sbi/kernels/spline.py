@@ -124,14 +124,14 @@ def inverse(y, params, bound):
     width, height = x1 - x0, y1 - y0
     s = height / width
     step = ys - y0
-    bend = d0 + d1 - 2.0 * s
-    a = height * (s - d0) + step * bend
-    b = height * d0 - step * bend
+    curvature = d0 + d1 - 2.0 * s
+    a = height * (s - d0) + step * curvature
+    b = height * d0 - step * curvature
     c = -s * step
     # the root that stays finite as a -> 0
     root = jnp.sqrt(jnp.maximum(b**2 - 4.0 * a * c, 1e-24))
     t = jnp.clip(2.0 * c / (-b - root), 0.0, 1.0)
     tt = t * (1.0 - t)
-    denominator = s + bend * tt
+    denominator = s + curvature * tt
     log_det = -_log_slope(s, t, d0, d1, denominator)
     return jnp.where(inside, x0 + t * width, y), jnp.where(inside, log_det, 0.0)

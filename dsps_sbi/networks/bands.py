@@ -22,11 +22,11 @@ def features(flux, sky, valid, upper, z, log_distance, universe_gyr):
     log_luminosity : array (Object,)
         log10(amplitude [uJy] * distance^2 / (1+z)) up to a constant: within a few dex of log mass.
     """
-    some = valid.any(axis=-1)
+    any_valid = valid.any(axis=-1)
     unit = jnp.where(valid, sky, 1.0)
     snr = jnp.where(valid, flux / unit, 0.0)
     # weights relative to the deepest band, fluxes relative to its sky: no underflow in uJy^2
-    deepest = jnp.where(some, jnp.min(jnp.where(valid, sky, jnp.inf), axis=-1), 1.0)
+    deepest = jnp.where(any_valid, jnp.min(jnp.where(valid, sky, jnp.inf), axis=-1), 1.0)
     weight = jnp.where(valid, (deepest[:, None] / unit) ** 2, 0.0)
     measured = valid & ~upper
     power = jnp.sum(jnp.where(measured, (flux / deepest[:, None]) ** 2, 0.0) * weight, axis=-1)

@@ -28,10 +28,10 @@ def alternating_splits(n_dim: int, n_layers: int) -> list[tuple[int, ...]]:
     first = np.array([[i in half for i in range(n_dim)] for half in halves])
     apart = first[:, :, None] != first[:, None, :]
     times, splits = np.zeros((n_dim, n_dim)), []
-    left = list(range(len(halves)))
+    remaining = list(range(len(halves)))
     while len(splits) < n_layers:
-        left = left or list(range(len(halves)))
-        best = left.pop(int(np.argmax([(0.1 ** times[apart[k]]).sum() for k in left])))
+        remaining = remaining or list(range(len(halves)))
+        best = remaining.pop(int(np.argmax([(0.1 ** times[apart[k]]).sum() for k in remaining])))
         times += apart[best]
         splits += [halves[best], tuple(i for i in range(n_dim) if i not in halves[best])]
     return splits[:n_layers]

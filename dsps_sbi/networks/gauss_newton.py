@@ -101,9 +101,14 @@ class GaussNewton(nnx.Module):
         start = jax.lax.stop_gradient(jnp.clip(self.guess(inputs), -3.0, 3.0))
 
         def one(start, seen, unit, valid, z, log_scale):
-            own, in_units = table(z), -log_scale - jnp.log10(unit)
+            table_at_z, in_units = table(z), -log_scale - jnp.log10(unit)
             return laplace(
-                lambda u: log_light(u, own) + in_units, start, seen, valid, self.relative2[...], _N_STEPS
+                lambda u: log_light(u, table_at_z) + in_units,
+                start,
+                seen,
+                valid,
+                self.relative2[...],
+                _N_STEPS,
             )
 
         each = jax.vmap(one)(start, seen, unit, valid, z, log_scale)

@@ -189,28 +189,28 @@ def fast_fluxes(table: BandTable, sfh, sfh_params, metallicity, av, log_u=None):
     # neighbours in memory
     def weights(edges_gyr):
         of_one = partial(mass_weights, sfh, edges_gyr=edges_gyr, universe_gyr=table.universe_gyr)
-        return jax.vmap(of_one, out_axes=1)(sfh_params) if some else of_one(sfh_params)
+        return jax.vmap(of_one, out_axes=1)(sfh_params) if batch else of_one(sfh_params)
 
-    some = jnp.shape(metallicity)
+    batch = jnp.shape(metallicity)
 
     mets = metallicity_weights(metallicity, table.metallicity).T
     log_u = None if log_u is None else log_u.T
-    shape = (*table.screen.shape, *some)
+    shape = (*table.screen.shape, *batch)
     mix = partial(_mix, table.layers, mets, log_u, shape)
     ages = weights(table.edges_gyr)
     if table.dust is None:
-        return _attenuated(mix(ages), table.screen.reshape(*table.screen.shape, *(1 for _ in some)) * av).T
+        return _attenuated(mix(ages), table.screen.reshape(*table.screen.shape, *(1 for _ in batch)) * av).T
     law = table.dust
-    av, own = (av[..., :1], av[..., 1:]) if free_names(law) else (av[..., None], None)
+    av, dust_params = (av[..., :1], av[..., 1:]) if free_names(law) else (av[..., None], None)
     rest_aa = table.screen.ravel()
-    over = (av * law(rest_aa, own)).T.reshape(shape)
+    over = (av * law(rest_aa, dust_params)).T.reshape(shape)
     n = table.n_young
     if n == 0:
         return _attenuated(mix(ages), over).T
     # the bin in which birth clouds end is young in part: both sums have it
     young = weights(jnp.minimum(table.edges_gyr[: n + 1], birth_age(law)))
     old = jnp.concatenate([ages[n - 1 : n] - young[n - 1 :], ages[n:]])
-    cloud = (av * law.birth(rest_aa, own)).T.reshape(shape)
+    cloud = (av * law.birth(rest_aa, dust_params)).T.reshape(shape)
     return (_attenuated(mix(young), over + cloud) + _attenuated(mix(old, n - 1), over)).T
 
 

@@ -148,8 +148,8 @@ def infer_catalogue(
     if outside.size:
         i = outside[0]
         raise UserError(
-            f"redshift {catalogue.redshift[i]:g} of {catalogue.names[i]} ({outside.size} in all) is outside the "
-            f"bundle's range {low:g}-{high:g}: correct it, leave it out, or train another"
+            f"redshift {catalogue.redshift[i]:g} of {catalogue.names[i]} ({outside.size} in all) is outside "
+            f"the bundle's range {low:g}-{high:g}: correct it, leave it out, or train another"
         )
     names = quantities_of(post.names, quantities)
     columns = post.align(

@@ -163,7 +163,7 @@ class GalaxyModel:
 
     @cached_property
     def n_young(self) -> int:
-        """Number of age bins that begin before the age of the dust law's birth clouds; 0 where it has none."""
+        """Number of age bins that begin before the age of the dust law's birth clouds; 0 without such."""
         birth = birth_age(self.dust)
         return 0 if birth is None else int(np.searchsorted(self.edges_gyr, birth))
 
@@ -305,14 +305,14 @@ class GalaxyModel:
         if is_plain(self.dust):
             light = mix(ages)
             return light * 10.0 ** (-0.4 * av[..., None] * self.dust(rest_aa)), log_mass
-        av, own = (av[..., :1], av[..., 1:]) if free_names(self.dust) else (av[..., None], None)
-        screen = 10.0 ** (-0.4 * av * self.dust(rest_aa, own))
+        av, dust_params = (av[..., :1], av[..., 1:]) if free_names(self.dust) else (av[..., None], None)
+        screen = 10.0 ** (-0.4 * av * self.dust(rest_aa, dust_params))
         birth = birth_age(self.dust)
         if birth is None:
             return mix(ages) * screen, log_mass
         edges = jnp.minimum(self.edges, birth)
         young = mass_weights(self.sfh, params[..., None, :], edges, universe[..., None])
-        cloud = 10.0 ** (-0.4 * av * self.dust.birth(rest_aa, own))
+        cloud = 10.0 ** (-0.4 * av * self.dust.birth(rest_aa, dust_params))
         light = mix(ages - young) + mix(young) * cloud
         return light * screen, log_mass
 

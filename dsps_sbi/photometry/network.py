@@ -108,8 +108,9 @@ class PhotometryNetwork(FlowNetwork):
     def log_light(self, u, table):
         """log10 fluxes (Band,) of a shape u (n_shape,) by a table, or (Draw, Band) of (Draw, n_shape).
 
-        Of 10^8 Msun at distance^2 / (1+z) of 1 Mpc^2, see :func:`~dsps_sbi.photometry.compressed.log_scale`; fluxes
-        below 1e-7 of the brightest band are set to that.
+        Of 10^8 Msun at distance^2 / (1+z) of 1 Mpc^2, see
+        :func:`~dsps_sbi.photometry.compressed.log_scale`; fluxes below 1e-7 of the brightest band are set to
+        that.
         """
         theta = self.prior.from_normal(u, table.universe_gyr)
         # else the compiler would do all of it again for every age of every history

@@ -1,4 +1,4 @@
-"""The amortised posterior of photometry: fluxes in bands in, draws of parameters and derived quantities out."""
+"""The amortised posterior of photometry: fluxes in, draws of parameters and derived quantities out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,7 +56,7 @@ class PhotometryPosterior(Posterior):
         Provenance: SSPs, IMF, tracks, versions, seed, command, validation.
     dust : DustLaw
     log_u : float, "free" or None
-        Those of the model, as :class:`~dsps_sbi.photometry.model.GalaxyModel` has them; inference does not need them.
+        Those of the :class:`~dsps_sbi.photometry.model.GalaxyModel`; inference does not need them.
     typicality : Typicality or None
         What tells how usual data are without SSPs.
     limits : UpperLimits
@@ -208,7 +208,7 @@ class PhotometryPosterior(Posterior):
         return model
 
     def check_match(self, model: GalaxyModel) -> float:
-        """Refuse a model that it was not trained on; see :func:`dsps_sbi.photometry.fingerprint.check_match`."""
+        """Refuse a model that it was not trained on; see :mod:`dsps_sbi.photometry.fingerprint`."""
         return check_match(self, model)
 
     def likelihood_of(self, model: GalaxyModel) -> PhotometryLikelihood:

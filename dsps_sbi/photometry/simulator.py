@@ -162,7 +162,7 @@ class PhotometrySimulator:
         return _draw_detected(self, key, pool, n_z, n_per_z, n_keep, snr_min, p_faint)
 
     def training_batch(self, key, pool, config) -> PhotometryMocks:
-        """As many mocks as a training of some :class:`~dsps_sbi.training.trainer.TrainConfig` takes in a step."""
+        """As many mocks as a training with a :class:`~dsps_sbi.TrainConfig` takes in a step."""
         c = config
         return self.draw_detected(key, pool, c.n_z, c.n_per_z, c.batch, c.snr_min, c.p_faint)
 

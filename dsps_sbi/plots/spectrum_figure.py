@@ -126,8 +126,8 @@ def _wave_label(axis, spectrum):
 def _shade(axis, wave, out):
     """Shade runs of pixels."""
     edges = np.concatenate([[wave[0]], 0.5 * (wave[1:] + wave[:-1]), [wave[-1]]])
-    turns = np.flatnonzero(np.diff(np.concatenate([[0], out.astype(int), [0]])))
-    spans = [(edges[a], edges[b] - edges[a]) for a, b in zip(turns[::2], turns[1::2], strict=True)]
+    changes = np.flatnonzero(np.diff(np.concatenate([[0], out.astype(int), [0]])))
+    spans = [(edges[a], edges[b] - edges[a]) for a, b in zip(changes[::2], changes[1::2], strict=True)]
     axis.broken_barh(spans, (0.0, 1.0), transform=axis.get_xaxis_transform(), color=_MASKED, lw=0, zorder=0)
 
 

@@ -12,6 +12,7 @@ from jax.scipy.special import betainc
 from scipy import special
 
 from ..errors import UserError
+from ..kernels import monotone_cubic
 
 # Probabilities below this count as this: keeps powers and logarithms of them, and gradients, finite
 _V_MIN = 1e-9
@@ -86,10 +87,9 @@ class Beta:
         position = (x + _LOGIT_MAX) / step
         i = jnp.clip(jnp.floor(position).astype(int), 0, _N_LOGIT - 2)
         t = position - i
-        rise = y[i + 1] - y[i]
-        d0, d1 = step * slope[i], step * slope[i + 1]
-        logit = y[i] + t * (d0 * (1.0 - t) ** 2 + t * (rise * (3.0 - 2.0 * t) - d1 * (1.0 - t)))
-        return jax.nn.sigmoid(logit)
+        # in units of the step between nodes
+        rise = monotone_cubic.rise(t, y[i + 1] - y[i], step * slope[i], step * slope[i + 1])
+        return jax.nn.sigmoid(y[i] + rise)
 
     def cdf(self, value, universe_gyr):
         """Cumulative probability of a value; ``universe_gyr`` has no effect."""

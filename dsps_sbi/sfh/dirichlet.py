@@ -85,8 +85,8 @@ class Dirichlet:
         Counted back from the epoch of observation: there the mass is small and float32 is fine.
         """
         sticks = jnp.clip(params[..., : self.n_quantiles], 0.0, 1.0)
-        left = jnp.cumprod(jnp.concatenate([jnp.ones_like(sticks[..., :1]), 1.0 - sticks], -1), -1)
-        gaps = jnp.concatenate([left[..., :-1] * sticks, left[..., -1:]], -1)[..., ::-1]
+        remaining = jnp.cumprod(jnp.concatenate([jnp.ones_like(sticks[..., :1]), 1.0 - sticks], -1), -1)
+        gaps = jnp.concatenate([remaining[..., :-1] * sticks, remaining[..., -1:]], -1)[..., ::-1]
         n = self.n_quantiles + 1
         width = (gaps + _SMALLEST_GAP) / (1.0 + n * _SMALLEST_GAP)
         start = jnp.concatenate([jnp.zeros_like(width[..., :1]), jnp.cumsum(width, -1)[..., :-1]], -1)

@@ -66,13 +66,13 @@ def at_rest(spectrum: Spectrum, frame: Spectrograph, cosmology: Cosmology, lsf=N
     """
     if spectrum.redshift is None:
         raise UserError(f"{spectrum.label} has no redshift: read it with redshift=")
-    own = spectrum.spectrograph(lsf, mask_lines=())
+    instrument = spectrum.spectrograph(lsf, mask_lines=())
     z = spectrum.redshift
-    edges = own.ln_edges - np.log1p(z)
-    variance = np.interp(_middle(frame.ln_edges), _middle(edges), own.ln_variance)
+    edges = instrument.ln_edges - np.log1p(z)
+    variance = np.interp(_middle(frame.ln_edges), _middle(edges), instrument.ln_variance)
     lack = frame.ln_variance - variance
     weights, first = _shares(edges, frame.ln_edges, np.sqrt(np.maximum(lack, 0.0)))
-    index = np.minimum(first[:, None] + np.arange(weights.shape[1]), len(own.wave_aa) - 1)
+    index = np.minimum(first[:, None] + np.arange(weights.shape[1]), len(instrument.wave_aa) - 1)
     share = weights.sum(axis=1)
     good = spectrum.valid[index]
     valid = (share > 1.0 - _MATTERS) & ~((weights > _MATTERS) & ~good).any(axis=1)

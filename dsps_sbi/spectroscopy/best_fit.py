@@ -77,8 +77,8 @@ class SpectrumFit:
             "residual": (np.float32(self.residual), u.dimensionless_unscaled),
         }
         table = Table({name: values for name, (values, _) in columns.items()}, meta=dict(meta or {}))
-        for name, (_, own) in columns.items():
-            table[name].unit = own
+        for name, (_, unit_of) in columns.items():
+            table[name].unit = unit_of
             table[name].description = _TEXT[name].format(spectrum.medium)
         return table
 

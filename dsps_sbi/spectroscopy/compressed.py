@@ -21,7 +21,7 @@ from .model import unit_flux
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["coefficients", "precision", "pull", "ln_error", "chi2"],
+    data_fields=["coefficients", "precision", "gradient", "ln_error", "chi2"],
     meta_fields=[],
 )
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class Projected:
 
     Parameters
     ----------
-    coefficients, precision, pull, ln_error, chi2
+    coefficients, precision, gradient, ln_error, chi2
         See :func:`dsps_sbi.kernels.projection.project`.
     """
 
     coefficients: jax.Array
     precision: jax.Array
-    pull: jax.Array
+    gradient: jax.Array
     ln_error: jax.Array
     chi2: jax.Array
 
@@ -141,11 +141,11 @@ class Subspace:
         by_age = einsum("m,mak->ak", columns, light)
         matrix = einsum("n,nkc->kc", nodes, self.broadened)
         of_ages = einsum("a,mak->mk", ages, light)
-        own = einsum("a,ak->k", ages, by_age)
-        at_nodes = einsum("k,nkc->nc", own, self.broadened)
+        directions = einsum("a,ak->k", ages, by_age)
+        at_nodes = einsum("k,nkc->nc", directions, self.broadened)
         change = einsum("ia,ak->ik", d_ages, by_age) + einsum("im,mk->ik", d_columns, of_ages)
         slopes = einsum("ik,kc->ic", change, matrix) + einsum("in,nc->ic", d_nodes, at_nodes)
-        return einsum("k,kc->c", own, matrix), slopes
+        return einsum("k,kc->c", directions, matrix), slopes
 
     def as_arrays(self) -> dict[str, np.ndarray]:
         """Arrays by name, for a bundle."""
@@ -192,9 +192,9 @@ def find_subspace(
     components = _leading(spectra[:n_draw], n_component)
     if like is not None and like.shape == components.shape:
         components = components * np.where(np.sum(components * like, axis=1) < 0.0, -1.0, 1.0)[:, None]
-    left = spectra[n_draw:] - (spectra[n_draw:] @ components.T) @ components
+    residual = spectra[n_draw:] - (spectra[n_draw:] @ components.T) @ components
     spread = np.sqrt(np.mean((spectra[:n_draw] @ components.T) ** 2, axis=0))
-    scalars = -np.median(np.log10(amplitude)), np.sqrt(np.mean(left**2))
+    scalars = -np.median(np.log10(amplitude)), np.sqrt(np.mean(residual**2))
     return assemble(model, view, components, spread, *scalars, n_light=n_light, n_node=n_node)
 
 
@@ -216,9 +216,9 @@ def mixing(subspace: Subspace, model, view, n_draw, seed):
     spectra = np.asarray(drawn_spectra(model, view, n_draw + n_draw // 2, seed)[0][:n_draw], np.float64)
     components = np.asarray(subspace.components, np.float64)
     # by directions in double precision: rounding of weak components would be blown up by strong ones
-    own = _leading(spectra, len(components))
-    shares = own @ spectra.T
-    return (components @ own.T) @ (shares / np.sum(shares**2, axis=1, keepdims=True))
+    directions = _leading(spectra, len(components))
+    shares = directions @ spectra.T
+    return (components @ directions.T) @ (shares / np.sum(shares**2, axis=1, keepdims=True))
 
 
 def remixed(model, view, mixture, seed):
@@ -243,18 +243,18 @@ def assemble(model, view, components, spread, log_mass_to_light, error, *, n_lig
     flat = grid.reshape(-1, grid.shape[-1])
     # young stars shine a thousand times brighter per mass: each SSP counts the same
     scale = np.sqrt(np.mean(flat**2, axis=1, keepdims=True))
-    own = _leading(flat / scale, min(n_light, len(flat)))
+    directions = _leading(flat / scale, min(n_light, len(flat)))
     low, high = model.sigma_v_km_s
     sigma = 0.5 * (low + high) + 0.5 * (high - low) * chebyshev.nodes(n_node)
     step = model.geometry.grid.step_km_s
 
     first = next(iter(model.grids.values()))
     as_array = partial(jnp.asarray, dtype=jnp.float32)
-    basis = as_array(own)
+    basis = as_array(directions)
     return Subspace(
         components=as_array(components),
         spread=as_array(spread),
-        light=as_array(flat @ own.T),
+        light=as_array(flat @ directions.T),
         broadened=as_array(np.stack([_through(view, s / step, basis, as_array(components)) for s in sigma])),
         edges_gyr=as_array(model.edges_gyr),
         metallicity=as_array(first.metallicity),

@@ -119,9 +119,9 @@ class Geometry:
                 f"({low:.0f}-{high:.0f} at z = {z:g}): check redshift and units"
             )
         if sharper == "refuse" and sharp.any():
-            own = self.spectrograph.ln_variance / self.grid.step**2
+            instrument = self.spectrograph.ln_variance / self.grid.step**2
             library = np.asarray(library_variance(self.pixels, self.setting, z))[: wave.size]
-            lack = np.where(sharp, library - own, 0.0)
+            lack = np.where(sharp, library - instrument, 0.0)
             i = int(np.argmax(lack))
             raise UserError(
                 f"the LSF is sharper than that of the SSPs (FWHM {self.fwhm_aa:g} Angstrom at rest) in "

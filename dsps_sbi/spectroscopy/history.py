@@ -96,8 +96,8 @@ def history_quantiles(sfh, params, universe_gyr, times_gyr=None, quantiles=(0.16
         raise UserError(f"quantiles {quantiles}: give numbers from 0 to 1")
     formed, sfr = [], []
     # one after the other: all draws of all galaxies at all times would not fit in memory
-    for own, t, now in zip(params, times, universe, strict=True):
-        share = np.asarray(_formed(sfh, own, jnp.asarray(t, jnp.float32), jnp.float32(now)))
+    for histories, t, now in zip(params, times, universe, strict=True):
+        share = np.asarray(_formed(sfh, histories, jnp.asarray(t, jnp.float32), jnp.float32(now)))
         # rounding must not make a rate negative
         rate = np.maximum(np.diff(share, axis=1), 0.0) / np.diff(t)
         # the default's last time is the epoch of observation itself

@@ -86,8 +86,8 @@ def infer_spectra(
             list(zip(spectra, ids, strict=True)), unit="spectrum", disable=not progress
         )
     ]
-    posteriors, theta, redshift, n_pixels, population_p = zip(*answers, strict=True)
-    posteriors, z = Posteriors.joined(posteriors), np.array(redshift)
+    posteriors, theta, redshift, universe, n_pixels, population_p = zip(*answers, strict=True)
+    posteriors = Posteriors.joined(posteriors)
     return SpectrumResult(
         names=quantity_names(post),
         post=post,
@@ -97,8 +97,8 @@ def infer_spectra(
         lsf=lsf,
         posteriors=posteriors,
         theta=np.concatenate(theta),
-        z=z,
-        universe_gyr=np.asarray(post.network.cosmology.age(jnp.asarray(z, jnp.float32))),
+        z=np.array(redshift),
+        universe_gyr=np.array(universe),
         n_pixels=np.array(n_pixels),
         columns=Columns.of(posteriors, post.names, population_p=np.array(population_p)),
         meta=provenance(post, n_draws=n_draws, seed=seed, method=engine.method),
@@ -106,7 +106,7 @@ def infer_spectra(
 
 
 def _one(engine, spectrum, lsf, number, key, n_draws):
-    """Posteriors, parameters (1, Draw, Param), redshift, pixels, ``population_p`` of one spectrum."""
+    """Posteriors, parameters (1, Draw, Param), redshift, age, pixels, ``population_p`` of one spectrum."""
     post, likelihood = engine.post, engine.likelihood
     scaled, rest = post.prepared(spectrum, lsf)
     data = SpectrumData(*(a[None] for a in (rest.flux, rest.sigma, rest.valid, np.float32(rest.z))))
@@ -117,7 +117,7 @@ def _one(engine, spectrum, lsf, number, key, n_draws):
         population_p = likelihood.population_p(posteriors.u, view, [number], key)[0]
     universe, extra = post.network.cosmology.age(rest.z), jnp.float32(rest.extra_km_s)
     theta = np.asarray(_theta(post, jnp.asarray(posteriors.u), universe, extra))
-    return posteriors, theta, rest.z, int(rest.valid.sum()), float(population_p)
+    return posteriors, theta, rest.z, np.float32(universe), int(rest.valid.sum()), float(population_p)
 
 
 @jax.jit

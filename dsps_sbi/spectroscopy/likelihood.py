@@ -8,11 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtri
-from jax.scipy.stats import chi2
 
 from ..components import constant, pytree
 from ..errors import UserError
-from ..inference.importance import Likelihood, branch, object_keys
+from ..inference.importance import Likelihood, branch, object_keys, tail_probability
 from ..instruments.lsf import LSF
 from ..io.spectrum import Spectrum
 from .curvature import precision_root
@@ -87,7 +86,7 @@ class SpectrumLikelihood(Likelihood):
         return Observed(_padded(SpectrumTarget(self.model, view, flux, sigma, valid)), jnp.float32(0.0))
 
     def theta(self, u, view: Observed):
-        """The galaxy's own parameters, see :meth:`~dsps_sbi.spectroscopy.posterior.SpectrumPosterior.theta`."""
+        """As :meth:`~dsps_sbi.spectroscopy.posterior.SpectrumPosterior.theta`, the galaxy's own."""
         return self.post.theta(u, view.target.view.universe_gyr, view.extra_km_s)
 
     def shape_evidence(self, u, data, view: Observed):
@@ -113,20 +112,20 @@ class SpectrumLikelihood(Likelihood):
         v = (drawn - mass.low) / (mass.high - mass.low)
         return jnp.concatenate([u, ndtri(jnp.clip(v, 1e-7, 1.0 - 1e-7))[..., None]], axis=-1)
 
-    def ppc_p(self, u, data, view: Observed, ids, key):
-        """Predictive p-value (1,), see :class:`~dsps_sbi.inference.importance.Likelihood`.
+    def misfit(self, u, data, view: Observed, ids, key):
+        """Chi2 (1,) about a draw, and its degrees of freedom; see the base class.
 
         The polynomial and the model's error of the draw are among the variances.
         """
         keys = branch(object_keys(key, ids), _PREDICT)
         pick = jax.random.randint(keys[0], (), 0, u.shape[1])
         value = view.target.chi2(self.theta(u[0, pick], view)[0])
-        return chi2.sf(value, jnp.maximum(jnp.sum(view.target.used), 1))[None]
+        return value[None], jnp.sum(view.target.used)[None]
 
     def population_p(self, u, view: Observed, ids, key):
         """Predictive p-value (1,) of other populations, compiled: would they fit the spectrum better?
 
-        As :meth:`ppc_p`, of the part of chi2 that mixtures of SSPs would take away, were they free
+        As :meth:`misfit`, of the part of chi2 that mixtures of SSPs would take away, were they free
         (:func:`~dsps_sbi.spectroscopy.population_modes.population_modes`): uniform for galaxies of the prior
         (Johnson 2004, Annals of Statistics 32, 2361). Of a few degrees of freedom instead of thousands, it
         sees histories and metallicities that the model does not have long before chi2 does.
@@ -139,15 +138,16 @@ class SpectrumLikelihood(Likelihood):
         ids : array of uint32 (1,)
         key : key
         """
-        return _population_p(self, u, view, np.asarray(ids, np.uint32), key)
+        along = _along_modes(self, u, view, np.asarray(ids, np.uint32), key)
+        return tail_probability(along, [len(self.modes)])
 
 
 @jax.jit
-def _population_p(likelihood, u, view, ids, key):
+def _along_modes(likelihood, u, view, ids, key):
     keys = branch(object_keys(key, ids), _POPULATIONS)
     pick = jax.random.randint(keys[0], (), 0, u.shape[1])
     along = view.target.chi2_along(likelihood.theta(u[0, pick], view)[0], likelihood.modes)
-    return chi2.sf(along, len(likelihood.modes))[None]
+    return along[None]
 
 
 def _padded(target: SpectrumTarget) -> SpectrumTarget:

@@ -176,7 +176,7 @@ class SpectrumNetwork(FlowNetwork):
 
     def _features(self, subspace, flux, sigma, valid, z):
         """Features (Object, n) of all pixels together, log10 amplitude (Object,), and what they are of."""
-        some = jnp.maximum(valid.sum(axis=1), 1)
+        n_valid = jnp.maximum(valid.sum(axis=1), 1)
         unit = jnp.where(valid, sigma, 1.0)
         flux = jnp.where(valid, flux, 0.0)
         # weights relative to the smallest error: no overflow in squares
@@ -190,17 +190,17 @@ class SpectrumNetwork(FlowNetwork):
         seen = subspace.project(flux, error, valid, self.basis, self.basis_sigma)
         spread = subspace.spread
         known = jnp.diagonal(seen.precision, axis1=1, axis2=2)
-        snr = jnp.sum(jnp.where(valid, 1.0 / error, 0.0), axis=1) / some
+        snr = jnp.sum(jnp.where(valid, 1.0 / error, 0.0), axis=1) / n_valid
         n_known = self.basis.shape[1] + len(subspace.components)
         universe = self.cosmology.age(z)
         whole = [
             seen.ln_error / 3.0 + 1.5,
-            jnp.log(jnp.maximum(seen.chi2, _least_chi2(some - n_known))),
+            jnp.log(jnp.maximum(seen.chi2, _least_chi2(n_valid - n_known))),
             jnp.log10(snr + 1e-3) - 1.5,
             2.0 * valid.mean(axis=1) - 1.0,
             universe / 4.0 - 2.0,
             jnp.log1p(z),
-            jnp.log10(some) / 2.0 - 1.0,
+            jnp.log10(n_valid) / 2.0 - 1.0,
         ]
         parts = [
             jnp.arcsinh(seen.coefficients / spread) / 1.5,
@@ -217,7 +217,7 @@ class SpectrumNetwork(FlowNetwork):
         root = cholesky(seen.precision + ridge[:, None, None] * jnp.eye(n))
         factor = jnp.swapaxes(root, 1, 2)
         data = einsum("oij,oj->oi", factor, seen.coefficients)
-        data = data + solve_lower(root, seen.pull[..., None])[..., 0]
+        data = data + solve_lower(root, seen.gradient[..., None])[..., 0]
 
         def one(start, data, factor, universe):
             of = {"universe_gyr": universe, "subspace": subspace}
@@ -290,11 +290,11 @@ def channels(flux, error, valid, components, coefficients):
 
     Spectrum, signal-to-noise ratio, mask, and what the components leave in units of the errors.
     """
-    left = (flux - matmul(coefficients, components)) / error
+    residual = (flux - matmul(coefficients, components)) / error
     rows = [
         jnp.arcsinh(flux),
         jnp.log10(1.0 / error + 1e-3) / 2.0,
         valid.astype(flux.dtype),
-        jnp.arcsinh(left) / 2.0,
+        jnp.arcsinh(residual) / 2.0,
     ]
     return jnp.stack([jnp.where(valid, row, 0.0) for row in rows], axis=-1)

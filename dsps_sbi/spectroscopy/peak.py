@@ -45,18 +45,20 @@ def peak(unit, slopes, start, data, factor, n_steps):
         light = both[:, n]
         mass = jnp.maximum(matmul(light, data), 0.0) / jnp.maximum(matmul(light, light), 1e-30)
         residual = data - mass * light
-        left = jnp.concatenate([residual, -u, jnp.zeros(1, u.dtype)])
-        return jnp.concatenate([mass * both, weak]), left, jnp.sum(left**2), (residual, mass)
+        residuals = jnp.concatenate([residual, -u, jnp.zeros(1, u.dtype)])
+        return jnp.concatenate([mass * both, weak]), residuals, jnp.sum(residuals**2), (residual, mass)
 
-    def bend(u, move, here):
+    def curvature(u, move, state):
         def model(t):
             return jnp.exp(t * move[n]) * unit(u + t * move[:n])
 
         second = jax.jvp(lambda t: jax.jvp(model, (t,), (1.0,))[1], (0.0,), (1.0,))[1]
-        return jnp.pad(here[3][1] * matmul(factor, second), (0, n + 1))
+        return jnp.pad(state[3][1] * matmul(factor, second), (0, n + 1))
 
-    found, (rows, left, _, (residual, _)) = levenberg_marquardt(at, start, n_steps, along_curves(bend))
+    found, (rows, residuals, _, (residual, _)) = levenberg_marquardt(
+        at, start, n_steps, along_curves(curvature)
+    )
     # with the mass first, what is below its row has it marginalised
-    upper, turned = qr(jnp.roll(rows, 1, axis=1), left)
+    upper, turned = qr(jnp.roll(rows, 1, axis=1), residuals)
     root = solve_upper(upper[1:, 1:], jnp.eye(n))
     return found, matmul(root, turned[1:]), matmul(root, root.T), residual

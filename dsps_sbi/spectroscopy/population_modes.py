@@ -31,6 +31,6 @@ def population_modes(model, n: int = 10) -> np.ndarray:
     x = np.linspace(-1.0, 1.0, light.shape[1])
     smooth = np.linalg.qr(legvander(x, model.continuum.degree))[0]
     lines = lines - (lines @ smooth) @ smooth.T
-    left, size, _ = np.linalg.svd(lines, full_matrices=False)
+    vectors, size, _ = np.linalg.svd(lines, full_matrices=False)
     n = min(n, int((size > _WEAKEST * size[0]).sum()))
-    return ((left[:, :n] / size[:n]).T @ alike).astype(np.float32)
+    return ((vectors[:, :n] / size[:n]).T @ alike).astype(np.float32)

@@ -138,11 +138,11 @@ class SpectrumPosterior(Posterior):
         i = self.names.index("sigma_v")
         marginal = self.network.prior.marginals["sigma_v"]
         whole = theta[..., i]
-        own = jnp.sqrt(jnp.maximum(whole**2 - extra_km_s**2, 0.0))
-        inside = (own >= marginal.low) & (own <= marginal.high) & (whole >= extra_km_s)
-        log_ratio = jnp.where(inside, jnp.log(whole) - jnp.log(jnp.maximum(own, _LEAST_KM_S)), -jnp.inf)
+        stellar = jnp.sqrt(jnp.maximum(whole**2 - extra_km_s**2, 0.0))
+        inside = (stellar >= marginal.low) & (stellar <= marginal.high) & (whole >= extra_km_s)
+        log_ratio = jnp.where(inside, jnp.log(whole) - jnp.log(jnp.maximum(stellar, _LEAST_KM_S)), -jnp.inf)
         log_ratio = jnp.where(extra_km_s > 0.0, log_ratio, 0.0)
-        return theta.at[..., i].set(jnp.clip(own, marginal.low, marginal.high)), log_ratio
+        return theta.at[..., i].set(jnp.clip(stellar, marginal.low, marginal.high)), log_ratio
 
     def in_range(self, data: SpectrumData) -> np.ndarray:
         """Whether S/N and coverage of spectra (Object,) are as in training."""
@@ -176,7 +176,7 @@ class SpectrumPosterior(Posterior):
         return model
 
     def check_match(self, model: SpectrumModel) -> float:
-        """Refuse a model that it was not trained on; see :func:`dsps_sbi.spectroscopy.fingerprint.check_match`."""
+        """Refuse another model than that of training, see :mod:`dsps_sbi.spectroscopy.fingerprint`."""
         return check_match(self, model)
 
     def likelihood_of(self, model: SpectrumModel) -> SpectrumLikelihood:

@@ -162,8 +162,8 @@ class SpectrumPreset:
         metallicity : (float, float), optional
             Range of [M/H] where the preset names none.
         """
-        own = {} if metallicity is None else {"metallicity": metallicity}
-        return spectrum_prior(**own | dict(self.ranges), z=self.z)
+        metallicities = {} if metallicity is None else {"metallicity": metallicity}
+        return spectrum_prior(**metallicities | dict(self.ranges), z=self.z)
 
     def model(self, grid: SSPGrid | None = None) -> SpectrumModel:
         """The model at rest that :func:`dsps_sbi.spectroscopy.train` takes.
@@ -184,11 +184,11 @@ class SpectrumPreset:
         prior = self.prior((float(grid.metallicity[0]), float(grid.metallicity[-1])))
         model = SpectrumModel(grid, self.network, prior, sharper="mask", rest_aa=self.rest_aa)
         middle = 0.5 * (self.network.ln_edges[1:] + self.network.ln_edges[:-1])
-        own = FWHM_PER_SIGMA * np.exp(middle) * np.sqrt(self.network.ln_variance)
-        if own.min() < grid.fwhm_aa:
-            i = int(np.argmin(own))
+        fwhm = FWHM_PER_SIGMA * np.exp(middle) * np.sqrt(self.network.ln_variance)
+        if fwhm.min() < grid.fwhm_aa:
+            i = int(np.argmin(fwhm))
             raise UserError(
-                f"{self.name}: the network's LSF has FWHM {own[i]:.2f} Angstrom at {np.exp(middle[i]):.0f} "
+                f"{self.name}: the network's LSF has FWHM {fwhm[i]:.2f} Angstrom at {np.exp(middle[i]):.0f} "
                 f"without the pixel's width, SSP grid {grid.name} {grid.fwhm_aa:g}: give [network] a broader "
                 "LSF or narrower pixels"
             )
@@ -209,8 +209,12 @@ class SpectrumPreset:
         z : float
             Redshift of the galaxy.
         """
-        own, frame = self.spectrograph(), self.network
+        instrument, frame = self.spectrograph(), self.network
         shift = 0.0 if self.observed is None else np.log1p(z)
-        at, here = (0.5 * (s.ln_edges[1:] + s.ln_edges[:-1]) for s in (frame, own))
-        variance = np.interp(at, here - shift, own.ln_variance, left=np.nan, right=np.nan)
+        frame_centre, instrument_centre = (
+            0.5 * (s.ln_edges[1:] + s.ln_edges[:-1]) for s in (frame, instrument)
+        )
+        variance = np.interp(
+            frame_centre, instrument_centre - shift, instrument.ln_variance, left=np.nan, right=np.nan
+        )
         return C_KM_S * np.sqrt(np.maximum(variance - frame.ln_variance, 0.0))

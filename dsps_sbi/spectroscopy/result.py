@@ -114,7 +114,7 @@ class SpectrumResult(Result):
         return np.asarray(draw_ages(sfh, params, np.float32(universe)))
 
     def percentiles(self, name: str, q=PERCENTILES) -> np.ndarray:
-        """Percentiles (len(q), Object) of a quantity; the mass is NaN where the scale of a flux is not known."""
+        """Percentiles (len(q), Object) of a quantity; the mass is NaN where a flux has no scale."""
         values = super().percentiles(name, q)
         if not name.startswith("log_mass"):
             return values

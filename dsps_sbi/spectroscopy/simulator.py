@@ -155,7 +155,7 @@ class SpectrumSimulator:
         return SpectrumMocks(u, theta, SpectrumData(flux, sigma, valid, z))
 
     def training_batch(self, key, pool, config) -> SpectrumMocks:
-        """As many mocks as a training of some :class:`~dsps_sbi.training.trainer.TrainConfig` takes in a step."""
+        """As many mocks as a :class:`~dsps_sbi.training.trainer.TrainConfig` has a step of training take."""
         return self.draw(key, pool, config.batch, 1)
 
     def identity(self) -> dict:

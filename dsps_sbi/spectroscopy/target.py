@@ -152,10 +152,10 @@ class SpectrumTarget:
 
         slopes = along(lambda x: at(x, *fixed))
         peak = self._first_mass(*fixed)
-        slope, bend = slopes(peak), along(slopes)(peak)
-        bend = jnp.minimum(bend, -1e-6)
-        peak = peak + jnp.clip(-slope / bend, -_LONGEST, _LONGEST)
-        width = (-bend) ** -0.5
+        slope, curvature = slopes(peak), along(slopes)(peak)
+        curvature = jnp.minimum(curvature, -1e-6)
+        peak = peak + jnp.clip(-slope / curvature, -_LONGEST, _LONGEST)
+        width = (-curvature) ** -0.5
         x, w = (jnp.asarray(a, jnp.float32).reshape(-1, *[1] * peak.ndim) for a in (_NODES, _WEIGHTS))
         offset = np.sqrt(2.0) * width * x
         terms = jax.lax.map(at, peak + offset) + x * x + jnp.log(w)

@@ -134,12 +134,12 @@ def assemble(
     for (met, age), name in files.items():
         if progress is not None:
             progress(Path(name).name)
-        own, values = _spectrum(name, read)
+        file_wave, values = _spectrum(name, read)
         if wave is None:
-            wave = own
+            wave = file_wave
             keep = wave <= (np.inf if wave_max_aa is None else wave_max_aa)
             flux = np.empty((len(mets), len(ages), int(keep.sum())), np.float32)
-        if own.shape != wave.shape or not np.allclose(own, wave, rtol=0.0, atol=1e-3):
+        if file_wave.shape != wave.shape or not np.allclose(file_wave, wave, rtol=0.0, atol=1e-3):
             raise UserError(f"{name} has other wavelengths than the files before: keep one version of them")
         flux[mets.index(met), ages.index(age)] = values[keep]
     table = None if masses is None else np.array([[masses[m, a] for a in ages] for m in mets])

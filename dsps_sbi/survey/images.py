@@ -86,7 +86,7 @@ def _hashed(parts) -> str:
 
 
 class ImageJob(Job):
-    """Images, by one posterior: ``maps.fits``, ``summary.ecsv``, ``maps.png`` and perhaps ``draws.h5`` of each.
+    """Images, by one posterior: ``maps.fits``, ``summary.ecsv``, ``maps.png``, perhaps ``draws.h5`` of each.
 
     Parameters
     ----------

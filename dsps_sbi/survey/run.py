@@ -1,4 +1,4 @@
-"""Inference on many objects, one after the other: what is finished is written, and stays when a run breaks off."""
+"""Inference on many objects, one after the other: what is finished is written and stays, whatever happens."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -54,10 +54,10 @@ class Job(ABC):
     def table(self, rows: Sequence[dict]) -> Table:
         """Rows of all objects as a table."""
 
-    def begin(self, folder: Path, resume: bool) -> None:
+    def begin(self, folder: Path, resume: bool) -> None:  # noqa: B027
         """Before the first object."""
 
-    def finish(self, rows: Sequence[dict], folder: Path) -> None:
+    def finish(self, rows: Sequence[dict], folder: Path) -> None:  # noqa: B027
         """After the last object."""
 
 

@@ -109,21 +109,21 @@ def warm(fresh, given):
     UserError
         If a given weight has no place: the networks differ in more than depth.
     """
-    left = _flatten(given)
+    arrays = _flatten(given)
     sizes = {jax.tree_util.keystr(p): leaf.shape for p, leaf in jax.tree_util.tree_leaves_with_path(fresh)}
-    for name, stored in left.items():
+    for name, stored in arrays.items():
         if name == _INPUTS:
             # features that the smaller one lacks come after those that it has, and count nothing yet
             missing = max(sizes[name][0] - len(stored), 0)
-            left[name] = np.pad(stored, ((0, missing), (0, 0)))
-    odd = [name for name, stored in left.items() if sizes.get(name) != stored.shape]
+            arrays[name] = np.pad(stored, ((0, missing), (0, 0)))
+    odd = [name for name, stored in arrays.items() if sizes.get(name) != stored.shape]
     if odd:
         raise UserError(
             f"training cannot start from a network that differs in {odd[0]}: "
             "give it the same widths and bands, and at most as many layers"
         )
     return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: jnp.asarray(left.get(jax.tree_util.keystr(path), leaf)), fresh
+        lambda path, leaf: jnp.asarray(arrays.get(jax.tree_util.keystr(path), leaf)), fresh
     )
 
 

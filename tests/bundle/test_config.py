@@ -13,7 +13,7 @@ from dsps_sbi.errors import UserError
 from dsps_sbi.inference.derived import MassTable, describe
 from dsps_sbi.instruments.filters import FilterSet
 from dsps_sbi.instruments.jades import JADES_BANDS, JADES_DEPTH_UJY
-from dsps_sbi.noise import BandMasks, DepthNoise
+from dsps_sbi.noise import BandMasks, DepthNoise, UpperLimits
 from dsps_sbi.photometry.maps import Maps
 from dsps_sbi.photometry.model import GalaxyModel
 from dsps_sbi.photometry.network import PhotometryArchitecture, PhotometryNetwork
@@ -109,24 +109,30 @@ def test_trained_saved_and_made_again(make, toy, tmp_path, monkeypatch, name):
             replace(post, log_u=-3.5).model(toy)
 
 
-def test_format_1_is_still_read():
+def test_format_1_is_still_read(toy):
+    post = untrained(GalaxyModel.preset(ssp=toy), toy)
+    arrays, config = to_parts(replace(post, filters=FILTERS))
     later = ("guess_width", "rank", "n_redshifts")
-    config = {
+    config = {name: config[name] for name in ("cosmology", "filters", "z", "noise", "network", "prior")} | {
         "format": 1,
-        "filters": ["a", "b"],
         "sfh": "delayed_tau",
-        "z": [0.1, 2.0],
-        "prior": {"log_tau": {"low": -2.0, "high": 2.0, "of_age": False}},
-        "noise": {"depth_ujy": [1.0, 2.0], "offset_dex": [0.0, 1.0], "jitter_dex": 0.1, "floor": 0.0},
-        "network": {k: v for k, v in ARCH.as_dict().items() if k not in later},
+        "network": {k: v for k, v in config["network"].items() if k not in later},
+        # priors had no kinds
+        "prior": {k: {"low": p["low"], "high": p["high"], "of_age": p["of_age"]} for k, p in config["prior"].items()},
     }
-    parts = bundle_config.from_config(config, "old")
-    assert parts.arch.guess_width == 0
-    assert (parts.sfh, parts.dust, parts.log_u) == (FAMILIES["delayed_tau"](), LAWS["calzetti"](), -2.0)
-    assert parts.prior.marginals["log_tau"] == MARGINALS["uniform"](-2.0, 2.0)
+    back = from_parts(config, arrays, {}, "old")
+    assert back.network.arch.guess_width == 0 and back.limits == UpperLimits()
+    assert (back.network.sfh, back.dust, back.log_u) == (FAMILIES["delayed_tau"](), LAWS["calzetti"](), -2.0)
+    assert back.network.prior.marginals["log_tau"] == MARGINALS["uniform"](-2.0, 2.0)
     # what format 1 did not know is not read as if it had
     with pytest.raises(UserError, match="bundle old: prior 'uniform' has no a: give of low, high, of_age"):
-        bundle_config.from_config(config | {"prior": {"a": {"a": 1.0}}}, "old")
+        from_parts(config | {"prior": {"a": {"a": 1.0}}}, arrays, {}, "old")
+
+
+def test_ssps_are_refused(make, toy):
+    arrays, config = to_parts(untrained(make("constant")[0], toy))
+    with pytest.raises(UserError, match="bundle own is one of photometry, which needs no SSPs: leave out ssp="):
+        from_parts(config, arrays, {}, "own", toy)
 
 
 def test_histories_of_the_user_are_refused_by_name(make, toy, tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dsps_sbi import UserError
-from dsps_sbi.calibration import check as run_check
+from dsps_sbi import check as run_check
 from dsps_sbi.calibration.report import as_dict, to_html, write_report
 from dsps_sbi.inference.trust import Method
 from dsps_sbi.photometry import held_out as slices

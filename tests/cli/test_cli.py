@@ -2,17 +2,20 @@
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 
 import h5py
 import numpy as np
+from astropy.table import Table
 
 from dsps_sbi.bundle.files import META
 from dsps_sbi.photometry import model
 from dsps_sbi.photometry.maps import Maps
 
 FILES = {"maps.fits", "summary.ecsv", "maps.png"}
+RUN = {"catalogue.ecsv", ".infer.jsonl"}
 
 
 def names(folder):
@@ -22,7 +25,9 @@ def names(folder):
 def test_infer_writes_maps(infer, make_cutout, tmp_path):
     status, output, error = infer(make_cutout(), "--seed", 5)
     assert (status, error) == (0, "") and "42 of 42 pixels fitted, 0 trusted; flags: 42 UNCHECKED" in output
-    assert names(tmp_path / "out") == FILES
+    assert names(tmp_path / "out") == FILES | RUN
+    (row,) = Table.read(tmp_path / "out" / "catalogue.ecsv")
+    assert (row["name"], row["n_fitted"], row["flags"]) == ("galaxy", 42, "42 UNCHECKED")
     maps = Maps.read(tmp_path / "out" / "maps.fits")
     assert maps.meta["seed"] == 5 and maps.meta["n_draws"] == 20 and np.isfinite(maps.median("av")).all()
 
@@ -31,7 +36,7 @@ def test_several_cutouts_and_resume(infer, make_cutout, tmp_path):
     one, two = make_cutout("one.fits"), make_cutout("two.fits.gz")
     status, output, _ = infer(one, two, "--keep-draws")
     assert status == 0 and output.count("pixels fitted") == 2
-    assert names(tmp_path / "out") == {"one", "two"} and names(tmp_path / "out" / "two") == FILES | {
+    assert names(tmp_path / "out") == {"one", "two"} | RUN and names(tmp_path / "out" / "two") == FILES | {
         "draws.h5"
     }
     stamp = (tmp_path / "out" / "one" / "maps.fits").stat().st_mtime_ns
@@ -42,11 +47,13 @@ def test_several_cutouts_and_resume(infer, make_cutout, tmp_path):
     assert FILES <= names(tmp_path / "out" / "two")
     status, output, _ = infer(one, two, "--resume")
     assert status == 0 and output.count("skipped") == 2
+    status, _, error = infer(one, two, "--resume", "--seed", 9)
+    assert status == 1 and "out holds a run with seed 0, this one has 9: resume with the same options" in error
 
 
 def test_one_bad_cutout_among_several(infer, make_cutout, tmp_path):
     status, output, error = infer(make_cutout("far.fits", REDSHIFT=9.0), make_cutout("good.fits"))
-    assert status == 1 and "good.fits: 42 of 42" in output and names(tmp_path / "out") == {"good"}
+    assert status == 1 and "good.fits: 42 of 42" in output and names(tmp_path / "out") == {"good"} | RUN
     assert "far.fits: redshift 9 is outside" in error and "1 of 2 cutouts failed" in error
 
 
@@ -194,6 +201,7 @@ def test_help_and_exit_status_of_the_process(run, tmp_path):
         "-o",
         str(tmp_path / "o"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith("error: no bundle at none") and done.stderr.count("\n") == 1

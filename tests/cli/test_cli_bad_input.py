@@ -65,7 +65,7 @@ def test_wrong_options(refused, make_cutout, mock_pixels, tmp_path):
     refused("galaxy= was given with", path, "--galaxy", "3")
     refused("ask for at least 2", path, "--draws", 1)
     refused("No such option: --nope", path, "--nope")
-    refused("two cutouts have the same name", path, path.parent / "." / "galaxy.fits.gz")
+    refused("two images are called galaxy, and would overwrite each other", path, path.parent / "." / "galaxy.fits.gz")
     np.save(tmp_path / "flux.npy", mock_pixels[0])
     np.save(tmp_path / "err.npy", mock_pixels[1][:, :4])
     flux, error = tmp_path / "flux.npy", ("--error", tmp_path / "err.npy")
@@ -102,7 +102,7 @@ def test_interruption(infer, make_cutout, tmp_path, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dsps_sbi.photometry.images._percentiles", interrupt)
+    monkeypatch.setattr("dsps_sbi.photometry.images.percentiles", interrupt)
     status, _, error = infer(make_cutout(), "--keep-draws")
     assert (status, error) == (130, "error: interrupted\n") and not (tmp_path / "out").exists()
 
@@ -116,4 +116,4 @@ def test_commands_that_need_a_grid_say_how_to_get_it(run, tmp_path, monkeypatch)
 
 def test_refine_needs_weights(refused, make_cutout):
     refused("--unweighted and --refine were given", make_cutout(), "--unweighted", "--refine")
-    refused("refine needs the stellar populations of the bundle", make_cutout(), "--refine")
+    refused("--refine was given without the stellar populations of the bundle", make_cutout(), "--refine")

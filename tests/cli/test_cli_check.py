@@ -80,7 +80,7 @@ def test_the_grid_has_to_be_there(run, real_bundle, tmp_path, monkeypatch):
 
 
 def test_another_model_is_refused_before_anything_is_simulated(run, tiny_bundle, toy, monkeypatch):
-    monkeypatch.setattr("dsps_sbi.photometry.fingerprint.load", lambda name: toy)
+    monkeypatch.setattr("dsps_sbi.photometry.posterior.load", lambda name: toy)
     # the bundle of the tests holds no reference fluxes
     status, _, error = run("check", tiny_bundle)
     assert status == 1 and "bundle tiny holds no reference fluxes: train it again" in error

@@ -60,5 +60,6 @@ def test_both_peaks_are_found_and_count_as_they_should(climbed):
 
 
 def test_draws_without_any_weight_do_no_harm():
-    start = jnp.full((1, 200, 3), jnp.nan)
-    assert float(found(start, jnp.full((1, 200), -jnp.inf)).ess[0]) > 100.0
+    # of the same type as above: compiled once
+    start, log_weight = (jnp.full(s, v, jnp.float32) for s, v in (((1, 200, 3), jnp.nan), ((1, 200), -jnp.inf)))
+    assert float(found(start, log_weight).ess[0]) > 100.0

@@ -73,7 +73,7 @@ def test_rounding_makes_no_nan():
 
 _TWO_AT_ONCE = """
 import jax, jax.numpy as jnp
-from dsps_sbi.kernels import positive
+from dsps_sbi.kernels import cholesky as positive
 a = jnp.eye(16) + 0.01 * jax.random.normal(jax.random.key(0), (4, 512, 16, 16))
 a = jnp.einsum("xbij,xbkj->xbik", a, a)
 run = jax.jit(lambda a: [positive.cholesky(a[i]).sum() + positive.inverse(a[i]).sum() for i in range(4)])

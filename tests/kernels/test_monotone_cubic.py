@@ -1,6 +1,6 @@
 import jax.numpy as jnp
 import numpy as np
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 from dsps_sbi.kernels import monotone_cubic as cubic
 
@@ -22,6 +22,14 @@ def test_inner_slopes_are_those_of_pchip():
     for width, rise, slope in zip(WIDTH, RISE, slopes, strict=True):
         x, y = (np.concatenate([[0.0], np.cumsum(a)]) for a in (width, rise))
         np.testing.assert_allclose(slope[1:-1], PchipInterpolator(x, y).derivative()(x)[1:-1], rtol=1e-5)
+
+
+def test_rise_within_a_piece_is_the_hermite_polynomial():
+    t = np.linspace(0.0, 1.0, 33)
+    for secant, *slopes in ((1.0, 0.0, 3.0), (0.2, 0.5, 0.1), (-2.0, 0.0, -1.0)):
+        expected = CubicHermiteSpline([0.0, 1.0], [0.0, secant], slopes)(t)
+        rise = cubic.rise(jnp.asarray(t, jnp.float32), secant, *slopes)
+        np.testing.assert_allclose(rise, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_curve_goes_through_its_points_and_never_falls():

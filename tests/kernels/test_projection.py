@@ -65,7 +65,7 @@ def test_log_likelihood_is_that_of_the_whole_covariance(space, spectra, seen):
 
         def ours(m, i=i):
             off = m - np.asarray(seen.coefficients[i], float)
-            return np.asarray(seen.pull[i]) @ off - 0.5 * off @ np.asarray(seen.precision[i], float) @ off
+            return np.asarray(seen.gradient[i]) @ off - 0.5 * off @ np.asarray(seen.precision[i], float) @ off
 
         models = truth[i] * (1.0 + 0.01 * rng.standard_normal((6, N_COMPONENT)))
         expected = np.diff([exact(m) for m in models])
@@ -101,7 +101,7 @@ def test_nothing_valid_says_nothing(space):
     out = Projected(
         *project(jnp.ones((1, N_PIXEL)), jnp.ones((1, N_PIXEL)), none, components, basis, PRIOR_SIGMA)
     )
-    assert np.all(np.asarray(out.precision) == 0) and np.all(np.asarray(out.pull) == 0)
+    assert np.all(np.asarray(out.precision) == 0) and np.all(np.asarray(out.gradient) == 0)
 
 
 def test_without_a_polynomial(space, spectra):

@@ -125,7 +125,7 @@ def test_predictive_p_value_is_uniform_for_the_truth_and_small_for_odd_data(like
     data = mocks.data
     ids = jnp.arange(len(mocks.z), dtype=jnp.uint32)
     assert np.asarray(mocks.data.upper).sum() > 100
-    p_value = jax.jit(lambda data: likelihood.ppc_p(mocks.u[:, None], data, table, ids, jax.random.key(2)))
+    p_value = lambda data: likelihood.ppc_p(mocks.u[:, None], data, table, ids, jax.random.key(2))
     assert stats.kstest(np.asarray(p_value(data)), "uniform").pvalue > 0.01
     # one band off by 10 sigma, floor included
     band = np.argmax(np.asarray(mocks.data.valid & ~mocks.data.upper), axis=1)
@@ -145,30 +145,43 @@ def test_predictive_p_value_is_uniform_for_the_truth_and_small_for_odd_data(like
 def test_without_a_model_draws_are_the_networks_own(post, mocks):
     answers = weigh(post, None, mocks, np.arange(3))
     assert np.all(answers.method == Method.FLOW) and np.all(answers.trust == Trust.UNCHECKED)
-    flux, sky, z, valid, upper = arrays(mocks, np.arange(3))
-    theta = post.sample(flux, sky, z, n_draws=400, valid=valid, upper=upper)
-    own = post.network.prior.from_normal(jnp.asarray(answers.u), post.network.cosmology.age(z)[:, None])
+    d = jax.tree.map(lambda a: np.asarray(a)[:3], mocks.data)
+    theta = post.sample(d.flux, d.sigma, d.z, n_draws=400, valid=d.valid, upper=d.upper)
+    own = post.network.prior.from_normal(jnp.asarray(answers.u), post.network.cosmology.age(d.z)[:, None])
     np.testing.assert_allclose(own, theta, rtol=2e-3, atol=2e-3)
     assert np.isnan(answers.ess).all() and np.isnan(answers.ppc_p).all() and not answers.trusted.any()
 
 
-def test_what_weighs(post, tiny_posterior, toy_model, toy_weigher):
-    assert (
-        photometry_likelihood(post, None) is None and photometry_likelihood(post, toy_weigher) is toy_weigher
-    )
+def test_prepared_photometry_gives_what_the_catalogue_gives(post, likelihood, mocks):
+    rows = np.arange(0, 40, 10)
+    result = ds.weigh(post, catalogue(post, mocks, rows), model=likelihood, n_draws=400)
+    d = jax.tree.map(lambda a: np.asarray(a)[rows], mocks.data)
+    done = []
+    data = post.prepared(d.flux, d.sigma, d.z, d.valid, d.upper)
+    own = posteriors_of(post, likelihood, data, n_draws=400, ids=rows, on_batch=done.append)
+    np.testing.assert_array_equal(own.u, result.posteriors.u)
+    assert sum(done) == 4
+
+
+def test_what_weighs(post, tiny_posterior, toy_model, likelihood):
+    assert post.likelihood(None) is None and post.likelihood(likelihood) is likelihood
+    made = post.likelihood(toy_model)
+    assert isinstance(made, PhotometryLikelihood) and made.model is toy_model and made.post is post
     # the grid of a toy is not in any cache
-    assert photometry_likelihood(post, "auto") is None and post.own_likelihood is None
-    with pytest.raises(UserError, match="model 'yes': give a GalaxyModel, 'auto' or None"):
-        photometry_likelihood(post, "yes")
+    assert post.likelihood() is None and post.likelihood("auto") is None
+    with pytest.raises(UserError, match="model 'yes': give a model, 'auto' or None"):
+        post.likelihood("yes")
     with pytest.raises(UserError, match="was trained on another model: "):
-        photometry_likelihood(post, dataclasses.replace(toy_model, log_u=None))
+        post.likelihood(dataclasses.replace(toy_model, log_u=None))
     with pytest.raises(UserError, match="holds no reference fluxes"):
-        photometry_likelihood(tiny_posterior, toy_model)
+        tiny_posterior.likelihood(toy_model)
     flux = np.ones((1, 19))
     with pytest.raises(UserError, match="refine needs the stellar populations"):
-        ds.refine(post, "auto", flux, flux, 2.0)
+        ds.refine(post, ds.Catalogue(flux, flux, post.filters, 2.0))
+    with pytest.raises(UserError, match="redshift 9 of 0 .*is outside"):
+        ds.weigh(post, ds.Catalogue(flux, flux, post.filters, 9.0), model=None)
     with pytest.raises(UserError, match="redshift 9 is outside"):
-        ds.weigh(post, None, flux, flux, 9.0)
+        posteriors_of(post, None, post.prepared(flux, flux, 9.0))
 
 
 def test_on_gpus_too_fluxes_and_their_slopes_have_all_digits(toy_model, table, inexact_products):

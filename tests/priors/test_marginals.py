@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.interpolate import CubicHermiteSpline
+from scipy.special import expit, logit
 
 from dsps_sbi.errors import UserError
 from dsps_sbi.priors import Beta, Prior, StudentT, Uniform
@@ -26,6 +28,13 @@ def test_beta_slope_is_one_over_the_density(ab):
     slope = jax.vmap(jax.grad(lambda v: Beta(*ab).ppf(v, 1.0)))(jnp.asarray(V[20:-20], jnp.float32))
     expected = 1.0 / stats.beta(*ab).pdf(stats.beta(*ab).ppf(V[20:-20]))
     np.testing.assert_allclose(slope, expected, rtol=1e-3)
+
+
+def test_beta_between_the_nodes_of_its_table():
+    beta = Beta(2.0, 6.0)
+    curve = CubicHermiteSpline(np.linspace(-21.0, 21.0, 513), *beta._table)
+    value = beta.ppf(jnp.asarray(V, jnp.float32), 1.0)
+    np.testing.assert_allclose(value, expit(curve(logit(V))), rtol=2e-6)
 
 
 @pytest.mark.parametrize("nu", [1, 2])

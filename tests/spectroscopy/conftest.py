@@ -103,6 +103,13 @@ def tau_model(line_grid):
     return make_tau_model(line_grid)
 
 
+@jax.jit
+def _observed(model, key, theta, view):
+    """Flux and errors of a galaxy at S/N 60: one program, where its operations one by one are many."""
+    sigma = model.predict_fast(theta, view) / 60.0
+    return model.simulate(key, theta, view, sigma), sigma
+
+
 @pytest.fixture(scope="session")
 def galaxies(line_grid):
     """Spectra of the TRUTH at z = 0.05 in pixels of another spectrograph, less sharp than the network's."""
@@ -116,10 +123,8 @@ def galaxies(line_grid):
             line_grid, blank, prior, sfh=DelayedTau(), continuum=ds.Continuum(2, 0.1)
         )
         theta = jnp.array([0.3, 1.0, metallicity, sigma_v, -2.5, 10.5])
-        view = own.view(z)
-        sigma = np.asarray(own.predict_fast(theta, view)) / 60.0
-        flux = own.simulate(jax.random.key(i + 7), theta, view, sigma)
-        out.append(dataclasses.replace(blank, flux=np.asarray(flux), sigma=sigma))
+        flux, sigma = _observed(own, jax.random.key(i + 7), theta, own.view(z))
+        out.append(dataclasses.replace(blank, flux=np.asarray(flux), sigma=np.asarray(sigma)))
     return out
 
 
@@ -148,7 +153,7 @@ def untrained(tau_model):
 
 @pytest.fixture(scope="session")
 def anew():
-    """Makes posterior and model as `untrained` and `tau_model` are, of parts that share nothing with these."""
+    """Makes posterior and model like `untrained` and `tau_model`, of parts that share nothing with these."""
 
     def anew():
         model = make_tau_model(make_line_grid())

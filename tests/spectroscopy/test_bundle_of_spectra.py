@@ -80,7 +80,8 @@ def test_round_trip(post, model, folder, grid):
     mocks = simulator.draw(jax.random.key(1), simulator.table_pool(jax.random.key(0), 4), 6, 1)
     ids, key = np.arange(6, dtype=np.uint32), jax.random.key(2)
     one, two = (
-        np.asarray(network_draws(p.network, p.weights, mocks.data, ids, key, n_draws=7)) for p in (post, again)
+        np.asarray(network_draws(p.network, p.weights, mocks.data, ids, key, n_draws=7))
+        for p in (post, again)
     )
     assert np.median(np.abs(one - two)) < 1e-3
     assert again.meta["command"] == "as it was made" and again.meta["ssp"]["name"] == ["one-line"]

@@ -2,7 +2,6 @@
 
 import io
 import shutil
-import subprocess
 import tarfile
 from dataclasses import replace
 from hashlib import sha256
@@ -44,32 +43,31 @@ def sdist(galaxies, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def pip(sdist, monkeypatch):
-    """Stand-in for pip: copies the archive, and counts its calls."""
+def downloads(sdist, monkeypatch):
+    """Stand-in for the download: the archive, and what was asked for."""
     calls = []
 
-    def run(command, **kwargs):
-        calls.append(command)
-        wanted = Path(command[command.index("--requirement") + 1]).read_text()
-        assert wanted == f"ppxf==8.2.6 --hash=sha256:{module.SDIST.sha256}\n"
-        shutil.copy(sdist, command[command.index("--dest") + 1])
-        return subprocess.CompletedProcess(command, 0)
+    def download(release, name, folder, progress):
+        assert release == module.SDIST and name == "ngc3522"
+        calls.append(release.file)
+        folder.mkdir()
+        return Path(shutil.copy(sdist, folder))
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(module, "download", download)
     return calls
 
 
-def test_only_the_one_file_is_kept(pip, tmp_path):
+def test_only_the_one_file_is_kept(downloads, tmp_path):
     path = fetch_spectrum(progress=False)
     assert path == tmp_path / "cache" / FILE and list(path.parent.iterdir()) == [path]
-    assert fetch_spectrum(progress=False) == path and len(pip) == 1
+    assert fetch_spectrum(progress=False) == path and len(downloads) == 1
     path.write_bytes(path.read_bytes()[:500])
-    assert fetch_spectrum(progress=False).stat().st_size > 500 and len(pip) == 2
+    assert fetch_spectrum(progress=False).stat().st_size > 500 and len(downloads) == 2
 
 
 def test_from_files_without_network(run, sdist, tmp_path, monkeypatch):
-    failed = subprocess.CompletedProcess([], 1)
-    monkeypatch.setattr(subprocess, "run", lambda command, **_: failed)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "none"))
     with pytest.raises(
         UserError, match=r"not download ppxf==8.2.6 .*run 'dsps-sbi fetch ngc3522 --from FILE'"
     ):
@@ -92,13 +90,13 @@ def test_wrong_files(sdist, tmp_path, monkeypatch):
     assert not list((tmp_path / "cache").iterdir())
 
 
-def test_demo(run, pip, untrained, tmp_path, monkeypatch):
+def test_demo(run, downloads, untrained, tmp_path, monkeypatch):
     fetched = []
     monkeypatch.setattr(demo_spectrum, "fetch", lambda name, progress: fetched.append(name))
     monkeypatch.setattr(demo_spectrum, "load_bundle", {"miles-optical": untrained}.__getitem__)
     status, output, error = run("demo", "--spectrum", "-o", tmp_path / "out", "--draws", 200)
     assert status == 0, error
-    assert output.startswith("NGC3522: unchecked; t50 ") and len(pip) == 1
+    assert output.startswith("NGC3522: unchecked; t50 ") and len(downloads) == 1
     assert fetched == ["miles"]
     found = {path.name for path in (tmp_path / "out").iterdir()}
     assert found == {"catalogue.ecsv", "NGC3522.png", LOG}

@@ -9,7 +9,9 @@ from dsps_sbi.spectroscopy.data import SpectrumData
 def test_mode_searches_owe_nothing_to_the_network(untrained, likelihood, galaxies, by_prior):
     """From draws of the prior to the exact posterior: as the sum over the prior has it."""
     spectrum, rest = untrained.prepared(galaxies[0])
-    data = SpectrumData(*(np.asarray(a)[None] for a in (rest.flux, rest.sigma, rest.valid, np.float32(rest.z))))
+    data = SpectrumData(
+        *(np.asarray(a)[None] for a in (rest.flux, rest.sigma, rest.valid, np.float32(rest.z)))
+    )
     observed = likelihood.observed(spectrum, rest.extra_km_s)
     u = jax.random.normal(jax.random.key(9), (1, 300, len(untrained.names)))
     nothing = WeightedDraws(u, np.zeros((1, 300)), *np.zeros((3, 1)))

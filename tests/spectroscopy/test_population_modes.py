@@ -60,7 +60,9 @@ def test_light_of_other_stars_is_all_seen(likelihood, tau_model, mocks, modes):
     def run(observed):
         return observed.target.chi2_along(theta, modes), observed.target.chi2(theta)
 
-    found = [run(observed_of(likelihood, mocks, i, mocks.data.flux[i] + share * young)) for share in (0.0, 0.1)]
+    found = [
+        run(observed_of(likelihood, mocks, i, mocks.data.flux[i] + share * young)) for share in (0.0, 0.1)
+    ]
     (along, whole), (more, larger) = np.asarray(found, float)
     assert 0.0 < along < whole and larger - whole > 30.0
     assert more - along == pytest.approx(larger - whole, rel=0.05)

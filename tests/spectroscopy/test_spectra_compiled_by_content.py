@@ -50,10 +50,10 @@ def copied(spectrum):
 
 @pytest.fixture(scope="module")
 def further(galaxies):
-    """The second galaxy further away, in fewer pixels of another step: filled up to as many as the first's."""
+    """The second galaxy further away, in fewer pixels of another step; filled up they are as many."""
     galaxy, stretch = galaxies[1], 1.06 / 1.05
     inside = slice(8, -9)
-    arrays = {name: getattr(galaxy, name)[inside] for name in ("flux", "sigma")}
+    arrays = {name: getattr(galaxy, name)[inside] for name in ("flux", "sigma", "mask")}
     return dataclasses.replace(galaxy, wave_aa=stretch * galaxy.wave_aa[inside], redshift=0.06, **arrays)
 
 

@@ -1,4 +1,4 @@
-"""The examples of the README on spectra run."""
+"""The examples of the guide on spectra run."""
 
 import os
 import re
@@ -16,8 +16,8 @@ import dsps_sbi as ds
 from dsps_sbi.inference.trust import FEWEST_EFFECTIVE, Trust
 from dsps_sbi.ssp import available
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+GUIDE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 INFERENCE = next(code for code in BLOCKS if "read_spectrum" in code and "load_bundle" in code)
 FORWARD = next(code for code in BLOCKS if "SpectrumTarget.of" in code)
 
@@ -49,7 +49,7 @@ def test_the_example_of_inference_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(ds, "read_spectrum", partial(ds.read_spectrum, lsf=ds.LSF("fwhm_aa", 2.8)))
     scope = {"ds": ds}
     exec(INFERENCE, scope)
-    found = scope["found"]
-    assert found.columns["trust"][0] != Trust.UNCHECKED and found.columns["ess"][0] >= FEWEST_EFFECTIVE
+    result = scope["result"]
+    assert result.columns["trust"][0] != Trust.UNCHECKED and result.columns["ess"][0] >= FEWEST_EFFECTIVE
     # an old galaxy, whatever the details
-    assert np.median(found.formation_times([0.5])) < 7.0
+    assert np.median(result.formation_times([0.5])) < 7.0

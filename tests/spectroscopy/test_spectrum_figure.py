@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-import dsps_sbi as ds
 from dsps_sbi.errors import UserError
 from dsps_sbi.plots.spectrum_figure import plot_spectrum
 

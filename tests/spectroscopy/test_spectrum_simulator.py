@@ -26,12 +26,14 @@ def test_mocks_follow_the_likelihoods_own_model(simulator, mocks):
     """Residuals from the truth are those that the likelihood expects, polynomial and all."""
     view = simulator.view
     view = dataclasses.replace(view, universe_gyr=simulator.model.cosmology.age(mocks.z)[:, None])
-    template = simulator.model.predict_fast(mocks.theta, view)
+    template, data = simulator.model.predict_fast(mocks.theta, view), mocks.data
     share = simulator.model.error_share(mocks.theta)[:, None]
     sigma = np.asarray(simulator.model.continuum.sigma)
-    spread = jnp.sqrt(mocks.data.sigma**2 + template**2 * (share**2 + sigma**2 * jnp.sum(view.basis**2, axis=1)))
-    score = np.asarray((mocks.data.flux - template) / spread)[np.asarray(mocks.data.valid)]
-    assert np.isfinite(np.asarray(mocks.data.flux)).all() and np.isfinite(np.asarray(mocks.data.sigma)).all()
+    spread = jnp.sqrt(
+        mocks.data.sigma**2 + template**2 * (share**2 + sigma**2 * jnp.sum(view.basis**2, axis=1))
+    )
+    score = np.asarray((data.flux - template) / spread)[np.asarray(data.valid)]
+    assert np.isfinite(np.asarray(data.flux)).all() and np.isfinite(np.asarray(data.sigma)).all()
     # the polynomial is common to a spectrum: some 4 numbers of each of 400
     assert abs(score.mean()) < 0.1 and abs(score.std() - 1.0) < 0.1
 
@@ -40,10 +42,14 @@ def test_errors_cover_the_range_and_know_nothing_of_the_galaxy(simulator, mocks)
     share = np.asarray(simulator.sample_sigma(jax.random.key(2), 2000))
     snr = np.median(1.0 / share, axis=1)
     assert snr.min() < 6 and snr.max() > 800 and abs(np.median(np.log(snr)) - np.log(np.sqrt(5000))) < 0.15
-    amplitude = np.log(np.asarray(mocks.data.sigma)).mean(axis=1) - np.asarray(mocks.theta)[:, -1] * np.log(10)
+    amplitude = np.log(np.asarray(mocks.data.sigma)).mean(axis=1) - np.asarray(mocks.theta)[:, -1] * np.log(
+        10
+    )
     for i in range(mocks.u.shape[1] - 1):
         # M/L apart, which sets the amplitude
-        ratio = np.log(np.median(np.asarray(mocks.data.flux) / np.asarray(mocks.data.sigma), axis=1).clip(0.1))
+        ratio = np.log(
+            np.median(np.asarray(mocks.data.flux) / np.asarray(mocks.data.sigma), axis=1).clip(0.1)
+        )
         assert abs(np.corrcoef(np.asarray(mocks.u)[:, i], ratio)[0, 1]) < 0.2, i
     assert np.isfinite(amplitude).all()
 

@@ -53,7 +53,9 @@ def test_what_is_written(untrained, likelihood, inputs, tmp_path):
     np.testing.assert_allclose(back["t50"], table["t50"], rtol=1e-5)
     fit = Table.read(out / "b_fit.ecsv", format="ascii.ecsv")
     assert fit.meta["name"] == "b" and fit.meta["n_draws"] == 200 and 0.5 < fit.meta["chi2_per_pixel"] < 2.0
-    assert fit.meta["best_sigma_v"] == pytest.approx(one.best_fit().theta[untrained.names.index("sigma_v")], rel=1e-5)
+    assert fit.meta["best_sigma_v"] == pytest.approx(
+        one.best_fit().theta[untrained.names.index("sigma_v")], rel=1e-5
+    )
     with h5py.File(out / "draws.h5") as file:
         assert file["name"].asstr()[()].tolist() == ["a", "b"] and file.attrs["seed"] == 0
         assert set(file["draws"]) == set(untrained.names)
@@ -73,7 +75,7 @@ def test_neither_order_nor_company_matter(untrained, inputs, tmp_path):
 
 def test_without_populations_nothing_is_checked(untrained, inputs, tmp_path):
     """The SSPs of the network are not in any cache: weighing is left out, refining is refused."""
-    with pytest.raises(UserError, match="refine needs the stellar populations of the bundle: run dsps-sbi fetch"):
+    with pytest.raises(UserError, match="refine needs the stellar populations of the bundle: run"):
         ds.infer_many(untrained, inputs[0], tmp_path / "out", refine=True)
     assert not (tmp_path / "out").exists()
     table = ds.infer_many(untrained, inputs[0], tmp_path / "out", n_draws=200)

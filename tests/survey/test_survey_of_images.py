@@ -9,6 +9,7 @@ from astropy.table import Table
 
 import dsps_sbi as ds
 from dsps_sbi.errors import UserError
+from dsps_sbi.photometry import result as result_module
 from dsps_sbi.photometry.maps import Maps
 from dsps_sbi.survey.images import ImageJob, cube_fingerprint
 from dsps_sbi.survey.run_log import LOG
@@ -28,6 +29,12 @@ def counted(monkeypatch):
 
     monkeypatch.setattr(ImageJob, "fit", fit)
     return seen
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Empty files instead of pictures, which take longer than all else."""
+    monkeypatch.setattr(result_module, "plot_maps", lambda maps, path: path.touch())
 
 
 def names(folder):
@@ -55,7 +62,9 @@ def test_a_row_of_the_catalogue_is_what_the_maps_say(tiny_posterior, make_cutout
             for ending, column in (("", "50"), ("_p16", "16"), ("_p84", "84")):
                 assert table[quantity + ending][i] == pytest.approx(row[f"independent_{column}"], abs=1e-4)
         assert Maps.read(out / name / "maps.fits").meta["seed"] == 4
-    assert np.all(table["log_mass_p16"] < table["log_mass"]) and np.all(table["log_mass"] < table["log_mass_p84"])
+    assert np.all(table["log_mass_p16"] < table["log_mass"]) and np.all(
+        table["log_mass"] < table["log_mass_p84"]
+    )
     back = Table.read(out / "catalogue.ecsv", format="ascii.ecsv")
     np.testing.assert_allclose(back["log_mass"], table["log_mass"], rtol=1e-5)
     assert back["log_mass"].unit == u.dex(u.Msun) and all(back[name].description for name in back.colnames)
@@ -63,6 +72,7 @@ def test_a_row_of_the_catalogue_is_what_the_maps_say(tiny_posterior, make_cutout
     assert expected.items() <= back.meta.items()
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_run_that_was_broken_off_goes_on(tiny_posterior, make_cutout, tmp_path, monkeypatch, counted):
     files = [make_cutout(f"{name}.fits") for name in "abc"]
     whole = ds.infer_many(tiny_posterior, files, tmp_path / "whole", **OPTIONS)
@@ -86,6 +96,7 @@ def test_a_run_that_was_broken_off_goes_on(tiny_posterior, make_cutout, tmp_path
         assert table[name].tolist() == whole[name].tolist(), name
 
 
+@pytest.mark.usefixtures("quick")
 def test_only_what_is_missing_or_has_changed_is_done_again(
     tiny_posterior, make_cutout, mock_pixels, tmp_path, counted
 ):
@@ -121,11 +132,18 @@ def test_images_in_memory_are_told_by_all_of_them(make_cube, mock_pixels):
     upper[0, 0] = mask[0] = True
     one = cube_fingerprint(make_cube())
     assert one == cube_fingerprint(make_cube())
-    changes = ({"flux": 2 * flux}, {"sigma": 2 * sigma}, {"redshift": 1.9}, {"shape": (7, 6)}, {"upper": upper})
+    changes = (
+        {"flux": 2 * flux},
+        {"sigma": 2 * sigma},
+        {"redshift": 1.9},
+        {"shape": (7, 6)},
+        {"upper": upper},
+    )
     others = {cube_fingerprint(make_cube(**change)) for change in (*changes, {"mask": mask})}
     assert len(others) == 6 and one not in others
 
 
+@pytest.mark.usefixtures("quick")
 def test_draws_of_an_earlier_run_go(tiny_posterior, make_cutout, tmp_path):
     file, out = make_cutout("a.fits"), tmp_path / "out"
     ds.infer_many(tiny_posterior, file, out, keep_draws=True, **OPTIONS)
@@ -134,6 +152,7 @@ def test_draws_of_an_earlier_run_go(tiny_posterior, make_cutout, tmp_path):
     assert names(out / "a") == OUTPUTS
 
 
+@pytest.mark.usefixtures("quick")
 def test_one_bad_image_costs_itself_alone(tiny_posterior, make_cutout, tmp_path, counted):
     out = tmp_path / "out"
     far, good = make_cutout("far.fits", REDSHIFT=9.0), make_cutout("good.fits")
@@ -167,6 +186,7 @@ def test_what_is_wrong_with_a_single_one_is_told(tiny_posterior, make_cutout, tm
         ({"quantities": ("log_mass", "t10")}, r"with quantities None, this one has \['log_mass', 't10'\]"),
     ],
 )
+@pytest.mark.usefixtures("quick")
 def test_other_options_are_not_mixed_in(tiny_posterior, make_cutout, tmp_path, changed, message):
     out, file = tmp_path / "out", make_cutout("a.fits")
     ds.infer_many(tiny_posterior, file, out, **OPTIONS)
@@ -187,6 +207,7 @@ def test_what_is_refused(tiny_posterior, make_cutout, make_cube, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_log_is_lines_of_json(tiny_posterior, make_cutout, tmp_path):
     ds.infer_many(tiny_posterior, make_cutout("a.fits"), tmp_path / "out", **OPTIONS)
     first, line = [json.loads(line) for line in (tmp_path / "out" / LOG).read_text().splitlines()]
