@@ -38,13 +38,20 @@ def seconds(call, *args):
     return time.perf_counter() - start
 
 
-@jax.jit
-def fluxes(simulator, u, table):
-    """Fluxes of any number of galaxies; more than CHUNK of them one chunk after the other."""
-    if len(u) <= CHUNK:
-        return simulator.noiseless(u, table)[0]
-    chunks = u.reshape(-1, CHUNK, u.shape[1])
-    return jax.lax.map(lambda chunk: simulator.noiseless(chunk, table)[0], chunks).reshape(len(u), -1)
+def in_chunks(simulator):
+    """Fluxes of any number of galaxies, compiled; more than CHUNK of them one chunk after the other.
+
+    Only arrays of the table are computed with. The simulator is no argument, so that calls need not look at it.
+    """
+
+    @jax.jit
+    def run(u, table):
+        if len(u) <= CHUNK:
+            return simulator.noiseless(u, table)[0]
+        chunks = u.reshape(-1, CHUNK, u.shape[1])
+        return jax.lax.map(lambda chunk: simulator.noiseless(chunk, table)[0], chunks).reshape(len(u), -1)
+
+    return run
 
 
 @jax.jit
@@ -134,10 +141,11 @@ def main():
 
     bare = ds.PhotometrySimulator.jades_pixels(replace(model, log_u=None, n_sub=1))
     bare_table = bare.model.band_table(Z)
+    ours, stars = in_chunks(simulator), in_chunks(bare)
     some = {n: u[:n] for n in batches}
     runners = {
-        "ours": lambda n: seconds(fluxes, simulator, some[n], table),
-        "bare": lambda n: seconds(fluxes, bare, some[n], bare_table),
+        "ours": lambda n: seconds(ours, some[n], table),
+        "bare": lambda n: seconds(stars, some[n], bare_table),
     }
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

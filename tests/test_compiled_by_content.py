@@ -108,8 +108,8 @@ def steps(post, model, simulator):
         "simulate": lambda: simulator.mocks(KEY, simulator.table_pool(KEY, 3), 3, 4),
         "select": lambda: simulator.detected(KEY, simulator.table_pool(KEY, 3), 3, 4, 6, 5.0, 0.1),
         "draw": draws,
-        "sample": lambda: post.sample(*data_of()),
-        "density": lambda: post.log_prob(post.sample(*data_of())[:, 0], *data_of()),
+        "sample": lambda: post.sample(*data_of(), n_draws=8),
+        "density": lambda: post.log_prob(post.sample(*data_of(), n_draws=8)[:, 0], *data_of()),
     }
 
 
@@ -156,8 +156,9 @@ def test_another_galaxy_compiles_nothing(world, anew, compiled, n, z):
 
 def test_another_catalogue_compiles_nothing(world, anew, compiled):
     post, model, _ = anew
-    # seven to sixteen galaxies at each of two redshifts
-    assert len(post.infer(catalogue_of(16, 0.9), model=model, n_draws=N_DRAWS).trust) == 16
+    # five to sixteen galaxies at each of two redshifts, 17 to 64 in all
+    for n, z in ((32, 0.9), (18, 3.0)):
+        assert len(post.infer(catalogue_of(n, z), model=model, n_draws=N_DRAWS).table()) == n
     assert compiled() == []
 
 
@@ -210,7 +211,7 @@ def test_copies_that_jax_makes_still_work(world):
         np.testing.assert_array_equal(one.band_table(z).screen, model.band_table(z).screen)
         assert one.names == model.names and one.ssp is model.ssp
     assert own_post.meta == post.meta and own_post.label == "tiny"
-    np.testing.assert_array_equal(own_post.sample(*data_of()), post.sample(*data_of()))
+    np.testing.assert_array_equal(own_post.sample(*data_of(), n_draws=8), post.sample(*data_of(), n_draws=8))
     one, two = (
         p.infer(cube_of(), model=likelihood, n_draws=N_DRAWS)
         for p, likelihood in ((post, likelihood), (own_post, own_likelihood))

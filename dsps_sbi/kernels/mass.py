@@ -2,8 +2,8 @@
 
 All fluxes scale with mass, f = 10^M g, so that for each draw of the other parameters the posterior
 of M = log10 mass is known on a grid: its integral is that draw's evidence, and its mass can be drawn
-exactly. Bands are taken one by one, by a loop: each array holds one number per draw (and node). Nothing has
-an axis of bands beside these, and a loop compiles in a quarter of the time that its copies take.
+exactly. Bands are taken one by one: each array holds one number per draw (and node), and nothing has an axis
+of bands beside these.
 """
 
 import jax
@@ -40,10 +40,10 @@ class _Bands:
         self.floor = floor
         self.shape = jnp.broadcast_shapes(self.data.shape[1:], self.light.shape[1:])
 
-    def _over(self, add, start, *columns):
+    def _over(self, add, start, *columns, unroll=1):
         """Sums over bands, one after the other: ``add`` takes them so far and one band's columns."""
         columns = tuple(column for column in columns if column is not None)
-        return jax.lax.scan(lambda total, band: (add(total, *band), None), start, columns)[0]
+        return jax.lax.scan(lambda total, band: (add(total, *band), None), start, columns, unroll=unroll)[0]
 
     def least_squares(self, mass, all_limits=False):
         """Best mass, its precision, and that of the detections alone, with the variances at a mass.
@@ -81,7 +81,8 @@ class _Bands:
             return total[0] + (first * other + second * variance) / product, total[1] + jnp.log(product)
 
         zero = jnp.zeros(jnp.broadcast_shapes(mass.shape, self.shape), self.light.dtype)
-        chi2, log_variance = self._over(add, (zero, zero), _in_pairs(data), _in_pairs(light))
+        # copies, not a loop: sums at all nodes would go through memory once for each pair
+        chi2, log_variance = self._over(add, (zero, zero), _in_pairs(data), _in_pairs(light), unroll=True)
         detected = -0.5 * (chi2 + log_variance + self.norm)
         if self.limit is None:
             return detected

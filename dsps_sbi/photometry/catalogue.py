@@ -163,5 +163,16 @@ def infer_catalogue(
     quality = Columns.of(posteriors, post.names)
     method = Engine(post, likelihood, refine).method
     meta = provenance(post, n_draws=n_draws, seed=seed, method=method, source=catalogue.source)
-    values = np.asarray(post.derived_draws(posteriors.u, data.z, names))
+    values = _derived(post, posteriors.u, data.z, names)
     return CatalogueResult(names, values, catalogue, posteriors, quality, meta | quality.counts())
+
+
+def _derived(post, u, z, names) -> np.ndarray:
+    """Quantities (Quantity, Object, Draw) of draws u (Object, Draw, Param), in batches of few sizes."""
+    size = max(1, min(BATCH_DRAWS // u.shape[1], padded(len(u))))
+    parts = []
+    for first in range(0, len(u), size):
+        rows = np.arange(first, min(first + size, len(u)))
+        batch = np.resize(rows, size)
+        parts.append(np.asarray(post.derived_draws(u[batch], z[batch], names))[:, : len(rows)])
+    return np.concatenate(parts, axis=1)

@@ -85,7 +85,7 @@ def infer_cube(
     present, upper = (column == 1.0 for column in columns[2:])
     data = post.prepared(*columns[:2], cube.redshift, present, upper)
     outside = (present & ~post.coverage(cube.redshift)[0]).any(axis=1)
-    snr = np.asarray(_mean_snr(data, post.snr_bands))
+    snr = _mean_snrs(data, post.snr_bands)
     flags = pixel_flags(post, cube, data, snr, snr_min)
     flags[outside] |= int(PixelFlag.BAND_OUT_OF_RANGE)
     left_out = PixelFlag.MASKED | PixelFlag.LOW_SNR | PixelFlag.FEW_BANDS
@@ -136,6 +136,13 @@ def infer_cube(
         meta=meta,
         draws_path=None if draws_path is None else Path(draws_path),
     )
+
+
+def _mean_snrs(data: PhotometryData, snr_bands) -> np.ndarray:
+    """Observed mean S/N (Object,), computed for one of few sizes whatever the image: few compilations."""
+    n = len(data.z)
+    filled = jax.tree.map(lambda a: np.resize(a, (padded(n), *a.shape[1:])), data)
+    return np.asarray(_mean_snr(filled, snr_bands))[:n]
 
 
 @jax.jit

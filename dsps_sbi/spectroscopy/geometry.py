@@ -140,5 +140,5 @@ def _first(array, n):
     """The first n rows."""
     if isinstance(array, jax.core.Tracer):
         return array[:n]
-    # in numpy: jax would compile a small program for every length
-    return jnp.asarray(np.asarray(array)[:n])
+    # in numpy, and put on the device: jnp would compile a small program for every length
+    return jax.device_put(np.asarray(array)[:n])

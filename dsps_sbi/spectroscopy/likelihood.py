@@ -158,10 +158,12 @@ def _padded(target: SpectrumTarget) -> SpectrumTarget:
 
     def fill(array):
         array = np.asarray(array)
-        return jnp.asarray(np.pad(array, [(0, more), *[(0, 0)] * (array.ndim - 1)]))
+        return jax.device_put(np.pad(array, [(0, more), *[(0, 0)] * (array.ndim - 1)]))
 
     weights = np.pad(np.asarray(view.weights), [(0, more), (0, longer)])
     names = ("start", "scale", "basis", "covered", "sharp", "valid")
-    view = replace(view, weights=jnp.asarray(weights), **{name: fill(getattr(view, name)) for name in names})
+    view = replace(
+        view, weights=jax.device_put(weights), **{name: fill(getattr(view, name)) for name in names}
+    )
     data = {name: fill(getattr(target, name)) for name in ("flux", "sigma", "valid")}
     return replace(target, view=view, **data)

@@ -118,7 +118,9 @@ def test_format_1_is_still_read(toy):
         "sfh": "delayed_tau",
         "network": {k: v for k, v in config["network"].items() if k not in later},
         # priors had no kinds
-        "prior": {k: {"low": p["low"], "high": p["high"], "of_age": p["of_age"]} for k, p in config["prior"].items()},
+        "prior": {
+            k: {"low": p["low"], "high": p["high"], "of_age": p["of_age"]} for k, p in config["prior"].items()
+        },
     }
     back = from_parts(config, arrays, {}, "old")
     assert back.network.arch.guess_width == 0 and back.limits == UpperLimits()
@@ -131,7 +133,9 @@ def test_format_1_is_still_read(toy):
 
 def test_ssps_are_refused(make, toy):
     arrays, config = to_parts(untrained(make("constant")[0], toy))
-    with pytest.raises(UserError, match="bundle own is one of photometry, which needs no SSPs: leave out ssp="):
+    with pytest.raises(
+        UserError, match="bundle own is one of photometry, which needs no SSPs: leave out ssp="
+    ):
         from_parts(config, arrays, {}, "own", toy)
 
 

@@ -1,4 +1,4 @@
-"""Draws for mocks: everybody gets its own. Whether weights and chains are right is proven with the likelihoods."""
+"""Draws for mocks: everybody gets its own. Weights and chains are proven with the likelihoods."""
 
 from types import SimpleNamespace
 

@@ -48,7 +48,9 @@ def test_several_cutouts_and_resume(infer, make_cutout, tmp_path):
     status, output, _ = infer(one, two, "--resume")
     assert status == 0 and output.count("skipped") == 2
     status, _, error = infer(one, two, "--resume", "--seed", 9)
-    assert status == 1 and "out holds a run with seed 0, this one has 9: resume with the same options" in error
+    assert (
+        status == 1 and "out holds a run with seed 0, this one has 9: resume with the same options" in error
+    )
 
 
 def test_one_bad_cutout_among_several(infer, make_cutout, tmp_path):

@@ -65,7 +65,11 @@ def test_wrong_options(refused, make_cutout, mock_pixels, tmp_path):
     refused("galaxy= was given with", path, "--galaxy", "3")
     refused("ask for at least 2", path, "--draws", 1)
     refused("No such option: --nope", path, "--nope")
-    refused("two images are called galaxy, and would overwrite each other", path, path.parent / "." / "galaxy.fits.gz")
+    refused(
+        "two images are called galaxy, and would overwrite each other",
+        path,
+        path.parent / "." / "galaxy.fits.gz",
+    )
     np.save(tmp_path / "flux.npy", mock_pixels[0])
     np.save(tmp_path / "err.npy", mock_pixels[1][:, :4])
     flux, error = tmp_path / "flux.npy", ("--error", tmp_path / "err.npy")

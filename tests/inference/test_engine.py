@@ -3,13 +3,16 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from scipy import stats
 
 from dsps_sbi.inference import engine as module
 from dsps_sbi.inference.engine import Engine, padded
-from dsps_sbi.inference.importance import WeightedDraws
+from dsps_sbi.inference.importance import WeightedDraws, tail_probability
 from dsps_sbi.inference.trust import Method
 
 N_DRAWS = 8
+# chi2 of two degrees of freedom that half of all are above
+HALF = 2.0 * np.log(2.0)
 
 
 def weighed(ess):
@@ -21,12 +24,12 @@ def weighed(ess):
 class Repairs:
     """Posteriors whose effective draws are those of a list, one for each turn; it notes who was asked."""
 
-    def __init__(self, *ess):
-        self.ess, self.asked = iter(ess), []
+    def __init__(self, *ess, chi2=HALF):
+        self.ess, self.asked, self.misfit = iter(ess), [], (np.full(1, chi2), np.full(1, 2))
 
     def _turn(self, kind):
         self.asked.append(kind)
-        return np.zeros((1, N_DRAWS, 3)), weighed([next(self.ess)]), np.full(1, 0.5)
+        return np.zeros((1, N_DRAWS, 3)), weighed([next(self.ess)]), self.misfit
 
     def by_weights(self, likelihood, data, view, ids, key, n_draws, before, iteration):
         return self._turn(f"weights {iteration}")
@@ -36,7 +39,7 @@ class Repairs:
 
     def by_chains(self, likelihood, data, view, ids, key, n_draws, before):
         self.asked.append("chains")
-        return np.ones((1, N_DRAWS, 3)), np.full(1, 1.0), np.full(1, 500.0), np.full(1, 0.5)
+        return np.ones((1, N_DRAWS, 3)), np.full(1, 1.0), np.full(1, 500.0), self.misfit
 
 
 @pytest.fixture
@@ -46,7 +49,9 @@ def repaired(monkeypatch):
     def repaired(repairs, ess, finds_modes=True):
         for name in ("by_weights", "by_modes", "by_chains"):
             monkeypatch.setattr(module, name, getattr(repairs, name))
-        return _repaired(Engine(SimpleNamespace(), SimpleNamespace(finds_modes=finds_modes), refine=True), ess)
+        return _repaired(
+            Engine(SimpleNamespace(), SimpleNamespace(finds_modes=finds_modes), refine=True), ess
+        )
 
     return repaired
 
@@ -83,6 +88,20 @@ def test_chains_come_last(repaired, finds_modes, turns):
     own = repaired(repairs, 60.0, finds_modes)
     assert repairs.asked == [f"weights {i}" for i in range(turns)] + ["chains"]
     assert own["method"] == Method.HMC and own["ess"] == 500.0 and (own["u"] == 1.0).all()
+    assert own["r_hat"] == 1.0 and np.isnan(own["pareto_k"]) and own["ppc_p"] == pytest.approx(0.5)
+
+
+def test_no_chains_where_the_model_does_not_fit(repaired):
+    repairs = Repairs(*[50.0] * 4, chi2=20.0)
+    own = repaired(repairs, 60.0, finds_modes=False)
+    assert repairs.asked == [f"weights {i}" for i in range(4)] and own["method"] == Method.FAILED
+    assert own["ppc_p"] == pytest.approx(np.exp(-10.0)) and own["ess"] == 50.0 and np.isnan(own["r_hat"])
+
+
+def test_tail_probability_is_that_of_chi2():
+    chi2, n = np.float32([0.0, 3.0, 9.0, 80.0, 3.0]), np.array([1, 1, 4, 19, 0])
+    expected = stats.chi2.sf(chi2, [1, 1, 4, 19, 1])
+    np.testing.assert_allclose(tail_probability(chi2, n), expected, rtol=1e-6)
 
 
 def test_batches_have_few_sizes():

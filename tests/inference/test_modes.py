@@ -61,5 +61,7 @@ def test_both_peaks_are_found_and_count_as_they_should(climbed):
 
 def test_draws_without_any_weight_do_no_harm():
     # of the same type as above: compiled once
-    start, log_weight = (jnp.full(s, v, jnp.float32) for s, v in (((1, 200, 3), jnp.nan), ((1, 200), -jnp.inf)))
+    start, log_weight = (
+        jnp.full(s, v, jnp.float32) for s, v in (((1, 200, 3), jnp.nan), ((1, 200), -jnp.inf))
+    )
     assert float(found(start, log_weight).ess[0]) > 100.0

@@ -21,7 +21,7 @@ class Banana:
                 condition=lambda weights, *data: data[0][:, :1],
                 draw_shape=lambda weights, condition, noise: (noise, None),
                 log_prob_shape=lambda weights, condition, u: jax.scipy.stats.norm.logpdf(u).sum(axis=-1),
-            )
+            ),
         )
 
     def shape_evidence(self, u, data, table):

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from dsps_sbi.inference.trust import FEWEST_EFFECTIVE, TEXT, Method, Trust, chains_converged, verdict, weights_reliable
+from dsps_sbi.inference.trust import (
+    FEWEST_EFFECTIVE,
+    TEXT,
+    Method,
+    Trust,
+    chains_converged,
+    verdict,
+    weights_reliable,
+)
 
 GOOD = {
     "method": Method.IS,

@@ -216,4 +216,4 @@ def test_data_of_another_kind_are_refused(checked, data):
         checked.infer(data)
     wave = np.linspace(4000.0, 5000.0, 50)
     with pytest.raises(UserError, match="data of type Spectrum for a posterior of images"):
-        checked.infer(ds.Spectrum(wave, np.ones(50), np.ones(50), 0.1))
+        checked.infer(ds.Spectrum(wave, np.ones(50), np.ones(50), "air", 0.1))

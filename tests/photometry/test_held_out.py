@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dsps_sbi.components import pytree
 from dsps_sbi.errors import UserError
 from dsps_sbi.kernels.likelihood import mean_snr
-from dsps_sbi.components import pytree
 from dsps_sbi.noise import BandMasks
 from dsps_sbi.photometry import held_out as module
 from dsps_sbi.photometry.data import PhotometryData

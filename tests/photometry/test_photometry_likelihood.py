@@ -11,8 +11,8 @@ import dsps_sbi as ds
 from dsps_sbi.errors import UserError
 from dsps_sbi.inference.trust import Method, Trust
 from dsps_sbi.kernels.likelihood import log_likelihood
-from dsps_sbi.photometry.fingerprint import reference_fluxes
 from dsps_sbi.photometry.catalogue import posteriors_of
+from dsps_sbi.photometry.fingerprint import reference_fluxes
 from dsps_sbi.photometry.likelihood import PhotometryLikelihood
 
 Z = 2.0
@@ -125,7 +125,10 @@ def test_predictive_p_value_is_uniform_for_the_truth_and_small_for_odd_data(like
     data = mocks.data
     ids = jnp.arange(len(mocks.z), dtype=jnp.uint32)
     assert np.asarray(mocks.data.upper).sum() > 100
-    p_value = lambda data: likelihood.ppc_p(mocks.u[:, None], data, table, ids, jax.random.key(2))
+
+    def p_value(data):
+        return likelihood.ppc_p(mocks.u[:, None], data, table, ids, jax.random.key(2))
+
     assert stats.kstest(np.asarray(p_value(data)), "uniform").pvalue > 0.01
     # one band off by 10 sigma, floor included
     band = np.argmax(np.asarray(mocks.data.valid & ~mocks.data.upper), axis=1)

@@ -43,9 +43,7 @@ def test_unknown_quantity(result):
 
 
 def test_percentiles_and_draws(result):
-    np.testing.assert_array_equal(
-        result.percentiles("av"), result.quantiles[result.names.index("av")]
-    )
+    np.testing.assert_array_equal(result.percentiles("av"), result.quantiles[result.names.index("av")])
     draws = result.draws("av")
     assert draws.shape == (42, 40) and np.isnan(draws[2 * 7 + 3]).all()
     expected = np.full((2, 42), np.nan)

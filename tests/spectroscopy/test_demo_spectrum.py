@@ -14,6 +14,7 @@ from astropy.table import Table
 
 from dsps_sbi.demo import spectrum as demo_spectrum
 from dsps_sbi.errors import UserError
+from dsps_sbi.kernels.vacuum import air_to_vacuum
 from dsps_sbi.ssp import fetch_spectrum as module
 from dsps_sbi.ssp.fetch_spectrum import FILE, fetch_spectrum
 from dsps_sbi.survey.run_log import LOG
@@ -23,7 +24,11 @@ from dsps_sbi.survey.run_log import LOG
 def sdist(galaxies, tmp_path, monkeypatch):
     """An archive with a small file like that of NGC 3522, their hashes declared as the right ones."""
     galaxy = galaxies[0]
-    columns = {"wavelength": galaxy.wave_aa, "flux": galaxy.flux, "inverse_variance": galaxy.sigma**-2.0}
+    columns = {
+        "wavelength": air_to_vacuum(galaxy.wave_aa),
+        "flux": galaxy.flux,
+        "inverse_variance": galaxy.sigma**-2.0,
+    }
     columns = {name: np.asarray(a, float) for name, a in columns.items()}
     table = fits.BinTableHDU(Table(columns | {"and_mask": np.zeros(galaxy.wave_aa.size, np.int32)}))
     table.header["Z"] = "0.05"
@@ -90,15 +95,20 @@ def test_wrong_files(sdist, tmp_path, monkeypatch):
     assert not list((tmp_path / "cache").iterdir())
 
 
-def test_demo(run, downloads, untrained, tmp_path, monkeypatch):
-    fetched = []
+def test_demo(run, downloads, untrained, likelihood, tmp_path, monkeypatch):
+    """Refined with the populations that it fetches."""
+    fetched, known = [], replace(untrained)
+    known.__dict__["_kept_likelihood"] = likelihood
+    # that of the small file
+    monkeypatch.setattr(demo_spectrum, "_FWHM_AA", 5.5)
     monkeypatch.setattr(demo_spectrum, "fetch", lambda name, progress: fetched.append(name))
-    monkeypatch.setattr(demo_spectrum, "load_bundle", {"miles-optical": untrained}.__getitem__)
-    status, output, error = run("demo", "--spectrum", "-o", tmp_path / "out", "--draws", 200)
+    monkeypatch.setattr(demo_spectrum, "load_bundle", {"miles-optical": known}.__getitem__)
+    status, output, error = run("demo", "--spectrum", "-o", tmp_path / "out", "--draws", 500)
     assert status == 0, error
-    assert output.startswith("NGC3522: unchecked; t50 ") and len(downloads) == 1
+    assert output.startswith("NGC3522: trusted; t50 ") and len(downloads) == 1
     assert fetched == ["miles"]
     found = {path.name for path in (tmp_path / "out").iterdir()}
-    assert found == {"catalogue.ecsv", "NGC3522.png", LOG}
+    assert found == {"catalogue.ecsv", "NGC3522.png", "NGC3522_fit.ecsv", LOG}
     table = Table.read(tmp_path / "out" / "catalogue.ecsv", format="ascii.ecsv")
     assert table["name"].tolist() == ["NGC3522"] and table["z"][0] == 0.05
+    assert table.meta["method"] == "refined" and table["ess"][0] >= 100.0

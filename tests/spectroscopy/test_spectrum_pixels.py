@@ -25,12 +25,12 @@ def test_spectra_with_other_pixels_share_a_program(dirichlet_model):
 def test_pixels_that_are_filled_in_do_not_count(dirichlet_model):
     """However many there are, all others are the same."""
     geometry = dirichlet_model.geometry
-    pixels, setting = geometry._parts
+    pixels, setting = geometry.pixels, geometry.setting
     z, shift = np.float32(0.01), geometry.shift(0.01)
     n = geometry.spectrograph.wave_aa.size
     assert pixels.real.size % 512 == 0 and pixels.real.sum() == n
     bare = Pixels(**{f.name: getattr(pixels, f.name)[:n] for f in dataclasses.fields(pixels)})
-    one, two = (make_view(some, setting, z, *shift, None) for some in (bare, pixels))
+    one, two = (make_view(some, setting, geometry.cosmology, z, *shift, None) for some in (bare, pixels))
     assert not two.covered[n:].any() and not two.valid[n:].any()
     for name in ("start", "weights", "scale", "basis", "covered", "valid"):
         np.testing.assert_allclose(getattr(one, name), getattr(two, name)[:n], rtol=1e-6, atol=1e-7)
