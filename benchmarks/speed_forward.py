@@ -41,7 +41,8 @@ def seconds(call, *args):
 def in_chunks(simulator):
     """Fluxes of any number of galaxies, compiled; more than CHUNK of them one chunk after the other.
 
-    Only arrays of the table are computed with. The simulator is no argument, so that calls need not look at it.
+    Only arrays of the table are computed with. The simulator is no argument, so that calls need not look at
+    it.
     """
 
     @jax.jit

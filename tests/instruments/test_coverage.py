@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from dsps_sbi.instruments.coverage import COMPLETE, USABLE, covered_bands, covered_share, redshift_ranges
+from dsps_sbi.instruments.coverage import (
+    COMPLETE,
+    USABLE,
+    always_complete,
+    covered_bands,
+    covered_share,
+    redshift_ranges,
+)
 from dsps_sbi.instruments.filters import FilterSet
 
 BANDS = FilterSet.from_names(("acs_wfc_f606w", "jwst_f200w", "jwst_f356w"))
@@ -23,20 +30,29 @@ def direct(z):
 
 @pytest.mark.parametrize("z", [0.0, 0.3, 0.7, 1.15, 1.4, 4.2, 9.0])
 def test_share_against_quadrature(z):
-    share = covered_share(BANDS.running, LOW, HIGH, z)
+    share = covered_share(BANDS.curves, LOW, HIGH, z)
     np.testing.assert_allclose(share, direct(z), atol=2e-4)
     assert np.all((share >= 0.0) & (share <= 1.0))
 
 
 def test_many_redshifts_at_once():
     z = np.array([[0.1, 1.0, 2.0], [3.0, 4.0, 5.0]])
-    share = np.asarray(covered_share(BANDS.running, LOW, HIGH, z))
+    share = np.asarray(covered_share(BANDS.curves, LOW, HIGH, z))
     assert share.shape == (2, 3, 3)
-    np.testing.assert_array_equal(share[1, 0], covered_share(BANDS.running, LOW, HIGH, 3.0))
+    np.testing.assert_array_equal(share[1, 0], covered_share(BANDS.curves, LOW, HIGH, 3.0))
+
+
+@pytest.mark.parametrize("z_range", [(0.1, 0.3), (0.3, 0.9), (0.01, 5.0)])
+@pytest.mark.parametrize("high", [9000.0, 40000.0])
+def test_whether_all_are_complete_everywhere(z_range, high):
+    share = covered_share(BANDS.curves, LOW, high, np.linspace(*z_range, 500))
+    expected = bool(np.min(share) >= 1.0 - COMPLETE)
+    assert always_complete(BANDS.running, LOW, high, z_range) == expected
+    assert expected == (high == 40000.0 and z_range[1] < 0.5)
 
 
 def test_ranges_hold_the_rule():
-    ranges = redshift_ranges(lambda z: covered_share(BANDS.running, LOW, HIGH, z), (0.01, 5.0))
+    ranges = redshift_ranges(lambda z: covered_share(BANDS.curves, LOW, HIGH, z), (0.01, 5.0))
     assert ranges["complete"][2][1] == 5.0 and ranges["usable"][0][0] == 0.01
     z = np.linspace(0.01, 5.0, 197)
     share = np.array([direct(one) for one in z])

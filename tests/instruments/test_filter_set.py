@@ -41,6 +41,25 @@ def test_scale_of_the_curve_does_not_matter():
     np.testing.assert_allclose(one.running[0][1], other.running[0][1], rtol=1e-12)
 
 
+def test_curves_of_one_length_are_the_running_ones_and_nothing_beyond():
+    filters = FilterSet.from_names(("F606W", "F444W", "F090W"))
+    wave, density, cum = (np.asarray(a) for a in filters.curves)
+    assert wave.shape == density.shape == cum.shape and wave.dtype == np.float32
+    assert wave.shape[1] == max(len(curve[0]) for curve in filters.running)
+    inside = np.linspace(3000.0, 60000.0, 5001)
+    for i, (own_wave, own_density, own_cum) in enumerate(filters.running):
+        n = len(own_wave)
+        for padded, own in ((wave, own_wave), (density, own_density), (cum, own_cum)):
+            np.testing.assert_array_equal(padded[i, :n], own.astype(np.float32))
+        assert np.all(np.diff(wave[i]) >= 0) and np.all(density[i, n:] == 0.0) and np.all(cum[i, n:] == 1.0)
+        np.testing.assert_allclose(
+            np.interp(inside, wave[i], cum[i]), np.interp(inside, own_wave, own_cum), atol=1e-5
+        )
+        # a line right beyond the end is not seen
+        assert np.interp(own_wave[-1] * (1.0 + 1e-5), wave[i], density[i], right=0.0) == 0.0
+    np.testing.assert_allclose(filters.pivots, filters.pivot_aa, rtol=1e-6)
+
+
 def test_any_spelling():
     assert FilterSet.from_names(("F277W", "JWST/NIRCam.F444W")).names == ("jwst_f277w", "jwst_f444w")
 

@@ -153,7 +153,7 @@ def resigned(folder, text):
 @pytest.mark.parametrize(
     "old, new, message",
     [
-        ("format = 2", "format = 9", "has format 9, this version reads 2 for spectra: train it again"),
+        ("format = 2", "format = 9", "has format 9, this version reads 2: train it again"),
         ("width = 16", "width = 32", "lacks weights that its configuration needs"),
         ("n_latent = 4", "n_latents = 4", "configuration of bundle .* is not complete"),
         ('lsf = "fwhm_aa"', 'lsf = "width"', "bundle .*: LSF quantity 'width' is unknown"),
