@@ -46,6 +46,7 @@ def test_every_notebook_is_run_here():
 
 
 @pytest.mark.slow
+@pytest.mark.optimized
 # what blackjax imports, not what we call
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_fit_by_gradient(monkeypatch):

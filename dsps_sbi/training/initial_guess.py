@@ -60,7 +60,7 @@ def _optimiser(learning_rate, steps):
     return optax.chain(optax.clip_by_global_norm(1.0), muon(learning_rate, steps // 20 + 1, steps))
 
 
-@partial(jax.jit, donate_argnums=0, static_argnums=(6, 7, 8, 9))
+@partial(jax.jit, donate_argnums=0, static_argnames=("n_z", "n_per_z"))
 def _step(carry, weights, network, simulator, pool, key, learning_rate, steps, n_z, n_per_z):
     mocks = simulator.draw(key, pool, n_z, n_per_z)
 

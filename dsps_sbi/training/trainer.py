@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from tqdm.auto import tqdm
 
+from ..components import pytree
 from ..errors import UserError
 from ..io.atomic import atomic_path
 from ..networks.base import FlowNetwork
@@ -24,9 +25,14 @@ from .optimizer import muon
 _PACKAGES = ("dsps_sbi", "jax", "flax", "optax", "distrax", "numpy", "astropy", "astro-sedpy")
 
 
+@pytree(
+    arrays=("steps", "snr_min", "p_faint", "learning_rate", "warmup", "clip", "ema"),
+    static=("batch", "n_z", "n_per_z"),
+    aside=("pool", "refresh", "seed"),
+)
 @dataclass(frozen=True)
 class TrainConfig:
-    """How long and how a network is trained.
+    """How long and how a network is trained; a pytree: only sizes need another program.
 
     Parameters
     ----------
@@ -183,7 +189,7 @@ class Trained:
 
 
 def _optimizer(config: TrainConfig):
-    warmup = min(config.warmup, config.steps // 10 + 1, config.steps - 1)
+    warmup = jnp.minimum(jnp.minimum(config.warmup, config.steps // 10 + 1), config.steps - 1)
     trained = muon(config.learning_rate, warmup, config.steps)
     parts = optax.partition({"trained": trained, "ready": optax.set_to_zero()}, _parts)
     return optax.chain(optax.clip_by_global_norm(config.clip), parts)
@@ -195,9 +201,9 @@ def mean_loss(network: FlowNetwork, weights, mocks):
     return -jnp.mean(network.log_prob(weights, condition, mocks.u))
 
 
-@partial(jax.jit, donate_argnums=0, static_argnames="config")
-def _update(state, pool, network, simulator, config):
-    key = jax.random.fold_in(jax.random.key(config.seed + 1), state["step"])
+@partial(jax.jit, donate_argnums=0)
+def _update(state, key, pool, network, simulator, config):
+    key = jax.random.fold_in(key, state["step"])
     mocks = simulator.training_batch(key, pool, config)
     loss, gradient = jax.value_and_grad(partial(mean_loss, network))(state["weights"], mocks)
     good = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradient))
@@ -314,6 +320,7 @@ class Trainer:
         before = history[-1]["seconds"] if history else 0.0
         start = saved = time.monotonic()
         pool, pool_id, losses = None, -1, []
+        key = jax.random.key(c.seed + 1)
         bar = tqdm(total=c.steps, initial=first, disable=not progress, unit="step")
         for step in range(first, c.steps):
             if step // c.refresh != pool_id:
@@ -321,7 +328,7 @@ class Trainer:
                 pool = self.simulator.table_pool(
                     jax.random.fold_in(jax.random.key(c.seed + 2), pool_id), c.pool
                 )
-            state, loss = _update(state, pool, self.network, self.simulator, c)
+            state, loss = _update(state, key, pool, self.network, self.simulator, c)
             losses.append(loss)
             bar.update()
             if len(losses) == 250 or step == c.steps - 1:

@@ -27,7 +27,7 @@ from dsps_sbi.sfh import FAMILIES, Continuity, Dirichlet
 from dsps_sbi.training.trainer import TrainConfig
 
 ARCH = PhotometryArchitecture(
-    width=16, n_blocks=1, n_context=8, flow_width=8, n_layers=4, n_bins=4, guess_width=0
+    width=16, n_blocks=1, n_context=8, flow_width=8, n_layers=2, n_bins=3, guess_width=0
 )
 TRAINING = TrainConfig(steps=3, batch=64, n_z=4, n_per_z=32, pool=4, refresh=100, warmup=1)
 # one of each history and of each dust law, free parameters and fixed ones, log U fixed, free and off

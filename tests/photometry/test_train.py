@@ -12,7 +12,7 @@ from dsps_sbi.photometry.network import PhotometryArchitecture
 from dsps_sbi.photometry.train import train
 from dsps_sbi.training.trainer import TrainConfig
 
-SMALL = {"width": 16, "n_blocks": 1, "n_context": 8, "flow_width": 8, "n_layers": 4, "n_bins": 4}
+SMALL = {"width": 16, "n_blocks": 1, "n_context": 8, "flow_width": 8, "n_layers": 2, "n_bins": 3}
 ARCH = PhotometryArchitecture(**SMALL, guess_width=8, rank=8, n_redshifts=9)
 CONFIG = TrainConfig(steps=4, batch=64, n_z=4, n_per_z=32, pool=4, refresh=100, warmup=1, seed=7)
 

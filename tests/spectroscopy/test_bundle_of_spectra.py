@@ -16,7 +16,7 @@ from dsps_sbi.spectroscopy.network import SpectrumArchitecture
 from dsps_sbi.ssp import SSPGrid
 
 ARCH = SpectrumArchitecture(
-    conv_width=4, n_latent=4, width=16, n_blocks=1, n_context=12, flow_width=12, n_layers=4, n_bins=4,
+    conv_width=4, n_latent=4, width=16, n_blocks=1, n_context=12, flow_width=12, n_layers=2, n_bins=4,
     guess_width=12, n_component=4, n_light=8, n_node=6,
 )  # fmt: skip
 
@@ -90,7 +90,7 @@ def test_round_trip(post, model, folder, grid):
 def test_training_begins_with_a_bundle(post, model, folder, grid):
     """Its network and its first guess, for a step so short that both can be recognised."""
     config = ds.TrainConfig(steps=1, batch=16, n_z=1, n_per_z=16, pool=4, warmup=1, learning_rate=1e-6)
-    simulator = ds.SpectrumSimulator(model, snr=(8.0, 90.0))
+    simulator = ds.SpectrumSimulator(model, snr=(8.0, 90.0), n_gap=2)
     start = ds.load_bundle(folder, grid)
     options = {"simulator": simulator, "arch": ARCH, "config": config, "progress": False}
     more = ds.train_spectra(model, start=start, name="more", **options)
