@@ -97,6 +97,15 @@ def test_a_finished_run_is_not_repeated(train, runs):
     assert records == [] and same(again.weights, whole.weights)
 
 
+def test_other_lengths_rates_and_seeds_share_a_program(train, runs):
+    n = _update._cache_size()
+    other = replace(CONFIG, steps=3, seed=7, learning_rate=1e-3, warmup=1, clip=1.0, ema=0.5, p_faint=0.3)
+    assert np.isfinite(train(config=other).run(progress=False).history[-1]["loss"])
+    assert _update._cache_size() == n
+    train(config=replace(CONFIG, steps=2, batch=16)).run(progress=False)
+    assert _update._cache_size() == n + 1
+
+
 @pytest.mark.parametrize("options", [{"steps": 301}, {"seed": 1}, {"learning_rate": 4e-3}])
 def test_changed_options_are_refused(network, three_bands, runs, options):
     trainer = Trainer(network, three_bands, replace(CONFIG, **options), runs[4])
