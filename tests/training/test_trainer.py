@@ -177,7 +177,7 @@ def test_a_skipped_update_changes_nothing(train, three_bands):
     pool = three_bands.table_pool(jax.random.key(0), CONFIG.pool)
 
     def step(state, pool):
-        return _update(state, pool, trainer.network, three_bands, CONFIG)
+        return _update(state, jax.random.key(1), pool, trainer.network, three_bands, CONFIG)
 
     state, _ = step(trainer._init(), pool)
     before = jax.tree.map(np.array, state)
