@@ -24,6 +24,7 @@ from .io import read_band_list as read_band_list
 from .io import read_cutout as read_cutout
 from .io import read_npy as read_npy
 from .io import read_sbipix as read_sbipix
+from .io import read_spectra as read_spectra
 from .io import read_spectrum as read_spectrum
 from .io.spectrum_list import SpectrumFile as SpectrumFile
 from .io.spectrum_list import read_spectrum_list as read_spectrum_list

@@ -54,7 +54,11 @@ def infer(
     shape: Annotated[str | None, typer.Option(help="Images: rows,columns of those in .npy files.")] = None,
     list_: Annotated[
         Path | None,
-        typer.Option("--list", help="Spectra: table with the columns file, redshift and perhaps name."),
+        typer.Option(
+            "--list",
+            help="Spectra: table with the column file, and redshift, name, lsf, medium, columns, format, "
+            "targets where they differ.",
+        ),
     ] = None,
     lsf: Annotated[
         str | None, typer.Option(help="Spectra: resolution, such as fwhm_aa=2.8 or resolving_power=2000.")
@@ -64,6 +68,20 @@ def infer(
     ] = None,
     columns: Annotated[
         str | None, typer.Option(help="Spectra: columns by role, such as wave=a,flux=b,error=c.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Spectra: format of specutils that reads the files.")
+    ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(help="Spectra: which of a file of several, by name or number, with commas; all."),
+    ] = None,
+    pixel_in_lsf: Annotated[
+        bool | None,
+        typer.Option(
+            "--pixel-in-lsf/--no-pixel-in-lsf",
+            help="Spectra: whether the LSF holds the width of the pixels, as measured ones do; it does.",
+        ),
     ] = None,
     wave_unit: Annotated[str | None, typer.Option(help="Spectra: unit of the wavelengths.")] = None,
     flux_unit: Annotated[
@@ -81,8 +99,14 @@ def infer(
     of_images |= {"error": error, "shape": shape}
     of_spectra = {"list_": list_, "lsf": lsf, "medium": medium, "columns": columns, "wave_unit": wave_unit}
     of_spectra |= {"flux_unit": flux_unit, "snr": snr, "no_pictures": no_pictures or None}
+    of_spectra |= {"format_": format_, "targets": targets, "pixel_in_lsf": pixel_in_lsf}
     if unweighted and refine:
         raise UserError("--unweighted and --refine were given: refining needs weights; leave one out")
+    # what is mistyped is told before anything is loaded
+    if any(value is not None for value in of_spectra.values()):
+        from .spectra import check_options
+
+        check_options(lsf, medium, columns, wave_unit, flux_unit, snr)
 
     from ..bundle.load import load_bundle
 

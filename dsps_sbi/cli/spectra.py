@@ -1,5 +1,6 @@
 """Spectra in, a catalogue out: what the command ``infer`` does with a bundle of spectra."""
 
+import re
 import sys
 import time
 
@@ -28,21 +29,34 @@ def infer_files(
     list_,
     lsf,
     no_pictures,
+    columns,
+    format_,
+    targets,
     **reading,
 ) -> None:
     """Fit spectra; the options are those of the command line, None where not given."""
-    from ..io.spectrum_list import SpectrumFile, read_spectrum_list
+    from ..io.spectrum_list import (
+        SpectrumFile,
+        columns_of,
+        expanded,
+        lsf_of,
+        read_spectrum_list,
+        targets_of,
+    )
     from ..survey.run import CATALOGUE, run
     from ..survey.spectra import SpectrumJob, spectrum_entries
 
+    reading |= {
+        "columns": None if columns is None else columns_of(columns),
+        "targets": None if targets is None else targets_of(targets),
+        "format": format_,
+        "redshift": z,
+    }
     options = {name: value for name, value in reading.items() if value is not None}
-    if "columns" in options:
-        options["columns"] = _columns(options["columns"])
-    if z is not None:
-        options["redshift"] = z
     spectra = [SpectrumFile(path, options=options) for path in files]
     if list_ is not None:
         spectra += read_spectrum_list(list_, **options)
+    spectra = expanded(spectra)
     if not spectra:
         raise UserError("no spectrum is given: name at least one file, or a list of files with --list")
     likelihood = post.likelihood(None if unweighted else "auto")
@@ -60,15 +74,16 @@ def infer_files(
         seed=seed,
         keep_draws=keep_draws,
         pictures=not no_pictures,
-        lsf=None if lsf is None else _lsf(lsf),
+        lsf=None if lsf is None else lsf_of(lsf),
     )
     table = run(job, spectrum_entries(spectra), output, resume=resume, progress=sys.stderr.isatty())
     failed = table[table["problem"] != ""]
     for row in failed:
-        print(f"error: {row['name']}: {row['problem']}", file=sys.stderr)
+        print(f"error: {row['name']}: {as_options(row['problem'])}", file=sys.stderr)
     good = table[table["problem"] == ""]
     if len(good) <= _MANY:
         for row in good:
+            print(f"{row['name']}: {row['notes']}")
             print(describe(row))
     trusted, strained = sum(good["trust"] == "trusted"), sum(is_strained(row) for row in good)
     seconds = time.perf_counter() - start
@@ -103,30 +118,52 @@ def is_strained(row) -> bool:
     return not np.ma.is_masked(p) and bool(p <= SMALLEST_P)
 
 
-def _columns(text):
-    """Column by role, or roles in the order of the columns."""
-    parts = [part.strip() for part in text.split(",")]
-    if not any("=" in part for part in parts):
-        return tuple(parts)
-    pairs = [part.split("=", 1) for part in parts]
-    odd = next((pair for pair in pairs if len(pair) != 2 or not all(pair)), None)
+_KEYWORDS = "redshift|medium|lsf|wave_unit|flux_unit|snr|format|targets|columns"
+_SPELLED = (
+    (re.compile(r"columns=dict\(([^)]*)\)"), lambda m: "--columns " + re.sub(r"['\s]", "", m[1])),
+    (re.compile(r"\bpixel_in_lsf=False"), lambda m: "--no-pixel-in-lsf"),
+    (re.compile(r"\bLSF\('(\w+)', ([0-9.]+)\)"), lambda m: f"{m[1]}={float(m[2]):g}"),
+    (re.compile(rf"\b({_KEYWORDS})='([^']*)'"), lambda m: f"{_option(m[1])} '{m[2]}'"),
+    (re.compile(rf"\b({_KEYWORDS})=(?=[\s,;.:)]|$)"), lambda m: _option(m[1])),
+)
+
+
+def as_options(message: str) -> str:
+    """A message that names keywords of Python, with the options of the command line instead."""
+    for pattern, word in _SPELLED:
+        message = pattern.sub(word, message)
+    return message
+
+
+def _option(keyword):
+    return "--z" if keyword == "redshift" else f"--{keyword.replace('_', '-')}"
+
+
+def check_options(lsf, medium, columns, wave_unit, flux_unit, snr) -> None:
+    """Refuse options that cannot be meant; None where not given.
+
+    Raises
+    ------
+    UserError
+    """
+    from ..io.spectrum_columns import ROLES
+    from ..io.spectrum_list import columns_of, lsf_of
+    from ..io.unit_text import read_unit
+
+    if lsf is not None:
+        lsf_of(lsf)
+    if medium not in (None, "air", "vacuum"):
+        raise UserError(f"--medium {medium}: give air or vacuum")
+    roles = () if columns is None else columns_of(columns)
+    odd = next((role for role in roles if role and role not in ROLES), None)
     if odd is not None:
-        raise UserError(
-            f"--columns {text}: {'='.join(odd)!r} is no role=column: give them as wave=a,flux=b,error=c, or "
-            "roles in the order of the columns as wave,flux,error"
-        )
-    return {role.strip(): name.strip() for role, name in pairs}
-
-
-def _lsf(text):
-    from ..instruments.lsf import LSF
-
-    quantity, _, value = text.partition("=")
-    try:
-        number = float(value)
-    except ValueError as problem:
-        raise UserError(
-            f"--lsf {text}: give what it is and its value, such as fwhm_aa=2.8, resolving_power=2000 or "
-            "sigma_km_s=60"
-        ) from problem
-    return LSF(quantity.strip(), number)
+        raise UserError(f"--columns {columns}: {odd!r} is no role: give any of {', '.join(ROLES)}")
+    for name, text in {"wave-unit": wave_unit, "flux-unit": flux_unit}.items():
+        if text is None or text == "relative" and name == "flux-unit":
+            continue
+        try:
+            read_unit(text)
+        except ValueError as problem:
+            raise UserError(f"--{name} {text}: no such unit: give for example AA, um, uJy") from problem
+    if snr is not None and not (np.isfinite(snr) and snr > 0.0):
+        raise UserError(f"--snr {snr}: give the signal-to-noise ratio of the median pixel, above 0")

@@ -8,7 +8,7 @@ from .fits_cube import read_cutout
 from .fits_open import existing_file
 from .from_specutils import from_specutils
 from .npy import read_npy
-from .read_spectrum import read_spectrum
+from .read_spectrum import read_spectra, read_spectrum
 from .sbipix_hdf5 import read_sbipix
 from .spectrum import Spectrum
 from .summary import TotalAccumulator, write_summary
@@ -26,6 +26,7 @@ __all__ = [
     "read_cutout",
     "read_npy",
     "read_sbipix",
+    "read_spectra",
     "read_spectrum",
     "write_summary",
 ]

@@ -32,17 +32,19 @@ def existing_file(path):
 
 
 @contextlib.contextmanager
-def open_fits(path):
+def open_fits(path, memmap=True):
     """Open a FITS file for reading.
 
     Parameters
     ----------
     path : str or os.PathLike
+    memmap : bool
+        Map images from disk instead of reading them; not possible for images with BZERO or BSCALE.
 
     Yields
     ------
     astropy.io.fits.HDUList
-        Images are mapped from disk, not read: copy what outlives the block.
+        Copy what outlives the block.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def open_fits(path):
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", AstropyUserWarning)
-            hdus = fits.open(path, memmap=True, lazy_load_hdus=False)
+            hdus = fits.open(path, memmap=memmap, lazy_load_hdus=False)
         with hdus, warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyUserWarning)
             for warning in caught:

@@ -126,7 +126,8 @@ def _convert(spectrum, label, *, redshift=None, medium=None, lsf=None, mask=None
     options = {"redshift": redshift, "medium": medium, "lsf": lsf, "snr": snr}
     if relative:
         options["flux_unit"] = "relative"
-    return spectrum_of(columns, chosen, {"wave": u.AA, "flux": flux.unit}, label, **options)
+    units = {"wave": u.AA, "flux": flux.unit}
+    return spectrum_of(columns, chosen, units, label, **options, notes=["specutils"], mask_is_known=True)
 
 
 def _parts(spectrum, label, snr):
@@ -138,8 +139,8 @@ def _parts(spectrum, label, snr):
     shape = spectrum.flux.shape
     if len(shape) != 1 and np.prod(shape[:-1]) != 1:
         raise UserError(
-            f"{label}: flux has shape {shape}: expected one spectrum; take one, such as spectrum[0], or the "
-            "sum over an aperture, and give it to from_specutils"
+            f"{label}: flux has shape {shape}: expected one spectrum; take one (of a list of spectra "
+            "spectrum[0], of a cube cube[y, x]), or the sum over an aperture, and give it to from_specutils"
         )
     axis = u.Quantity(spectrum.spectral_axis)
     try:

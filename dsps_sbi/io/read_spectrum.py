@@ -1,6 +1,7 @@
 """Spectra from files."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from astropy.table import Table
@@ -8,12 +9,16 @@ from astropy.utils.exceptions import AstropyWarning
 
 from ..errors import UserError
 from .fits_open import existing_file, open_fits
+from .formats.options import ReadOptions
+from .formats.registry import format_of
+from .formats.table import from_table, read_columns
 from .from_specutils import read_with_specutils
-from .sdss_spectrum import is_sdss, sdss_spectrum
 from .spectrum import Spectrum
-from .spectrum_columns import choose, has_spectrum, spectrum_of
+from .spectrum_columns import has_spectrum
 
 _TEXT_ORDER = ("wave", "flux", "error")
+# Names that a message lists
+_LISTED = 8
 
 
 def read_spectrum(
@@ -27,10 +32,14 @@ def read_spectrum(
     flux_unit=None,
     snr=None,
     format=None,
+    targets=None,
+    pixel_in_lsf=None,
 ) -> Spectrum:
-    """Read a spectrum: SDSS files, FITS and ECSV tables, columns of text; by specutils, many more.
+    """Read a spectrum: files of surveys, FITS and ECSV tables, images, columns of text; by specutils, more.
 
-    Files of SDSS need nothing else. Tables are read by the usual names of columns (wavelength, flux,
+    Files of SDSS (spec and spSpec), DESI, ESO (Phase 3), JWST (x1d, also of JADES; msaexp's spec.fits) and
+    images with a scale of wavelengths need nothing else. ``notes`` of the spectrum say what was taken from
+    where. Tables are read by the usual names of columns (wavelength, flux,
     error or ivar, mask, wdisp in any case of letters) or by ``columns``; units are those of the
     file or of the keywords. Text without names of columns is wavelength, flux, error, or as
     ``columns`` says.
@@ -42,9 +51,9 @@ def read_spectrum(
     columns : mapping of str to str, or sequence of str, optional
         For tables with names: the column of each role (for FITS files that hold them so: the
         one-dimensional image extension of each role); for text: the role of each column in order,
-        ``""`` for one that is not wanted. Roles are wave, flux, error, ivar, mask (not 0: do not
-        use), good (0: do not use), and for an LSF fwhm_aa, sigma_pixel, sigma_km_s,
-        resolving_power.
+        ``""`` for one that is not wanted. Roles are wave, log10_wave, flux, error, variance, ivar, mask
+        (not 0: do not use), good (0: do not use), and for an LSF fwhm_aa, sigma_pixel, sigma_km_s,
+        resolving_power. Errors have the unit that their column states, or else that of the flux.
     redshift : float, optional
         Instead of that in the file (SDSS's table; ``REDSHIFT`` in the header or metadata).
     medium : {"air", "vacuum"}, optional
@@ -59,6 +68,11 @@ def read_spectrum(
     format : str, optional
         A format of specutils, such as ``"JWST x1d"`` or ``"DESI coadd"``, which then reads the file
         (``pip install 'dsps_sbi[specutils]'``); see :func:`dsps_sbi.from_specutils`.
+    targets : sequence of one str or int, optional
+        Which spectrum of a file that has several, see :func:`read_spectra`.
+    pixel_in_lsf : bool, optional
+        Whether the LSF holds the width of the pixels, see
+        :class:`~dsps_sbi.instruments.spectrograph.Spectrograph`; by default it does.
 
     Returns
     -------
@@ -71,43 +85,142 @@ def read_spectrum(
         :class:`dsps_sbi.Spectrum` refuses what it holds.
     """
     path = existing_file(path)
-    options = {"medium": medium, "lsf": lsf, "wave_unit": wave_unit, "flux_unit": flux_unit, "snr": snr}
+    options = ReadOptions(redshift, medium, lsf, wave_unit, flux_unit, snr)
     if format is not None:
         for name, value in {"columns": columns, "wave_unit": wave_unit, "flux_unit": flux_unit}.items():
             if value is not None:
                 raise UserError(f"{name}= was given with format=: specutils knows the columns; leave it out")
-        return read_with_specutils(path, format, redshift=redshift, medium=medium, lsf=lsf, snr=snr)
+        spectrum = read_with_specutils(path, format, redshift=redshift, medium=medium, lsf=lsf, snr=snr)
+    elif _is_fits(path):
+        spectrum = _read_fits(path, columns, options, targets)
+    else:
+        _chosen(("",), targets, path)
+        spectrum = _read_text(path, columns, options)
+    return spectrum if pixel_in_lsf is None else replace(spectrum, pixel_in_lsf=bool(pixel_in_lsf))
+
+
+def spectrum_names(path, targets=None) -> tuple[str, ...]:
+    """Names of the spectra that a file has, "" for the one of a file that has one.
+
+    Parameters
+    ----------
+    path : path-like
+    targets : sequence of str or int, optional
+        Some of them, by name, or by number from 0.
+
+    Raises
+    ------
+    UserError
+        If a target is not there.
+    """
+    path = existing_file(path)
+    if not _is_fits(path):
+        return _chosen(("",), targets, path)
+    with open_fits(path, memmap=False) as hdus:
+        known = format_of(hdus)
+        return _chosen(("",) if known is None else known.names(hdus), targets, path)
+
+
+def read_spectra(path, *, targets=None, **options) -> list[Spectrum]:
+    """Read all spectra of a file, or some: coadds of DESI, sources of JWST, rows of an image.
+
+    Parameters
+    ----------
+    path : path-like
+    targets : sequence of str or int, optional
+        Those that are wanted: by name (a TARGETID, a SOURCEID), or by number from 0.
+    **options
+        Of :func:`read_spectrum`.
+
+    Returns
+    -------
+    list of Spectrum
+        Their ``source`` is the file's name and the target's.
+
+    Raises
+    ------
+    UserError
+        See :func:`read_spectrum`; and if a target is not there.
+    """
+    return [read_spectrum(path, targets=(name,), **options) for name in spectrum_names(path, targets)]
+
+
+def _chosen(names, targets, path):
+    if targets is None:
+        return names
+    by_name = {name: name for name in names} | {str(i): names[i] for i in range(len(names)) if names[i] == ""}
+    out = []
+    for target in targets:
+        text = str(target).strip()
+        if text in by_name:
+            out.append(by_name[text])
+        elif text.isdigit() and int(text) < len(names):
+            out.append(names[int(text)])
+        else:
+            raise UserError(f"{path} has no target {text}: give {_listed(names)}, or a number from 0")
+    return tuple(out)
+
+
+def _listed(names):
+    shown = ", ".join(names[:_LISTED])
+    return f"{shown} ... ({len(names)} in all)" if len(names) > _LISTED else shown or "none, it has one"
+
+
+def _is_fits(path):
     with path.open("rb") as file:
         start = file.read(2)
-    if start == b"\x1f\x8b" or path.suffix.lower() in (".fits", ".fit", ".fts") or start == b"SI":
-        return _read_fits(path, columns, redshift, options)
-    return _read_text(path, columns, redshift, options)
+    return start == b"\x1f\x8b" or path.suffix.lower() in (".fits", ".fit", ".fts") or start == b"SI"
 
 
-def _read_fits(path, columns, redshift, options):
-    with open_fits(path) as hdus:
-        rows = {hdu.name: hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 1}
-        if hasattr(columns, "values") and set(columns.values()) <= set(rows):
-            table = Table({name: np.array(rows[name].data, float) for name in columns.values()})
-            units = {name: rows[name].header.get("BUNIT") for name in columns.values()}
-            return _from_table(path, table, units, columns, redshift, [hdus[0].header], options)
-        tables = [
-            i for i, hdu in enumerate(hdus) if getattr(hdu, "columns", None) is not None and len(hdu.data)
-        ]
-        if not tables:
-            raise UserError(f"{path} has no table: expected a spectrum as a table; write it with columns")
-        for i in tables:
-            if columns is None and is_sdss([name.lower() for name in hdus[i].columns.names]):
-                return sdss_spectrum(hdus, i, str(path), redshift=redshift, **options)
-        # some files have tables of other things before the spectrum
-        number = next((i for i in tables if has_spectrum(hdus[i].columns.names, columns)), tables[0])
-        table = Table(hdus[number].data)
-        units = {c.name: c.unit for c in hdus[number].columns}
-        headers = [hdus[number].header, hdus[0].header]
-        return _from_table(path, table, units, columns, redshift, headers, options)
+def _read_fits(path, columns, options, targets):
+    label = str(path)
+    with open_fits(path, memmap=False) as hdus:
+        if columns is not None:
+            return _by_columns(hdus, columns, label, options)
+        known = format_of(hdus)
+        if known is None:
+            raise UserError(
+                f"{path} has no spectrum that can be told ({_contents(hdus)}): expected a table with "
+                "wavelength and flux, or an image with a scale of wavelengths; name columns=, or format= for "
+                "specutils"
+            )
+        names = known.names(hdus)
+        chosen = _chosen(names, targets, path)
+        if len(chosen) != 1:
+            raise UserError(
+                f"{path} has {len(names)} spectra ({known.name}: {_listed(names)}): choose one with "
+                "targets=, or read all of them with read_spectra"
+            )
+        name = chosen[0]
+        spectrum = known.read(hdus, names.index(name), f"{label}:{name}" if name else label, options)
+        return replace(spectrum, source=label if not name else f"{label}:{name}")
 
 
-def _read_text(path, columns, redshift, options):
+def _contents(hdus):
+    """The extensions in words."""
+    words = []
+    for i, hdu in enumerate(hdus):
+        columns = getattr(hdu, "columns", None)
+        what = f"table of {', '.join(columns.names[:6])}" if columns is not None else f"image {hdu.shape}"
+        words.append(f"{i} {hdu.name or 'unnamed'}: {what}".replace("image ()", "empty"))
+    return "; ".join(words[:_LISTED])
+
+
+def _by_columns(hdus, columns, label, options):
+    """The spectrum of columns that the user names: of a table, or extensions that hold one each."""
+    rows = {hdu.name: hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 1}
+    if hasattr(columns, "values") and set(columns.values()) <= set(rows):
+        table = Table({name: np.array(rows[name].data, float) for name in columns.values()})
+        units = {name: rows[name].header.get("BUNIT") for name in columns.values()}
+        return from_table(table, units, columns, [hdus[0].header], label, options)
+    tables = [i for i, h in enumerate(hdus) if getattr(h, "columns", None) is not None and len(h.data)]
+    if not tables:
+        raise UserError(f"{label} has no table ({_contents(hdus)}): leave columns= out, or name extensions")
+    number = next((i for i in tables if has_spectrum(hdus[i].columns.names, columns)), tables[0])
+    return read_columns(hdus, number, label, options, columns)
+
+
+def _read_text(path, columns, options):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
@@ -126,7 +239,7 @@ def _read_text(path, columns, redshift, options):
     if nameless or (columns is not None and not hasattr(columns, "keys")):
         table, columns = _by_order(path, table, columns)
     units = {name: table[name].unit for name in table.colnames}
-    return _from_table(path, table, units, columns, redshift, [table.meta], options)
+    return from_table(table, units, columns, [table.meta], str(path), options)
 
 
 def _by_order(path, table, columns):
@@ -142,14 +255,3 @@ def _by_order(path, table, columns):
             f"{path} has {n} columns: give columns= as their order, such as ('wave', 'flux', 'error')"
         )
     return table, {role: name for role, name in zip(order, table.colnames, strict=False) if role}
-
-
-def _from_table(path, table, units, columns, redshift, headers, options):
-    if columns is not None and not hasattr(columns, "keys"):
-        columns = {role: name for role, name in zip(columns, table.colnames, strict=False) if role}
-    chosen = choose(table.colnames, columns, str(path))
-    for header in headers:
-        lower = {str(key).lower(): value for key, value in dict(header).items()}
-        if redshift is None and isinstance(lower.get("redshift"), int | float | np.floating):
-            redshift = float(lower["redshift"])
-    return spectrum_of(table, chosen, units, str(path), redshift=redshift, **options)

@@ -32,6 +32,10 @@ class Spectrum:
         Whether the scale of the flux is known.
     source : str
         Where the data came from.
+    pixel_in_lsf : bool
+        Whether the LSF holds the width of the pixels.
+    notes : tuple of str
+        How they were read: what was assumed, and what was taken from where.
 
     Raises
     ------
@@ -48,6 +52,8 @@ class Spectrum:
     lsf: LSF | None = None
     absolute: bool = True
     source: str = ""
+    pixel_in_lsf: bool = True
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         put = lambda key, value: object.__setattr__(self, key, value)  # noqa: E731
@@ -119,6 +125,7 @@ class Spectrum:
                 f"{self.label} does not tell its LSF: pass lsf=, for example LSF('fwhm_aa', 2.8) or "
                 "LSF('resolving_power', 2000.0)"
             )
+        options = {"pixel_in_lsf": self.pixel_in_lsf} | options
         return Spectrograph(self.wave_aa, lsf, self.medium, **options)
 
     def between(self, low_aa: float, high_aa: float) -> "Spectrum":
@@ -139,4 +146,6 @@ class Spectrum:
             None if self.lsf is None else self.lsf.cut(keep),
             self.absolute,
             self.source,
+            self.pixel_in_lsf,
+            self.notes,
         )

@@ -9,12 +9,13 @@ import numpy as np
 from astropy.table import Table
 
 from ..errors import UserError
+from ..instruments.lsf import LSF
 from .fits_open import existing_file
-from .read_spectrum import read_spectrum
+from .read_spectrum import read_spectrum, spectrum_names
 from .spectrum import Spectrum
 
 _SUFFIXES = (".gz", ".fits", ".fit", ".fts", ".ecsv", ".csv", ".txt", ".dat")
-_KNOWN = ("file", "redshift", "name")
+_KNOWN = ("file", "redshift", "name", "lsf", "medium", "columns", "format", "targets")
 _KINDS = {
     ".ecsv": "ascii.ecsv",
     ".csv": "ascii.csv",
@@ -85,7 +86,7 @@ class SpectrumFile:
 def spectrum_fingerprint(spectrum: Spectrum) -> str:
     """What tells a spectrum in memory from others: a hash of all of it."""
     arrays = (spectrum.wave_aa, spectrum.flux, spectrum.sigma, spectrum.mask)
-    rest = [spectrum.medium, spectrum.redshift, spectrum.absolute, _told(spectrum.lsf)]
+    rest = [spectrum.medium, spectrum.redshift, spectrum.absolute, _told(spectrum.lsf), spectrum.pixel_in_lsf]
     return _hashed([*(hashlib.sha256(a.tobytes()).hexdigest() for a in arrays), rest])
 
 
@@ -101,6 +102,76 @@ def _hashed(parts) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
+def expanded(files) -> list[SpectrumFile]:
+    """Files of several spectra as one for each spectrum, called by file and target.
+
+    A file that cannot be read stays one, and says why when its turn comes.
+    """
+    out = []
+    for file in files:
+        try:
+            names = spectrum_names(file.path, file.options.get("targets"))
+        except UserError:
+            names = ("",)
+        if file.options.get("format") is not None or names == ("",):
+            out.append(file)
+            continue
+        single = len(names) == 1 and file.name != stem(file.path)
+        for name in names:
+            called = file.name if single else f"{file.name}_{name}"
+            out.append(SpectrumFile(file.path, called, {**file.options, "targets": (name,)}))
+    return out
+
+
+def columns_of(text: str):
+    """Column by role, or roles in the order of the columns, of ``wave=a,flux=b`` or ``wave,flux``.
+
+    Raises
+    ------
+    UserError
+        If it is neither.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not any("=" in part for part in parts):
+        return tuple(parts)
+    pairs = [part.split("=", 1) for part in parts]
+    odd = next((pair for pair in pairs if len(pair) != 2 or not all(pair)), None)
+    if odd is not None:
+        raise UserError(
+            f"columns {text}: {'='.join(odd)!r} is no role=column: give them as wave=a,flux=b,error=c, or "
+            "roles in the order of the columns as wave,flux,error"
+        )
+    return {role.strip(): name.strip() for role, name in pairs}
+
+
+def lsf_of(text: str) -> LSF:
+    """LSF of a text such as ``fwhm_aa=2.8``.
+
+    Raises
+    ------
+    UserError
+        If it is none.
+    """
+    quantity, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError as problem:
+        raise UserError(
+            f"lsf {text}: give what it is and its value, such as fwhm_aa=2.8, resolving_power=2000 or "
+            "sigma_km_s=60"
+        ) from problem
+    return LSF(quantity.strip(), number)
+
+
+def targets_of(text: str) -> tuple[str, ...]:
+    """Targets of a text with commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+# Columns of a list, as the command line has them
+_TEXTS = {"lsf": lsf_of, "medium": str, "columns": columns_of, "format": str, "targets": targets_of}
+
+
 def read_spectrum_list(path, **options) -> list[SpectrumFile]:
     """A list of files of spectra: ECSV, FITS or CSV.
 
@@ -108,7 +179,8 @@ def read_spectrum_list(path, **options) -> list[SpectrumFile]:
     ----------
     path : path-like
         A table with the column ``file`` (relative to the folder of the table), and perhaps ``redshift``
-        (a number that is not there: as in the spectrum's file) and ``name``.
+        (a number that is not there: as in the spectrum's file), ``name``, and as on the command line
+        ``lsf``, ``medium``, ``columns``, ``format`` and ``targets``.
     **options
         Keywords of :func:`~dsps_sbi.read_spectrum`, for all of them; redshifts of the table come first.
 
@@ -128,7 +200,7 @@ def read_spectrum_list(path, **options) -> list[SpectrumFile]:
     if "file" not in table.colnames or unknown or not len(table):
         raise UserError(
             f"{path} has {len(table)} rows and the columns {', '.join(table.colnames)}: give at least one "
-            "row, the column file, and perhaps redshift and name"
+            f"row, the column file, and perhaps {', '.join(_KNOWN[1:])}"
         )
     return [_entry(path, row, options) for row in table]
 
@@ -144,6 +216,11 @@ def _entry(path, row, options):
             ) from error
         if np.isfinite(redshift):
             reading["redshift"] = redshift
+    for key, read in _TEXTS.items():
+        value = row[key] if key in row.colnames else ""
+        text = "" if np.ma.is_masked(value) else str(value).strip()
+        if text:
+            reading[key] = read(text)
     name = row["name"] if "name" in row.colnames else ""
     name = "" if np.ma.is_masked(name) else str(name).strip()
     return SpectrumFile(path.parent / str(row["file"]).strip(), name, reading)

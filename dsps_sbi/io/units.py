@@ -1,30 +1,10 @@
 """Units of images, as factors to microjansky per pixel."""
 
-import warnings
-
 from astropy import units as u
 
 from ..errors import UserError
+from .unit_text import read_unit
 
-# Spellings in headers that astropy does not read. "mjy" is not among them: it could be
-# millijansky or megajansky.
-_SPELLINGS = {
-    "ujy": "uJy",
-    "njy": "nJy",
-    "jy": "Jy",
-    "microjy": "uJy",
-    "microjansky": "uJy",
-    "nanojy": "nJy",
-    "nanojansky": "nJy",
-    "electrons/s": "electron/s",
-    "electrons/sec": "electron/s",
-    "electron/sec": "electron/s",
-    "e-/s": "electron/s",
-    "e/s": "electron/s",
-    "counts/s": "electron/s",
-    "count/s": "electron/s",
-    "cps": "electron/s",
-}
 _WAYS = "give a flux density (uJy, nJy, erg/s/cm2/Hz) or a surface brightness (MJy/sr)"
 
 
@@ -47,12 +27,10 @@ def parse_unit(unit, *, where="image"):
     text = "" if unit is None else str(unit).strip()
     if not text:
         raise UserError(f"{where} has no unit: expected BUNIT in its header; {_WAYS}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", u.UnitsWarning)
-        try:
-            parsed = u.Unit(_SPELLINGS.get(text.lower(), text))
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{where} has the unit {text!r}, which cannot be read: {_WAYS}") from error
+    try:
+        parsed = read_unit(text)
+    except ValueError as error:
+        raise UserError(f"{where} has the unit {text!r}, which cannot be read: {_WAYS}") from error
     if not isinstance(parsed, u.UnitBase):  # magnitudes
         raise UserError(f"{where} has the unit {text!r}, which is not linear in flux: {_WAYS}")
     return parsed

@@ -1,6 +1,7 @@
 """Posteriors of spectra: drawn by the network, weighed with the exact likelihood, repaired."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,9 @@ from ..io.spectrum import Spectrum
 from ..io.spectrum_list import stem
 from .data import SpectrumData
 from .result import SpectrumResult, quantity_names
+
+# Redshifts up to this tell no distance
+_NO_DISTANCE = 1e-6
 
 
 def infer_spectra(
@@ -71,6 +75,7 @@ def infer_spectra(
         )
     if not spectra:
         raise UserError("no spectrum is given: give at least one")
+    spectra = tuple(_without_distance(one) for one in spectra)
     if n_draws < 2:
         raise UserError(f"{n_draws} draws per spectrum: ask for at least 2, better 1000")
     ids = np.arange(len(spectra)) if ids is None else np.atleast_1d(ids)
@@ -103,6 +108,14 @@ def infer_spectra(
         columns=Columns.of(posteriors, post.names, population_p=np.array(population_p)),
         meta=provenance(post, n_draws=n_draws, seed=seed, method=engine.method),
     )
+
+
+def _without_distance(spectrum):
+    """At z <= 0 a redshift tells no distance: the scale of the flux says nothing."""
+    if not spectrum.absolute or spectrum.redshift is None or spectrum.redshift > _NO_DISTANCE:
+        return spectrum
+    notes = (*spectrum.notes, f"no distance at z = {spectrum.redshift:g}: the mass is not known")
+    return replace(spectrum, absolute=False, notes=notes)
 
 
 def _one(engine, spectrum, lsf, number, key, n_draws):

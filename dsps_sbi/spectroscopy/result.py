@@ -46,7 +46,7 @@ def catalogue_columns(post) -> dict[str, tuple[str, str]]:
         seen = describe("log_mass_formed")[1]
         note = f"{seen}, in what the spectrum sees; none where the scale of its flux is not known"
         columns[name] = unit, text.replace(seen, note)
-    problem = {"problem": ("", "why there is no answer")}
+    problem = {"notes": ("", "how the spectrum was read"), "problem": ("", "why there is no answer")}
     return dict(_FIRST) | columns | _LAST | quality_columns() | problem
 
 
@@ -163,6 +163,7 @@ class SpectrumResult(Result):
             "n_pixels": self.n_pixels,
             "snr": [np.median((s.flux / s.sigma)[s.valid]) for s in self.spectra],
             "p_t90_1gyr": self.probability_formed_by(_EARLY_GYR),
+            "notes": ["; ".join(spectrum.notes) for spectrum in self.spectra],
         }
         return rows_of(self, first)
 

@@ -1,6 +1,7 @@
 """Spectra of a survey: a row, a picture and a best fit of each."""
 
 import hashlib
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -122,7 +123,10 @@ class SpectrumJob(Job):
 
 
 def _answer(post, entry, options) -> SpectrumResult:
-    spectrum = entry.read()
+    with warnings.catch_warnings():
+        # the notes say so too
+        warnings.simplefilter("ignore", UserWarning)
+        spectrum = entry.read()
     result = post.infer(spectrum, ids=[name_id(entry.name)], labels=[entry.name], **options)
     if not np.isfinite(result.theta).all():
         raise UserError(f"{spectrum.label}: draws are not finite: check fluxes, errors and their units")

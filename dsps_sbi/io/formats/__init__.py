@@ -1,0 +1,1 @@
+"""Formats of FITS files that hold spectra, one file for each."""

@@ -1,0 +1,54 @@
+"""Spectra of ESO's archive (Phase 3, SDP): a table of one row whose cells are arrays."""
+
+import numpy as np
+
+from ...instruments.lsf import LSF
+from ..spectrum_columns import choose, has_spectrum, spectrum_of
+from .options import redshift_in
+
+NAME = "ESO Phase 3"
+
+
+def _number(hdus):
+    for i, hdu in enumerate(hdus):
+        columns = getattr(hdu, "columns", None)
+        if columns is None or len(hdu.data) != 1 or not has_spectrum(columns.names, None):
+            continue
+        if np.ndim(hdu.data[columns.names[0]][0]) == 1:
+            return i
+    return None
+
+
+def recognises(hdus) -> bool:
+    """Whether a table of one row has wavelengths and fluxes as arrays."""
+    return _number(hdus) is not None
+
+
+def names(hdus) -> tuple[str, ...]:
+    """One spectrum."""
+    return ("",)
+
+
+def read(hdus, i, label, options):
+    """The spectrum: air where the UCD says so, QUAL of 0 is good, the LSF from SPEC_RES."""
+    number = _number(hdus)
+    hdu, notes = hdus[number], [NAME]
+    table = {column.name: np.asarray(hdu.data[column.name][0]) for column in hdu.columns}
+    chosen = choose(list(table), None, label)
+    units = {column.name: column.unit for column in hdu.columns}
+    at = hdu.columns.names.index(chosen["wave"]) + 1
+    ucd = str(hdu.header.get(f"TUCD{at}", ""))
+    headers = [hdu.header, hdus[0].header]
+    if ucd.startswith("em.wl"):
+        medium = "air" if "obs.atmos" in ucd else "vacuum"
+        options = options.known(medium=medium)
+        notes.append(f"{medium} by TUCD{at}")
+    elif options.medium is None:
+        options = options.known(medium="air")
+        notes.append("air assumed, as spectra from the ground are")
+    power = next((header["SPEC_RES"] for header in headers if header.get("SPEC_RES")), None)
+    if options.lsf is None and power is not None and not {"resolving_power", "fwhm_aa"} & set(chosen):
+        options = options.known(lsf=LSF("resolving_power", float(power)))
+        notes.append(f"LSF: resolving power {float(power):g} from SPEC_RES")
+    options = options.known(redshift=redshift_in(headers, label, ("REDSHIFT", "Z")))
+    return spectrum_of(table, chosen, units, label, **options.keywords(), notes=notes, mask_is_known=True)
