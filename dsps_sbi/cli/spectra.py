@@ -150,11 +150,14 @@ def check_options(lsf, medium, columns, wave_unit, flux_unit, snr) -> None:
     from ..io.spectrum_list import columns_of, lsf_of
     from ..io.unit_text import read_unit
 
-    if lsf is not None:
-        lsf_of(lsf)
+    try:
+        if lsf is not None:
+            lsf_of(lsf)
+        roles = () if columns is None else columns_of(columns)
+    except UserError as problem:
+        raise UserError(f"--{problem}") from problem
     if medium not in (None, "air", "vacuum"):
         raise UserError(f"--medium {medium}: give air or vacuum")
-    roles = () if columns is None else columns_of(columns)
     odd = next((role for role in roles if role and role not in ROLES), None)
     if odd is not None:
         raise UserError(f"--columns {columns}: {odd!r} is no role: give any of {', '.join(ROLES)}")

@@ -7,7 +7,8 @@ from astropy.table import Table
 from dsps_sbi.bundle import load as bundle_module
 from dsps_sbi.bundle.load import load_bundle
 from dsps_sbi.cli import doctor as cli_doctor
-from dsps_sbi.cli.spectra import _columns, describe
+from dsps_sbi.cli.spectra import describe
+from dsps_sbi.io.spectrum_list import columns_of
 from dsps_sbi.survey.run_log import LOG
 
 READING = ("--medium", "air", "--lsf", "fwhm_aa=5.5")
@@ -133,5 +134,5 @@ def test_doctor_knows_bundles_of_spectra(untrained, monkeypatch):
 
 
 def test_columns_by_role_or_in_order():
-    assert _columns("wave=a, flux = b") == {"wave": "a", "flux": "b"}
-    assert _columns("wave,,flux") == ("wave", "", "flux")
+    assert columns_of("wave=a, flux = b") == {"wave": "a", "flux": "b"}
+    assert columns_of("wave,,flux") == ("wave", "", "flux")
