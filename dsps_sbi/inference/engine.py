@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..arrays import whole
+from ..constants import MOST_DRAWS, MOST_SEED
 from ..errors import UserError
 from .importance import Likelihood, importance_sample, network_draws, tail_probability
 from .protocol import Posterior
@@ -18,6 +20,25 @@ BATCH_DRAWS = 12_800
 _ITERATIONS, _ITERATIONS_WITH_MODES = 4, 8
 # With fewer effective draws there is nothing to adapt to
 _LOST = 20.0
+
+
+def check_numbers(n_draws, seed, unit: str) -> None:
+    """Refuse numbers of draws and seeds that no run can have.
+
+    Parameters
+    ----------
+    n_draws, seed : int
+    unit : str
+        What the draws are of, for messages: "pixel", "galaxy", "spectrum".
+
+    Raises
+    ------
+    UserError
+    """
+    whole(seed, "seed", least=0, most=MOST_SEED)
+    if type(n_draws) is int and n_draws < 2:
+        raise UserError(f"{n_draws} draws per {unit}: ask for at least 2, better 500 or more")
+    whole(n_draws, f"number of draws per {unit}", least=2, most=MOST_DRAWS)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..errors import UserError
-from ..inference.engine import Engine, Posteriors
+from ..inference.engine import Engine, Posteriors, check_numbers
 from ..inference.quality import Columns
 from ..inference.result import provenance
 from ..instruments.lsf import LSF
@@ -62,7 +62,8 @@ def infer_spectra(
     UserError
         If a spectrum lacks what it takes, or there is nothing to refine with.
     """
-    spectra = (spectra,) if isinstance(spectra, Spectrum) else tuple(spectra)
+    single = isinstance(spectra, Spectrum | str | bytes) or not hasattr(spectra, "__iter__")
+    spectra = (spectra,) if single else tuple(spectra)
     wrong = next((one for one in spectra if not isinstance(one, Spectrum)), None)
     if wrong is not None:
         raise UserError(
@@ -71,8 +72,7 @@ def infer_spectra(
         )
     if not spectra:
         raise UserError("no spectrum is given: give at least one")
-    if n_draws < 2:
-        raise UserError(f"{n_draws} draws per spectrum: ask for at least 2, better 1000")
+    check_numbers(n_draws, seed, "spectrum")
     ids = np.arange(len(spectra)) if ids is None else np.atleast_1d(ids)
     names = [stem(s.source, f"spectrum_{i + 1}") for i, s in enumerate(spectra)] if labels is None else labels
     if not len(ids) == len(names) == len(spectra):
