@@ -158,7 +158,7 @@ def infer_catalogue(
     options = {"n_draws": n_draws, "seed": seed, "ids": catalogue.ids, "refine": refine}
     with tqdm(total=len(catalogue), unit="galaxy", disable=not progress) as bar:
         posteriors = posteriors_of(post, likelihood, data, **options, on_batch=bar.update)
-    quality = Columns.of(posteriors, post.names)
+    quality = Columns.of(posteriors, post.names, *post.prior_limits(posteriors, data.z))
     method = Engine(post, likelihood, refine).method
     meta = provenance(post, n_draws=n_draws, seed=seed, method=method, source=catalogue.source)
     values = _derived(post, posteriors.u, data.z, names)

@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from ..errors import UserError
 from ..inference.derived import quantities_of
+from ..inference.edges import EDGE, converged
 from ..inference.engine import BATCH_DRAWS, Engine, Posteriors, check_numbers, padded
 from ..inference.quality import Columns
 from ..inference.result import percentiles, provenance
@@ -113,7 +114,7 @@ def infer_cube(
             flags[rows[bad]] |= int(PixelFlag.BAD_DRAWS)
             draws[:, bad] = np.nan
             maps[:, :, rows] = np.swapaxes(percentiles(draws), 0, 1)
-            quality.put(rows, posteriors)
+            quality.put(rows, posteriors, *post.prior_limits(posteriors, data.z[rows]))
             for name in (name for name in _TOTALS if name in names):
                 totals.add(name, draws[names.index(name)])
             writer.add(draws)
@@ -126,6 +127,10 @@ def infer_cube(
             )
     flags[quality["trust"] == Trust.UNCHECKED] |= int(PixelFlag.UNCHECKED)
     flags[quality["trust"] == Trust.UNTRUSTED] |= int(PixelFlag.UNTRUSTED)
+    # histories of pixels are at one edge or another as a rule
+    told = [quality[EDGE + name] for name in post.names[len(post.network.sfh.names) :]]
+    flags[np.any(told, axis=0)] |= int(PixelFlag.AT_EDGE)
+    flags[~converged(quality["ess"])] |= int(PixelFlag.NOT_CONVERGED)
     meta |= quality.counts()
     return ImageResult(
         names=names,

@@ -14,7 +14,8 @@ from ..components import pytree
 from ..dust import Calzetti, DustLaw
 from ..errors import UserError
 from ..inference.derived import MassTable, derive, quantities_of
-from ..inference.engine import check_numbers
+from ..inference.edges import edges_of_normal, limits
+from ..inference.engine import check_numbers, padded
 from ..inference.importance import network_draws
 from ..inference.protocol import Posterior
 from ..instruments.coverage import covered_bands
@@ -218,6 +219,21 @@ class PhotometryPosterior(Posterior):
         """What it takes and where it holds, in a few words."""
         low, high = self.network.prior.z
         return f"{len(self.filters)} bands, z {low:g}-{high:g}, SSPs {', '.join(self.grids) or 'unknown'}"
+
+    def prior_limits(self, posteriors, z):
+        """Edges of the prior and limits (Object, Param), see :mod:`dsps_sbi.inference.edges`.
+
+        Parameters
+        ----------
+        posteriors : Posteriors
+        z : array (Object,)
+        """
+        edge, limit = limits(posteriors.u, edges_of_normal(posteriors.u), posteriors.ess)
+        # of few sizes: few compilations
+        n, n_param = limit.shape
+        u = np.resize(np.float32(limit), (padded(n), 1, n_param))
+        theta = np.asarray(_theta(self.network, u, np.resize(z, padded(n))))
+        return edge, np.where(edge == 0, np.nan, theta[:n, 0])
 
     def derived_draws(self, u, z, quantities=None):
         """Quantities (Quantity, Object, Draw) of draws u (Object, Draw, Param) at redshifts z (Object,)."""

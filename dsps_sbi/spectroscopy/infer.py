@@ -8,6 +8,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..errors import UserError
+from ..inference.edges import edges, edges_of_normal, limits
 from ..inference.engine import Engine, Posteriors, check_numbers
 from ..inference.quality import Columns
 from ..inference.result import provenance
@@ -87,7 +88,8 @@ def infer_spectra(
         )
     ]
     posteriors, theta, redshift, universe, n_pixels, population_p = zip(*answers, strict=True)
-    posteriors = Posteriors.joined(posteriors)
+    posteriors, theta = Posteriors.joined(posteriors), np.concatenate(theta)
+    found = _limits(post, posteriors, theta)
     return SpectrumResult(
         names=quantity_names(post),
         post=post,
@@ -96,11 +98,11 @@ def infer_spectra(
         labels=tuple(names),
         lsf=lsf,
         posteriors=posteriors,
-        theta=np.concatenate(theta),
+        theta=theta,
         z=np.array(redshift),
         universe_gyr=np.array(universe),
         n_pixels=np.array(n_pixels),
-        columns=Columns.of(posteriors, post.names, population_p=np.array(population_p)),
+        columns=Columns.of(posteriors, post.names, *found, population_p=np.array(population_p)),
         meta=provenance(post, n_draws=n_draws, seed=seed, method=engine.method),
     )
 
@@ -118,6 +120,15 @@ def _one(engine, spectrum, lsf, number, key, n_draws):
     universe, extra = post.network.cosmology.age(rest.z), jnp.float32(rest.extra_km_s)
     theta = np.asarray(_theta(post, jnp.asarray(posteriors.u), universe, extra))
     return posteriors, theta, rest.z, np.float32(universe), int(rest.valid.sum()), float(population_p)
+
+
+def _limits(post, posteriors, theta):
+    """Edges and limits (Object, Param) of parameters (Object, Draw, Param)."""
+    edge, i = edges_of_normal(posteriors.u), post.names.index("sigma_v")
+    # the lower edge of the galaxy's own dispersion is not that of what the network sees, the upper one is
+    own = edges(np.asarray(post.network.prior.marginals["sigma_v"].cdf(np.float64(theta[..., i]), None)))
+    edge[:, i] = np.where(edge[:, i] == 0, own, edge[:, i])
+    return limits(theta, edge, posteriors.ess)
 
 
 @jax.jit
