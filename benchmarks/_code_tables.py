@@ -38,8 +38,11 @@ def quality_columns():
     rows = []
     for name, (hdu, text) in quality.QUALITY.items():
         rows.append([f"`{name}`", f"`{hdu}`" if name in quality.COMMON else NONE, text])
-    hdu, text = quality.describe(quality.SHRINKAGE + "PARAMETER")
-    rows.append([f"`{quality.SHRINKAGE}PARAMETER`", f"`{hdu}`", text])
+    for beginning in (quality.SHRINKAGE, quality.EDGE, quality.LIMIT):
+        hdu, text = quality.describe(beginning + "PARAMETER")
+        rows.append([f"`{beginning}PARAMETER`", f"`{hdu}`", text])
+    name, text = quality.AT_EDGE
+    rows.append([f"`{name}`", NONE, text])
     return markdown(["column", "extension of `maps.fits`", "meaning"], rows)
 
 

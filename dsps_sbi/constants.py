@@ -12,6 +12,9 @@ PLANCK_ERG_S = 6.62607015e-27
 MPC_CM = 3.0856775814913674e24
 # (1 * u.uJy).to("erg/(s cm2 Hz)").value
 UJY_CGS = 1e-29
+# Largest number of draws of an object, which have to fit into memory, and largest seed: jax cuts off the rest
+MOST_DRAWS = 1_000_000
+MOST_SEED = 2**32 - 1
 # Percentiles of every map, catalogue and total
 PERCENTILES = (16, 50, 84)
 # Metallicity of the Sun that BC03 and MILES grids are scaled to (mass fraction)

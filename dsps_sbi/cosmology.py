@@ -9,6 +9,7 @@ import numpy as np
 from astropy import units as u
 from astropy.cosmology import FLRW, FlatLambdaCDM
 
+from .arrays import plain
 from .components import pytree
 from .errors import UserError
 
@@ -81,8 +82,9 @@ class Cosmology:
 
     def distance_mpc(self, z):
         """Luminosity distance [Mpc] at redshift z."""
+        z = plain(z, "redshift")
         return jnp.exp(self._at(2, z)) * jnp.log1p(z)
 
     def age(self, z):
         """Age of the Universe [Gyr] at redshift z."""
-        return self._at(4, z)
+        return self._at(4, plain(z, "redshift"))

@@ -12,7 +12,7 @@ ALL = FILES + sorted(Path(__file__).parent.rglob("*.py"))
 # Every unit of the package, from the bottom up: a unit imports from its own layer's units below it in the
 # list, and from lower layers.
 LAYERS = (
-    ("errors", "constants", "_typing", "components"),
+    ("errors", "constants", "arrays", "components"),
     ("kernels", "cosmology", "priors", "instruments"),
     ("sfh", "dust", "noise", "io", "ssp"),
     ("networks", "bundle", "inference"),

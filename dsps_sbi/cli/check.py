@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ..constants import MOST_DRAWS, MOST_SEED
+
 # Mocks per slice, at most, whose answers are refined
 _N_REFINED = 2000
 
@@ -14,12 +16,12 @@ _N_REFINED = 2000
 def check(
     bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
     n: Annotated[int, typer.Option("--n", help="Mocks in each slice.")] = 10_000,
-    draws: Annotated[int, typer.Option(help="Draws per mock.")] = 200,
+    draws: Annotated[int, typer.Option(max=MOST_DRAWS, help="Draws per mock.")] = 200,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder for report.html and check.json.")
     ] = None,
     refined: Annotated[bool, typer.Option("--refined", help="Check refined answers too.")] = False,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED)] = 0,
 ) -> None:
     """Check a bundle's calibration on fresh mocks; exit status 2 when it fails."""
     from ..bundle.load import load_bundle

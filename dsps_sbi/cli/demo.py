@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
+from ..constants import MOST_DRAWS
+
 
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path(
         "demo_output"
     ),
     draws: Annotated[
-        int | None, typer.Option(help="Draws per pixel or spectrum; default: 500, 1000.")
+        int | None,
+        typer.Option(min=2, max=MOST_DRAWS, help="Draws per pixel or spectrum; default: 500, 1000."),
     ] = None,
     spectrum: Annotated[
         bool, typer.Option("--spectrum", help="The spectrum of NGC 3522 (SDSS), fetched once: 28 MB.")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..constants import MOST_DRAWS, MOST_SEED
 from ..errors import UserError
 
 
@@ -21,9 +22,10 @@ def infer(
         Path, typer.Option("-o", "--output", help="Folder; of several images, one folder each in it.")
     ],
     draws: Annotated[
-        int | None, typer.Option(help="Draws per pixel or spectrum; default: 500, 1000.")
+        int | None,
+        typer.Option(max=MOST_DRAWS, help="Draws per pixel or spectrum; default: 500, 1000."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED)] = 0,
     keep_draws: Annotated[bool, typer.Option("--keep-draws", help="Write all draws to draws.h5.")] = False,
     unweighted: Annotated[
         bool,

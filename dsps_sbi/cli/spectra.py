@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from ..errors import UserError
+from ..inference.edges import told
 from ..inference.trust import SMALLEST_P
 
 # Posteriors that are told one by one
@@ -103,11 +104,15 @@ def infer_files(
 
 
 def describe(row) -> str:
-    """A row of a catalogue in words: medians and half of the distance of the 16th and 84th percentiles."""
-    words = []
+    """A row of a catalogue in words: medians and half of the distance of the 16th and 84th percentiles.
+
+    Limits and answers that have not converged are told as such, see :mod:`dsps_sbi.inference.edges`.
+    """
+    words, at_edge = [], dict(part.split(" ", 1) for part in row["at_edge"].split(", ") if part)
+    ess = np.nan if np.ma.is_masked(row["ess"]) else float(row["ess"])
     for name, unit in _TOLD.items():
-        half = 0.5 * (row[f"{name}_p84"] - row[f"{name}_p16"])
-        words.append(f"{name} {row[name]:.3g} +- {half:.2g} {unit}".strip())
+        percentiles = (row[name], row[f"{name}_p16"], row[f"{name}_p84"])
+        words.append(f"{name} {told(*percentiles, ess, at_edge.get(name, ''))} {unit}".strip())
     note = "; other populations fit better" if is_strained(row) else ""
     return f"{row['name']}: {row['trust']}; {', '.join(words)}{note}"
 

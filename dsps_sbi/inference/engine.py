@@ -6,7 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..arrays import whole
+from ..constants import MOST_DRAWS, MOST_SEED
 from ..errors import UserError
+from .edges import FEWEST_CONVERGED
 from .importance import Likelihood, importance_sample, network_draws, tail_probability
 from .protocol import Posterior
 from .repair import by_chains, by_modes, by_weights
@@ -16,8 +19,25 @@ from .trust import SMALLEST_P, Method, chains_converged, verdict, weights_reliab
 BATCH_DRAWS = 12_800
 # Iterations of repair: a narrow or split posterior is found by degrees, more of it with mode searches
 _ITERATIONS, _ITERATIONS_WITH_MODES = 4, 8
-# With fewer effective draws there is nothing to adapt to
-_LOST = 20.0
+
+
+def check_numbers(n_draws, seed, unit: str) -> None:
+    """Refuse numbers of draws and seeds that no run can have.
+
+    Parameters
+    ----------
+    n_draws, seed : int
+    unit : str
+        What the draws are of, for messages: "pixel", "galaxy", "spectrum".
+
+    Raises
+    ------
+    UserError
+    """
+    whole(seed, "seed", least=0, most=MOST_SEED)
+    if type(n_draws) is int and n_draws < 2:
+        raise UserError(f"{n_draws} draws per {unit}: ask for at least 2, better 500 or more")
+    whole(n_draws, f"number of draws per {unit}", least=2, most=MOST_DRAWS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +171,7 @@ class Engine:
             part = _part(batch, todo)
             # each iteration starts from the draws of the one before
             start = _filled(weighted, len(part[2]))
-            if likelihood.finds_modes and np.min(columns["ess"][todo]) < _LOST:
+            if likelihood.finds_modes and np.min(columns["ess"][todo]) < FEWEST_CONVERGED:
                 repaired = by_modes(likelihood, *part, start)
             else:
                 repaired = by_weights(likelihood, *part, start, i)

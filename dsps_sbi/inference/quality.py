@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .edges import CONFIDENCE, EDGE, LIMIT, limit_text
 from .trust import FEWEST_EFFECTIVE, LARGEST_K, LARGEST_R_HAT, SMALLEST_P, TEXT, Method, Trust
 
 # Codes by column
@@ -46,6 +47,17 @@ NUMBERS = tuple(name for name in QUALITY if name not in CODES)
 # Those that every kind of data has
 COMMON = tuple(name for name in QUALITY if name != "population_p")
 SHRINKAGE = "shrink_"
+# Column of tables, of words, in the place of those that begin with EDGE and LIMIT
+AT_EDGE = (
+    "at_edge",
+    f"parameters whose posterior piles up at an edge of the prior, with one-sided {CONFIDENCE} % limits: "
+    "medians and percentiles of these are no measurements",
+)
+_OF_PARAMETERS = {
+    SHRINKAGE: "1 - posterior / prior variance of {}, in normal scores: 0 where the data say nothing",
+    EDGE: "edge of the prior at which the posterior of {} piles up: 1 upper, -1 lower, 0 none",
+    LIMIT: f"one-sided {CONFIDENCE} % limit of {{}} where its posterior is at an edge of the prior",
+}
 
 
 def code_text(codes) -> dict[str, str]:
@@ -57,16 +69,15 @@ def describe(name: str) -> tuple[str, str]:
     """FITS extension and meaning of a column."""
     if name in QUALITY:
         return QUALITY[name]
-    parameter = name.removeprefix(SHRINKAGE)
-    return (
-        name.upper(),
-        f"1 - posterior / prior variance of {parameter}, in normal scores: 0 where the data say nothing",
-    )
+    beginning = next(start for start in _OF_PARAMETERS if name.startswith(start))
+    return name.upper(), _OF_PARAMETERS[beginning].format(name.removeprefix(beginning))
 
 
 @dataclass(frozen=True, eq=False)
 class Columns(Mapping):
-    """Columns of objects by name: those of :data:`QUALITY`, and ``shrink_`` with the name of each parameter.
+    """Columns of objects by name: those of :data:`QUALITY`, and three for each parameter.
+
+    These are ``shrink_``, ``edge_`` and ``limit_`` with the name of the parameter.
 
     Parameters
     ----------
@@ -88,24 +99,36 @@ class Columns(Mapping):
     def empty(cls, n: int, parameters) -> "Columns":
         """Columns of n objects that were not fitted."""
         numbers = [name for name in COMMON if name in NUMBERS]
-        names = (*numbers, *(SHRINKAGE + name for name in parameters))
+        names = (*numbers, *(start + name for start in (SHRINKAGE, LIMIT) for name in parameters))
         arrays = {name: np.full(n, np.nan, np.float32) for name in names}
+        arrays |= {EDGE + name: np.zeros(n, np.int16) for name in parameters}
         return cls(arrays | {name: np.full(n, codes.NONE, np.int16) for name, codes in CODES.items()})
 
     @classmethod
-    def of(cls, posteriors, parameters, **more) -> "Columns":
+    def of(cls, posteriors, parameters, edge, limit, **more) -> "Columns":
         """Columns of some posteriors; ``more`` by name."""
         columns = cls.empty(len(posteriors.u), parameters)
-        columns.put(slice(None), posteriors)
+        columns.put(slice(None), posteriors, edge, limit)
         return cls(columns.arrays | more)
 
-    def put(self, rows, posteriors):
-        """Fill in the rows of some posteriors."""
+    def put(self, rows, posteriors, edge, limit):
+        """Fill in the rows of some posteriors, with edges and limits (Object, Param) of their parameters."""
         for name in COMMON:
             self.arrays[name][rows] = getattr(posteriors, name)
-        names = [name for name in self.arrays if name.startswith(SHRINKAGE)]
-        for name, values in zip(names, posteriors.shrinkage.T, strict=True):
-            self.arrays[name][rows] = values
+        for start, table in ((SHRINKAGE, posteriors.shrinkage), (EDGE, edge), (LIMIT, limit)):
+            names = [name for name in self.arrays if name.startswith(start)]
+            for name, values in zip(names, table.T, strict=True):
+                self.arrays[name][rows] = values
+
+    def at_edge(self) -> list[str]:
+        """Limits of each object in words, such as "metallicity > 0.153, av < 0.031"."""
+        names = [name.removeprefix(EDGE) for name in self.arrays if name.startswith(EDGE)]
+        out = [[] for _ in np.ravel(self.arrays["trust"])]
+        for name in names:
+            edge, limit = (np.ravel(self.arrays[start + name]) for start in (EDGE, LIMIT))
+            for i in np.flatnonzero(edge):
+                out[i].append(f"{name} {limit_text(edge[i], limit[i])}")
+        return [", ".join(words) for words in out]
 
     def counts(self) -> dict[str, int]:
         """How many objects have each verdict and method, for headers."""

@@ -6,13 +6,13 @@ import numpy as np
 from astropy.table import MaskedColumn, Table
 
 from .derived import describe
-from .quality import CODES, QUALITY
+from .quality import AT_EDGE, CODES, QUALITY
 from .result import Result
 
 # Endings of columns, by percentile
 ENDINGS = {50: "", 16: "_p16", 84: "_p84"}
 # Columns of words, also where all of them are empty
-_WORDS = ("name", "flags", "problem", *CODES)
+_WORDS = ("name", "flags", "problem", AT_EDGE[0], *CODES)
 # Differences of evidences count, not their size
 _FORMATS = {"log_evidence": ".3f"}
 
@@ -30,7 +30,7 @@ def percentile_columns(names) -> dict[str, tuple[str, str]]:
 
 def quality_columns(names=tuple(QUALITY)) -> dict[str, tuple[str, str]]:
     """Unit and meaning of columns that say what answers are worth."""
-    return {name: ("", QUALITY[name][1]) for name in names}
+    return {name: ("", QUALITY[name][1]) for name in names} | {AT_EDGE[0]: ("", AT_EDGE[1])}
 
 
 def rows_of(result: Result, first: Mapping, quality=tuple(QUALITY)) -> list[dict]:
@@ -53,6 +53,7 @@ def rows_of(result: Result, first: Mapping, quality=tuple(QUALITY)) -> list[dict
             columns[name] = [CODES[name](code).name.lower() for code in result.columns[name]]
         elif name in result.columns:
             columns[name] = result.columns[name]
+    columns[AT_EDGE[0]] = result.columns.at_edge()
     n = len(result.columns["trust"])
     return [{name: _plain(values[i]) for name, values in columns.items()} for i in range(n)]
 

@@ -1,5 +1,16 @@
 """What is done to data, as plain functions: the same for images, catalogues and spectra."""
 
+from ..errors import UserError
+from .protocol import Posterior
+
+
+def _check(post):
+    if not isinstance(post, Posterior):
+        raise UserError(
+            f"a posterior of type {type(post).__name__} is given first: expected one that load_bundle "
+            "returns; give that, then the data"
+        )
+
 
 def weigh(post, data, **options):
     """Posteriors weighed with the exact likelihood where the SSPs are at hand: ``post.infer(data)``.
@@ -14,7 +25,13 @@ def weigh(post, data, **options):
     Returns
     -------
     Result
+
+    Raises
+    ------
+    UserError
+        If the first argument is no posterior; else as of ``post.infer``.
     """
+    _check(post)
     return post.infer(data, weigh=True, **options)
 
 
@@ -27,4 +44,5 @@ def refine(post, data, **options):
     at all, come Hamiltonian chains (:mod:`dsps_sbi.inference.hmc`). The column ``method`` says what an answer
     comes from, ``failed`` where nothing was enough.
     """
+    _check(post)
     return post.infer(data, weigh=True, refine=True, **options)

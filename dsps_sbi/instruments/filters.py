@@ -9,7 +9,9 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from astropy import units as u
 
+from ..arrays import plain
 from ..components import pytree
 from ..errors import UserError
 from .filter_names import JADES_BANDS, canonical_filter
@@ -69,6 +71,10 @@ class FilterSet:
                 f"{len(self.names)} filter names with {len(self.wave_aa)} wavelength and {len(self.trans)} "
                 "transmission arrays: give one of each per band"
             )
+        for field, unit in (("wave_aa", u.AA), ("trans", None)):
+            arrays = zip(self.names, getattr(self, field), strict=True)
+            arrays = tuple(plain(a, f"filter {name}: {field}", unit, dtype=float) for name, a in arrays)
+            object.__setattr__(self, field, arrays)
         if len(set(self.names)) != len(self.names):
             raise UserError(f"filter names repeat in {', '.join(self.names)}: name every band once")
         for name, wave, trans in zip(self.names, self.wave_aa, self.trans, strict=True):

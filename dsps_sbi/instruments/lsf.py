@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from astropy import units as u
 
+from ..arrays import plain
 from ..constants import C_KM_S
 from ..errors import UserError
 from ..kernels.lsf import FWHM_PER_SIGMA
@@ -14,6 +16,8 @@ _QUANTITIES = {
     "sigma_km_s": "sigma [km/s]",
     "resolving_power": "wavelength / full width at half maximum",
 }
+# Units of those that have one
+_UNITS = {"fwhm_aa": u.AA, "sigma_km_s": u.km / u.s}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +37,7 @@ class LSF:
     Raises
     ------
     UserError
-        For an unknown quantity, values that are not positive, or a table that is not one.
+        For an unknown quantity, another unit, values that are not positive, or a table that is not one.
     """
 
     quantity: str
@@ -45,7 +49,8 @@ class LSF:
             raise UserError(
                 f"LSF quantity {self.quantity!r} is unknown: give one of {', '.join(_QUANTITIES)}"
             )
-        value = np.array(self.value, float)
+        what = f"LSF {self.quantity}"
+        value = np.array(plain(self.value, what, _UNITS.get(self.quantity), dtype=float))
         bad = value[~(np.isfinite(value) & (value > 0.0))]
         if value.ndim > 1 or value.size == 0 or bad.size:
             found = f"the value {bad[0]:g}" if bad.size else f"shape {value.shape}"
@@ -55,7 +60,7 @@ class LSF:
         value.flags.writeable = False
         object.__setattr__(self, "value", value)
         if self.wave_aa is not None:
-            wave = np.array(self.wave_aa, float)
+            wave = np.array(plain(self.wave_aa, "LSF wave_aa", u.AA, dtype=float))
             if wave.shape != value.shape or value.ndim != 1 or not np.all(np.diff(wave) > 0.0):
                 raise UserError(
                     f"LSF table has wavelengths of shape {wave.shape} for values of {value.shape}: give "

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from astropy import units as u
 
+from ..arrays import plain
 from ..errors import UserError
 from ..kernels.photometry import pixel_edges
 from ..kernels.vacuum import AIR_FROM_AA, air_to_vacuum
@@ -23,7 +25,7 @@ def check_wavelengths(wave_aa, what) -> np.ndarray:
     UserError
         If they are not finite, increasing numbers of Angstrom; ``what`` names them.
     """
-    wave = np.array(wave_aa, float)
+    wave = np.array(plain(wave_aa, what, u.AA, dtype=float))
     if wave.ndim != 1 or wave.size < 3:
         raise UserError(f"{what} have shape {wave.shape}: give a list of at least 3 pixels")
     bad = np.flatnonzero(~np.isfinite(wave))

@@ -3,21 +3,25 @@
 import dataclasses
 
 import numpy as np
+from astropy import units as u
 
+from ..arrays import flags, flux_pair, plain, unit_of
 from ..errors import UserError
 from ..instruments.filter_names import canonical_filter
+from .stand_ins import refuse_stand_ins
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Catalogue:
     """Fluxes and errors of galaxies.
 
-    A flux that is not finite, or an error that is not finite and positive, is a missing band of that galaxy.
+    A flux that is masked or not finite, or an error that is not finite and positive, is a missing band of the
+    galaxy.
 
     Parameters
     ----------
-    flux_ujy, sigma_ujy : array (Object, Band)
-        Flux densities and their standard deviations [uJy]. Stored as float32.
+    flux_ujy, sigma_ujy : array (Object, Band), or table of a column for each band
+        Flux densities and their standard deviations [uJy, or a Quantity]. Stored as float32.
     filters : sequence of str, (Band,)
         Names in any usual spelling; stored as sedpy names.
     redshift : float or array (Object,)
@@ -33,7 +37,9 @@ class Catalogue:
     Raises
     ------
     UserError
-        If shapes do not fit, a redshift is no number above 0, or a limit is not positive; rows are named.
+        If shapes do not fit, a unit is no flux density, a flux is a number that stands for a missing value
+        (:mod:`dsps_sbi.io.stand_ins`), a redshift is no number above 0, or a limit is not positive; rows are
+        named.
     """
 
     flux_ujy: np.ndarray
@@ -46,23 +52,31 @@ class Catalogue:
     source: str = ""
 
     def __post_init__(self):
+        if isinstance(self.filters, str) or not hasattr(self.filters, "__iter__"):
+            raise UserError(f"filters is {self.filters!r}: expected a sequence of names; give a list")
         filters = tuple(canonical_filter(name) for name in self.filters)
-        flux, sigma = (np.asarray(a, np.float32) for a in (self.flux_ujy, self.sigma_ujy))
-        if flux.ndim != 2 or flux.shape != sigma.shape or flux.shape[1] != len(filters) or not len(flux):
+        unit = unit_of(self.flux_ujy)
+        flux, sigma = flux_pair(self.flux_ujy, self.sigma_ujy, ("flux_ujy", "sigma_ujy"), u.uJy)
+        if flux.shape == sigma.shape and flux.ndim == 2 and not len(flux):
+            raise UserError(f"fluxes {flux.shape} hold no galaxy: expected at least one; give some")
+        if flux.ndim != 2 or flux.shape != sigma.shape or flux.shape[1] != len(filters):
             raise UserError(
                 f"fluxes {flux.shape} and errors {sigma.shape} of {len(filters)} filters: expected two "
                 "arrays (galaxies, filters); reshape them or mend the filters"
             )
         n = len(flux)
-        redshift = np.asarray(self.redshift, np.float32)
+        redshift = plain(self.redshift, "redshift", dtype=np.float32)
         if redshift.shape not in ((), (n,)):
             raise UserError(
                 f"redshift has shape {redshift.shape}: expected one, or one for each of {n} galaxies"
             )
         redshift = np.broadcast_to(redshift, n)
         names = tuple(str(i) for i in range(n)) if self.names is None else tuple(map(str, self.names))
-        ids = np.arange(n) if self.ids is None else np.asarray(self.ids)
-        upper = np.zeros(flux.shape, bool) if self.upper is None else np.asarray(self.upper, bool)
+        ids = np.arange(n) if self.ids is None else plain(self.ids, "ids", dtype=float)
+        if not np.array_equal(ids, np.floor(ids)):
+            raise UserError("ids are not whole numbers everywhere: expected one for each galaxy; mend them")
+        ids = ids.astype(np.int64)
+        upper = np.zeros(flux.shape, bool) if self.upper is None else flags(self.upper, "upper", masked=False)
         if len(names) != n or ids.shape != (n,) or upper.shape != flux.shape:
             raise UserError(
                 f"{len(names)} names, ids {ids.shape} and limits {upper.shape} of {n} galaxies: expected one "
@@ -80,6 +94,13 @@ class Catalogue:
                 f"an upper limit of {_rows(names, wrong)} is not positive: expected k times the error; "
                 "mend it"
             )
+        refuse_stand_ins(
+            flux,
+            sigma,
+            lambda i, band: f"{names[i]} in {filters[band]}",
+            where=str(self.source) or "catalogue",
+            factor=1.0 if unit is None else unit.to(u.uJy),
+        )
         values = {"flux_ujy": flux, "sigma_ujy": sigma, "filters": filters, "redshift": redshift}
         values |= {"names": names, "upper": upper, "ids": ids, "source": str(self.source)}
         for name, value in values.items():

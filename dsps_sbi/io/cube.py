@@ -3,10 +3,13 @@
 import dataclasses
 
 import numpy as np
+from astropy import units as u
 from astropy.io import fits
 
+from ..arrays import flags, flux_pair, number, unit_of
 from ..errors import UserError
 from ..instruments.filter_names import canonical_filter
+from .stand_ins import refuse_stand_ins
 from .wcs import celestial_header
 
 
@@ -19,10 +22,10 @@ class PixelCube:
     Parameters
     ----------
     flux_ujy : array of float, (Object, Band)
-        Flux density (uJy per pixel). ``Object`` runs over the pixels in C order: pixel ``i`` is
-        row ``i // nx``, column ``i % nx``. Stored as float32.
+        Flux density (uJy per pixel, or a Quantity). ``Object`` runs over the pixels in C order: pixel
+        ``i`` is row ``i // nx``, column ``i % nx``. Stored as float32.
     sigma_ujy : array of float, (Object, Band)
-        Standard deviation of the flux (uJy per pixel). Stored as float32.
+        Standard deviation of the flux (uJy per pixel, or a Quantity). Stored as float32.
     filters : sequence of str, (Band,)
         Names of the filters in any usual spelling; stored as sedpy names.
     redshift : float
@@ -41,7 +44,8 @@ class PixelCube:
     Raises
     ------
     UserError
-        If the parts do not fit together, or no pixel is usable.
+        If the parts do not fit together, a unit is no flux density, a flux is a number that stands for a
+        missing value (:mod:`dsps_sbi.io.stand_ins`), or no pixel is usable.
     """
 
     flux_ujy: np.ndarray
@@ -59,23 +63,21 @@ class PixelCube:
         shape = _shape(self.shape)
         n_pixel = shape[0] * shape[1]
         redshift = _redshift(self.redshift)
-        arrays = {}
-        for name in ("flux_ujy", "sigma_ujy"):
-            array = np.asarray(getattr(self, name))
+        given, pair = self.flux_ujy, ("flux_ujy", "sigma_ujy")
+        arrays = dict(zip(pair, flux_pair(self.flux_ujy, self.sigma_ujy, pair, u.uJy), strict=True))
+        for name, array in arrays.items():
             if array.shape != (n_pixel, len(filters)):
                 raise UserError(
                     f"{name} has shape {array.shape}: expected ({n_pixel}, {len(filters)}), pixels by bands, "
                     f"for an image of {shape[0]} x {shape[1]}; reshape it or mend the filters"
                 )
-            with np.errstate(over="ignore", invalid="ignore"):
-                arrays[name] = array.astype(np.float32)
-        mask = np.zeros(n_pixel, bool) if self.mask is None else np.array(self.mask, dtype=bool)
+        mask = np.zeros(n_pixel, bool) if self.mask is None else flags(self.mask, "mask", masked=True)
         if mask.shape not in (shape, (n_pixel,)):
             raise UserError(
                 f"mask has shape {mask.shape}: expected {shape} or ({n_pixel},), as the image; reshape it"
             )
         flux = arrays["flux_ujy"]
-        upper = np.zeros_like(flux, bool) if self.upper is None else np.array(self.upper, bool)
+        upper = np.zeros_like(flux, bool) if self.upper is None else flags(self.upper, "upper", masked=False)
         if upper.shape != flux.shape:
             raise UserError(
                 f"upper has shape {upper.shape}: expected {flux.shape}, that of the fluxes; reshape it"
@@ -97,6 +99,14 @@ class PixelCube:
         for name, value in values.items():
             object.__setattr__(self, name, value)
         self._check_usable()
+        unit = unit_of(given)
+        refuse_stand_ins(
+            np.where(self.mask[:, None], np.nan, flux),
+            arrays["sigma_ujy"],
+            lambda i, band: f"pixel ({i // shape[1]}, {i % shape[1]}) of {filters[band]}",
+            where=self._name(),
+            factor=1.0 if unit is None else unit.to(u.uJy),
+        )
 
     def _check_usable(self):
         if self.mask.all():
@@ -139,7 +149,10 @@ def _filters(names):
         raise UserError(
             f"filters is the single name {names!r}: expected a sequence of names; put it in a list"
         )
-    filters = tuple(canonical_filter(name) for name in names)
+    try:
+        filters = tuple(canonical_filter(name) for name in names)
+    except TypeError as error:
+        raise UserError(f"filters is {names!r}: expected a sequence of names; give a list") from error
     if not filters:
         raise UserError("filters is empty: expected at least one band; list the filter of each band")
     twice = sorted({name for name in filters if filters.count(name) > 1})
@@ -164,10 +177,7 @@ def _shape(shape):
 
 
 def _redshift(redshift):
-    try:
-        value = float(redshift)
-    except (TypeError, ValueError):
-        value = np.nan
+    value = number(redshift, "redshift")
     if not (np.isfinite(value) and value > 0):
         raise UserError(
             f"redshift is {redshift}: expected a finite number above 0; give the galaxy's redshift"

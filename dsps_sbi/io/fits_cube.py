@@ -5,6 +5,7 @@ import numpy as np
 from ..errors import UserError
 from .cube import PixelCube
 from .fits_open import native, open_fits
+from .stand_ins import refuse_stand_ins
 from .units import factor_to_ujy
 from .wcs import celestial_header, pixel_area_sr
 
@@ -52,11 +53,19 @@ def read_cutout(path, *, redshift=None, filters=None):
         header = next((h for h in headers if celestial_header(h)), headers[0])
         area = pixel_area_sr(header) or pixel_area_sr(headers[1])
         unit = _first(headers, "BUNIT")
-        flux = native(flux_hdu.data) * factor_to_ujy(unit, where=f"{path} FLUX", pixel_area_sr=area)
+        factor = factor_to_ujy(unit, where=f"{path} FLUX", pixel_area_sr=area)
+        flux = native(flux_hdu.data) * factor
         unit = error_hdu.header.get("BUNIT", unit)
         sigma = native(error_hdu.data) * factor_to_ujy(unit, where=f"{path} ERROR", pixel_area_sr=area)
         mask = _flags(hdus, "MASK", tuple(shape), path)
         upper = _flags(hdus, "UPPER", (n_band, *shape), path)
+        refuse_stand_ins(
+            (flux if mask is None else np.where(mask, np.nan, flux)).reshape(n_band, -1),
+            sigma.reshape(n_band, -1),
+            lambda band, i: f"pixel ({i // shape[1]}, {i % shape[1]}) in {filters[band]}",
+            where=f"{path} FLUX",
+            factor=factor,
+        )
         return PixelCube(
             flux.reshape(n_band, -1).T,
             sigma.reshape(n_band, -1).T,

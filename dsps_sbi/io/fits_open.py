@@ -10,6 +10,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from ..errors import UserError
+from .sizes import check_size
 
 
 def existing_file(path):
@@ -49,7 +50,7 @@ def open_fits(path, memmap=True):
     Raises
     ------
     UserError
-        If the file is missing, or broken in any part that the block reads.
+        If the file is missing, broken in any part that the block reads, or a header asks for absurd sizes.
     """
     path = existing_file(path)
     try:
@@ -61,6 +62,8 @@ def open_fits(path, memmap=True):
             for warning in caught:
                 if "truncated" in str(warning.message):
                     raise OSError(str(warning.message))
+            for number, hdu in enumerate(hdus):
+                _check_header(hdu, f"{path} extension {number} {hdu.name}".strip(), path)
             yield hdus
     except UserError:
         raise
@@ -69,6 +72,15 @@ def open_fits(path, memmap=True):
         raise UserError(
             f"{path} cannot be read as FITS ({reason}): expected a whole FITS file; copy or download it again"
         ) from error
+
+
+def _check_header(hdu, where, path):
+    """Refuse what no memory can hold: a compressed image of absurd size, or a damaged header."""
+    if hdu.is_image:
+        if hdu.shape:
+            check_size(hdu.shape, where, item_bytes=abs(hdu.header.get("BITPIX", 64)) // 8, path=path)
+    elif "NAXIS1" in hdu.header:
+        check_size((hdu.header["NAXIS2"], hdu.header["NAXIS1"]), where, item_bytes=1, path=path)
 
 
 def image_hdu(hdus, ext, path):

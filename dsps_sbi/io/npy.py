@@ -35,8 +35,9 @@ def read_npy(flux_path, error_path, *, shape, filters, redshift):
 def _load(path, shape, n_band):
     path = existing_file(path)
     try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        # mapped: what the header says must be there, or it is refused, before memory is asked for
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError, OverflowError) as error:
         raise UserError(
             f"{path} is not a whole .npy file of numbers: expected one; save it with numpy.save"
         ) from error

@@ -6,6 +6,8 @@ import numpy as np
 from ..errors import UserError
 from .cube import PixelCube
 from .fits_open import existing_file
+from .sizes import check_size
+from .stand_ins import refuse_stand_ins
 from .units import factor_to_ujy
 
 _LAYOUT = "expected metadata/filters and galaxies/<id>/{photometry, error, coordinates}"
@@ -46,6 +48,7 @@ def read_sbipix(path, galaxy=None, *, redshift=None):
 
 
 def _read(file, path, galaxy, redshift):
+    check_size(file["metadata/filters"].shape, f"{path} metadata/filters", path=path)
     filters = tuple(file["metadata/filters"][()])
     galaxies = file["galaxies"]
     ids = ", ".join(galaxies)
@@ -66,14 +69,22 @@ def _read(file, path, galaxy, redshift):
     unit = file["metadata"].attrs.get("units", "uJy")
     unit = unit.decode() if isinstance(unit, bytes) else str(unit)
     factor = factor_to_ujy(unit.split("|")[0], where=f"{path} metadata")
+    for name in ("photometry", "error", "coordinates"):
+        check_size(group[name].shape, f"{path} galaxy {galaxy}: {name}", path=path)
     lists = [np.asarray(group[name][()], dtype=np.float64) * factor for name in ("photometry", "error")]
-    corner, shape, index = _place(group["coordinates"][()], f"{path} galaxy {galaxy}")
+    corner, shape, index = _place(group["coordinates"][()], len(filters), f"{path} galaxy {galaxy}")
     for name, values in zip(("photometry", "error"), lists, strict=True):
         if values.shape != (index.size, len(filters)):
             raise UserError(
                 f"{path} galaxy {galaxy}: {name} has shape {values.shape}: expected "
                 f"({index.size}, {len(filters)}), pixels by bands; mend the file"
             )
+    refuse_stand_ins(
+        *lists,
+        lambda i, band: f"pixel {i} of the list in {filters[band]}",
+        where=f"{path} galaxy {galaxy}",
+        factor=factor,
+    )
     flux, sigma = (np.full((shape[0] * shape[1], len(filters)), np.nan) for _ in lists)
     flux[index], sigma[index] = lists
     mask = np.ones(shape[0] * shape[1], bool)
@@ -83,20 +94,24 @@ def _read(file, path, galaxy, redshift):
     return PixelCube(flux, sigma, filters, redshift, shape, mask=mask, source=source)
 
 
-def _place(coordinates, where):
+def _place(coordinates, n_band, where):
     """First row and column, shape and flat indices of the smallest image that holds the pixels."""
     coordinates = np.asarray(coordinates)
     if coordinates.ndim != 2 or coordinates.shape[1] != 2 or not len(coordinates):
         raise UserError(
             f"{where}: coordinates have shape {coordinates.shape}: expected (n_pix, 2); mend the file"
         )
-    if not np.array_equal(coordinates, np.round(coordinates)):
+    exact = coordinates.dtype.kind in "iu" or (np.abs(coordinates) < 2**53).all()
+    if not (exact and np.array_equal(coordinates, np.round(coordinates))):
         raise UserError(
             f"{where}: coordinates are not whole numbers: expected rows and columns; mend the file"
         )
     coordinates = coordinates.astype(np.int64)
-    corner = coordinates.min(axis=0)
-    shape = tuple(int(size) for size in np.ptp(coordinates, axis=0) + 1)
+    corner, last = coordinates.min(axis=0), coordinates.max(axis=0)
+    # as Python's integers, which do not overflow
+    shape = tuple(int(b) - int(a) + 1 for a, b in zip(corner, last, strict=True))
+    places = " to ".join(f"({row}, {column})" for row, column in (corner, last))
+    check_size((*shape, n_band), f"{where}: the smallest image that holds the pixels {places}")
     index = np.ravel_multi_index((coordinates - corner).T, shape)
     if np.unique(index).size != index.size:
         raise UserError(f"{where}: some pixels are listed twice: expected each once; remove the repeats")

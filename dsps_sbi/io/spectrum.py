@@ -3,10 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
+from astropy import units as u
 
+from ..arrays import flags, flux_pair, number, unit_of
 from ..errors import UserError
 from ..instruments.lsf import LSF
 from ..instruments.spectrograph import Spectrograph, check_wavelengths
+
+# Of fluxes whose scale is known
+_UNIT = u.Unit(1e-17 * u.erg / u.s / u.cm**2 / u.AA)
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,10 +23,11 @@ class Spectrum:
     Parameters
     ----------
     wave_aa : ndarray (Pixel,)
-        Observed wavelengths [Angstrom], increasing.
+        Observed wavelengths [Angstrom, or a Quantity], increasing.
     flux, sigma : ndarray (Pixel,)
-        Flux density and its standard deviation [1e-17 erg/s/cm2/Angstrom], or relative to any
-        scale (``absolute`` False: the mass then has no meaning). Stored as float32.
+        Flux density and its standard deviation [1e-17 erg/s/cm2/Angstrom, or a Quantity, also per
+        frequency], or relative to any scale (``absolute`` False: the mass then has no meaning). Stored as
+        float32; NaN where masked.
     medium : {"air", "vacuum"}
         What the wavelengths are in.
     redshift : float or None
@@ -59,26 +65,37 @@ class Spectrum:
         put = lambda key, value: object.__setattr__(self, key, value)  # noqa: E731
         put("wave_aa", check_wavelengths(self.wave_aa, f"{self.label}: wavelengths"))
         n = self.wave_aa.size
-        for name in ("flux", "sigma"):
-            with np.errstate(over="ignore", invalid="ignore"):
-                array = np.array(getattr(self, name), np.float32)
+        unit = _UNIT if self.absolute else unit_of(self.flux)
+        names, per_frequency = (f"{self.label}: flux", f"{self.label}: sigma"), []
+        if unit_of(self.flux) is not None and np.shape(self.flux) == np.shape(self.sigma) == (n,):
+            per_frequency = u.spectral_density(self.wave_aa * u.AA)
+        pair = flux_pair(self.flux, self.sigma, names, unit, equivalencies=per_frequency)
+        for name, array in zip(("flux", "sigma"), pair, strict=True):
+            array = np.array(array)
             if array.shape != (n,):
                 raise UserError(
                     f"{self.label}: {name} has shape {array.shape} for {n} wavelengths: give one per pixel"
                 )
             array.flags.writeable = False
             put(name, array)
-        mask = np.zeros(n, bool) if self.mask is None else np.array(self.mask, bool)
+        mask = (
+            np.zeros(n, bool) if self.mask is None else flags(self.mask, f"{self.label}: mask", masked=True)
+        )
         if mask.shape != (n,):
             raise UserError(
                 f"{self.label}: mask has shape {mask.shape} for {n} wavelengths: give one per pixel"
             )
         mask.flags.writeable = False
         put("mask", mask)
+        if self.lsf is not None and not isinstance(self.lsf, LSF):
+            raise UserError(
+                f"{self.label}: lsf is of type {type(self.lsf).__name__}: expected an LSF; give for example "
+                "LSF('fwhm_aa', 2.8)"
+            )
         if self.medium not in ("air", "vacuum"):
             raise UserError(f"{self.label}: medium is {self.medium!r}: give medium='air' or medium='vacuum'")
         if self.redshift is not None:
-            put("redshift", float(self.redshift))
+            put("redshift", number(self.redshift, f"{self.label}: redshift"))
             if not -0.01 < self.redshift <= 20.0:
                 raise UserError(f"{self.label}: redshift is {self.redshift}: give the galaxy's redshift")
         self._check_usable()

@@ -8,6 +8,7 @@ from ..errors import UserError
 from .cube import PixelCube
 from .fits_open import existing_file
 from .image import Region, read_image
+from .stand_ins import refuse_stand_ins
 
 _KEYS = {"redshift", "band", "mask", "mask_ext", "cutout"}
 _BAND_KEYS = {"filter", "flux", "error", "weight", "flux_ext", "error_ext", "weight_ext", "unit"}
@@ -69,9 +70,17 @@ def read_band_list(path, *, redshift=None):
         file = path.parent / content["mask"]
         image = read_image(file, content.get("mask_ext"), region)
         mask = image.data != 0
+    for band, (flux, sigma, factor) in zip(bands, planes, strict=True):
+        refuse_stand_ins(
+            flux if mask is None else np.where(mask, np.nan, flux),
+            sigma,
+            lambda y, x, band=band: f"pixel ({y}, {x}) in {band['filter']}",
+            where=str(path.parent / band["flux"]),
+            factor=factor,
+        )
     return PixelCube(
-        np.stack([flux.ravel() for flux, _ in planes], axis=1),
-        np.stack([sigma.ravel() for _, sigma in planes], axis=1),
+        np.stack([flux.ravel() for flux, *_ in planes], axis=1),
+        np.stack([sigma.ravel() for _, sigma, _ in planes], axis=1),
         tuple(band["filter"] for band in bands),
         redshift,
         planes[0][0].shape,
@@ -82,7 +91,7 @@ def read_band_list(path, *, redshift=None):
 
 
 def _read_band(band, path, region):
-    """Flux and error of a band (uJy per pixel)."""
+    """Flux and error of a band (uJy per pixel), and the factor from the unit of the flux to that."""
     _check_keys(band, _BAND_KEYS, path)
     for key in ("filter", "flux"):
         if key not in band:
@@ -103,19 +112,19 @@ def _read_band(band, path, region):
         sigma = np.full(noise.data.shape, np.nan)
         good = noise.data > 0
         sigma[good] = noise.data[good] ** -0.5
-        return flux.data * factor, sigma * factor
+        return flux.data * factor, sigma * factor, factor
     noise_unit = None if band.get("unit") else noise.header.get("BUNIT")
     # An error image often lacks the WCS and the photometric cards of its flux image.
-    return flux.data * factor, noise.data * (
-        flux.factor(noise_unit, where=noise_file) if noise_unit else factor
-    )
+    noise_factor = flux.factor(noise_unit, where=noise_file) if noise_unit else factor
+    return flux.data * factor, noise.data * noise_factor, factor
 
 
 def _cutout(cutout, path):
     if cutout is None:
         return None
     good = isinstance(cutout, dict) and set(cutout) == _CUTOUT_KEYS
-    good = good and all(isinstance(value, int | float) and np.isfinite(value) for value in cutout.values())
+    # true is an int for Python
+    good = good and all(type(value) in (int, float) and np.isfinite(value) for value in cutout.values())
     if not good or cutout["size_arcsec"] <= 0:
         raise UserError(
             f"{path}: cutout = {cutout!r}: expected {{ra = .., dec = .., size_arcsec = above 0}}; mend it"

@@ -5,11 +5,17 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+from astropy import units as u
 
+from ..arrays import plain
 from ..components import pytree
 from ..errors import UserError
 from ..instruments.jades import JADES_DEPTH_UJY
 from ..kernels.likelihood import log_likelihood
+
+# An error is as good as none if it is this many times the largest flux of the other bands, and the flux below
+# this many errors
+_LARGER, _DETECTED = 10.0, 5.0
 
 
 @pytree(arrays=("depth_ujy",), static=("offset_dex", "jitter_dex", "floor"))
@@ -41,6 +47,7 @@ class DepthNoise:
     floor: float = 0.05
 
     def __post_init__(self):
+        object.__setattr__(self, "depth_ujy", plain(self.depth_ujy, "depth_ujy", u.uJy))
         if not (np.all(np.isfinite(self.depth_ujy)) and np.all(self.depth_ujy > 0)):
             raise UserError(f"depths {self.depth_ujy} uJy: give one positive 1-sigma sky per band")
         if not self.offset_dex[0] <= self.offset_dex[1] or self.jitter_dex < 0:
@@ -80,5 +87,29 @@ class DepthNoise:
         Of training's own objects one in a thousand has a band beyond that.
         """
         dex = np.log10(np.asarray(sky) / self.depth_ujy)
-        low, high = self.offset_dex
-        return (dex >= low - 3 * self.jitter_dex) & (dex <= high + 3 * self.jitter_dex)
+        return (dex >= self.offset_dex[0] - 3 * self.jitter_dex) & ~self._above(sky)
+
+    def _above(self, sky):
+        dex = np.log10(np.asarray(sky) / self.depth_ujy)
+        return dex > self.offset_dex[1] + 3 * self.jitter_dex
+
+    def says_nothing(self, flux, sky, valid):
+        """Bands (Object, Band) that are there in name only: with an error that stands for a missing one.
+
+        Such an error (9.9e9 is common) lies above the trained range and is more than 10 times the largest
+        flux of the bands in that range; the flux beside it is below 5 errors. The exact likelihood hardly
+        sees such a band, and a network that has never seen one goes astray.
+
+        Parameters
+        ----------
+        flux, sky : array (Object, Band)
+            [uJy]
+        valid : bool array (Object, Band)
+            Bands that are there.
+        """
+        flux, sky = np.abs(np.where(valid, flux, 0.0)), np.where(valid, sky, 1.0)
+        above = valid & self._above(sky)
+        others = valid & ~above
+        largest = np.max(np.where(others, flux, 0.0), axis=1, keepdims=True)
+        far = (sky > _LARGER * largest) & (flux < _DETECTED * sky)
+        return above & far & others.any(axis=1, keepdims=True)

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from ..errors import UserError
 from ..inference.derived import quantities_of
-from ..inference.engine import BATCH_DRAWS, Engine, Posteriors, padded
+from ..inference.engine import BATCH_DRAWS, Engine, Posteriors, check_numbers, padded
 from ..inference.quality import COMMON, Columns
 from ..inference.result import Result, provenance
 from ..inference.table import percentile_columns, quality_columns, rows_of, table_of
@@ -80,8 +80,7 @@ def posteriors_of(
     """
     engine = Engine(post, likelihood, refine)
     ids = np.arange(len(data.z)) if ids is None else np.asarray(ids)
-    for z in np.unique(data.z):
-        post.check_redshift(float(z))
+    post.check_redshifts(data.z)
     views = [(np.arange(len(ids)), None)] if likelihood is None else likelihood.views(data)
     parts, order, key = [], [], jax.random.key(seed)
     largest = max(1, BATCH_DRAWS // n_draws)
@@ -141,8 +140,7 @@ def infer_catalogue(
             f"data of type {type(catalogue).__name__} for a posterior of {post.data_words}: give a PixelCube "
             "or a Catalogue"
         )
-    if n_draws < 2:
-        raise UserError(f"{n_draws} draws per galaxy: ask for at least 2, better 100 or more")
+    check_numbers(n_draws, seed, "galaxy")
     low, high = post.network.prior.z
     outside = np.flatnonzero((catalogue.redshift < low) | (catalogue.redshift > high))
     if outside.size:
@@ -160,7 +158,7 @@ def infer_catalogue(
     options = {"n_draws": n_draws, "seed": seed, "ids": catalogue.ids, "refine": refine}
     with tqdm(total=len(catalogue), unit="galaxy", disable=not progress) as bar:
         posteriors = posteriors_of(post, likelihood, data, **options, on_batch=bar.update)
-    quality = Columns.of(posteriors, post.names)
+    quality = Columns.of(posteriors, post.names, *post.prior_limits(posteriors, data.z))
     method = Engine(post, likelihood, refine).method
     meta = provenance(post, n_draws=n_draws, seed=seed, method=method, source=catalogue.source)
     values = _derived(post, posteriors.u, data.z, names)

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
+from ..arrays import plain
 from ..errors import UserError
 from ..instruments.coverage import USABLE
 
@@ -48,7 +49,7 @@ def check_values(model, theta, z):
     ------
     UserError
     """
-    theta, z = np.asarray(theta, np.float32), np.asarray(z, np.float32)
+    theta, z = plain(theta, "theta", dtype=np.float32), plain(z, "redshift", dtype=np.float32)
     universe = model.cosmology.age(z)
     model.prior.check(theta, z, universe)
     youngest = float(model.ssp.age_gyr[0])

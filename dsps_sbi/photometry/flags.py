@@ -19,6 +19,8 @@ class PixelFlag(enum.IntFlag):
     BAND_OUT_OF_RANGE = 256
     UNTRUSTED = 512
     LIMIT_RANGE = 1024
+    AT_EDGE = 2048
+    NOT_CONVERGED = 4096
 
 
 _TEXT = {
@@ -35,6 +37,10 @@ _TEXT = {
     ),
     PixelFlag.UNTRUSTED: "weighed or refined in vain, or odd data: see METHOD, ESS and the p-values",
     PixelFlag.LIMIT_RANGE: "an upper limit of more or fewer sigmas than in training",
+    PixelFlag.AT_EDGE: (
+        "the posterior of a parameter, not of the history, piles up at an edge of the prior: see EDGE_"
+    ),
+    PixelFlag.NOT_CONVERGED: "fewer than 20 effective draws: percentiles have no meaning",
 }
 
 

@@ -9,7 +9,8 @@ from tqdm.auto import tqdm
 
 from ..errors import UserError
 from ..inference.derived import quantities_of
-from ..inference.engine import BATCH_DRAWS, Engine, Posteriors, padded
+from ..inference.edges import EDGE, converged
+from ..inference.engine import BATCH_DRAWS, Engine, Posteriors, check_numbers, padded
 from ..inference.quality import Columns
 from ..inference.result import percentiles, provenance
 from ..inference.trust import Trust
@@ -76,8 +77,7 @@ def infer_cube(
         For a redshift outside the trained range, unknown bands, no pixel above the cut, or if there is
         nothing to refine with.
     """
-    if n_draws < 2:
-        raise UserError(f"{n_draws} draws per pixel: ask for at least 2, better 100 or more")
+    check_numbers(n_draws, seed, "pixel")
     post.check_redshift(cube.redshift)
     names = quantities_of(post.names, quantities)
     engine = Engine(post, likelihood, refine)
@@ -114,14 +114,23 @@ def infer_cube(
             flags[rows[bad]] |= int(PixelFlag.BAD_DRAWS)
             draws[:, bad] = np.nan
             maps[:, :, rows] = np.swapaxes(percentiles(draws), 0, 1)
-            quality.put(rows, posteriors)
+            quality.put(rows, posteriors, *post.prior_limits(posteriors, data.z[rows]))
             for name in (name for name in _TOTALS if name in names):
                 totals.add(name, draws[names.index(name)])
             writer.add(draws)
             bar.update(len(rows))
         bar.close()
+        if (flags[chosen] & int(PixelFlag.BAD_DRAWS)).all():
+            raise UserError(
+                f"no pixel of {cube.source or 'the image'} has an answer: the draws of all {len(chosen)} are "
+                "not finite; check fluxes, errors and their units"
+            )
     flags[quality["trust"] == Trust.UNCHECKED] |= int(PixelFlag.UNCHECKED)
     flags[quality["trust"] == Trust.UNTRUSTED] |= int(PixelFlag.UNTRUSTED)
+    # histories of pixels are at one edge or another as a rule
+    told = [quality[EDGE + name] for name in post.names[len(post.network.sfh.names) :]]
+    flags[np.any(told, axis=0)] |= int(PixelFlag.AT_EDGE)
+    flags[~converged(quality["ess"])] |= int(PixelFlag.NOT_CONVERGED)
     meta |= quality.counts()
     return ImageResult(
         names=names,

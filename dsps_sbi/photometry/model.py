@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..arrays import plain
 from ..components import constant, named, pytree
 from ..cosmology import Cosmology
 from ..dust import LAWS, Calzetti, DustLaw, birth_age, free_names, is_plain
@@ -148,8 +149,6 @@ class GalaxyModel:
         """Edges (Age + 1,) of the SSPs' age bins [Gyr]."""
         return age_edges(self.ssp.age_gyr)
 
-    # What is compiled sees the SSPs as the arrays below, and how many entries of each kind they have.
-
     @cached_property
     def n_wave(self) -> int:
         """Number of wavelengths; emission lines come after them."""
@@ -257,6 +256,7 @@ class GalaxyModel:
         stands for the whole, and a fit that uses the band is flagged; see
         :mod:`dsps_sbi.instruments.coverage` for the rule.
         """
+        z = plain(z, "redshift")
         return covered_share(self.filters.curves, self.pixel_edges_aa[0], self.pixel_edges_aa[-1], z)
 
     def _without_missing(self, flux, z):
@@ -283,6 +283,7 @@ class GalaxyModel:
         array (Object, Band)
             f_nu [uJy]; NaN for bands that are missing, see :meth:`coverage`.
         """
+        theta = self.prior.as_theta(theta, 2)
         flux = shape_fluxes(table, self.sfh, theta[:, :-1], self.log_u_nodes) * 10.0 ** theta[:, -1:]
         return flux if self.sees_all else self._without_missing(flux, table.z)
 
@@ -332,7 +333,8 @@ class GalaxyModel:
         array (Band,)
             f_nu [uJy]; NaN, with a gradient of zero, for bands that are missing, see :meth:`coverage`.
         """
-        light, log_mass = self._rest_light(jnp.asarray(theta), jnp.asarray(z, float))
+        z = jnp.asarray(plain(z, "redshift"), float)
+        light, log_mass = self._rest_light(self.prior.as_theta(theta, 1), z)
         return self._without_missing(matmul(self.band_weights(z), light) * 10.0**log_mass, z)
 
     def check(self, theta, z):
@@ -366,8 +368,8 @@ class GalaxyModel:
         flux_ujy : array (Wave,)
             f_nu [uJy].
         """
-        z = jnp.asarray(z, float)
-        light, log_mass = self._rest_light(jnp.asarray(theta), z)
+        z = jnp.asarray(plain(z, "redshift"), float)
+        light, log_mass = self._rest_light(self.prior.as_theta(theta, 1), z)
         light = light * self._igm(z)
         n, edges = self.n_wave, self.pixel_edges_aa
         pixel = jnp.clip(jnp.searchsorted(edges, self.rest_aa[n:]) - 1, 0, n - 1)

@@ -9,10 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..arrays import plain
 from ..components import pytree
 from ..dust import Calzetti, DustLaw
 from ..errors import UserError
 from ..inference.derived import MassTable, derive, quantities_of
+from ..inference.edges import edges_of_normal, limits
+from ..inference.engine import check_numbers, padded
 from ..inference.importance import network_draws
 from ..inference.protocol import Posterior
 from ..instruments.coverage import covered_bands
@@ -30,6 +33,7 @@ from .images import FEWEST_BANDS, infer_cube
 from .likelihood import PhotometryLikelihood
 from .model import GalaxyModel
 from .network import PhotometryNetwork
+from .prepare import check_redshifts, prepare
 from .simulator import PhotometrySimulator
 from .typicality import Typicality
 
@@ -100,11 +104,11 @@ class PhotometryPosterior(Posterior):
         ------
         UserError
         """
-        low, high = self.network.prior.z
-        if not low <= z <= high:
-            raise UserError(
-                f"redshift {z:g} is outside the bundle's range {low:g}-{high:g}: correct it or train another"
-            )
+        self.check_redshifts(np.array([z]))
+
+    def check_redshifts(self, z):
+        """Refuse redshifts (Object,), see :func:`dsps_sbi.photometry.prepare.check_redshifts`."""
+        check_redshifts(self, z)
 
     def coverage(self, z) -> tuple[np.ndarray, np.ndarray]:
         """Which bands (..., Band) the SSPs of the training covered at redshifts z (...).
@@ -150,21 +154,9 @@ class PhotometryPosterior(Posterior):
         Raises
         ------
         UserError
-            If shapes do not fit.
+            See :func:`dsps_sbi.photometry.prepare.prepare`.
         """
-        flux, sigma = (np.asarray(a, np.float32) for a in (flux_ujy, sigma_ujy))
-        if flux.shape != sigma.shape or flux.ndim != 2 or flux.shape[1] != len(self.filters):
-            raise UserError(
-                f"fluxes {flux.shape} and errors {sigma.shape}: give two arrays "
-                f"(objects, {len(self.filters)}), see align()"
-            )
-        good = np.isfinite(flux) & np.isfinite(sigma) & (sigma > 0)
-        valid = good if valid is None else good & np.asarray(valid)
-        upper = np.zeros_like(valid) if upper is None else np.asarray(upper)
-        z = np.broadcast_to(np.asarray(z, np.float32), flux.shape[:1])
-        valid = valid & self.coverage(z)[1]
-        flux, sigma = np.where(valid, flux, 0.0), np.where(valid, sigma, 1.0)
-        return PhotometryData(flux, sigma, valid, upper & valid, z)
+        return prepare(self, flux_ujy, sigma_ujy, z, valid, upper)
 
     def in_range(self, data: PhotometryData) -> np.ndarray:
         """Whether bands (at least 3), errors and upper limits of objects (Object,) are as in training."""
@@ -228,6 +220,21 @@ class PhotometryPosterior(Posterior):
         low, high = self.network.prior.z
         return f"{len(self.filters)} bands, z {low:g}-{high:g}, SSPs {', '.join(self.grids) or 'unknown'}"
 
+    def prior_limits(self, posteriors, z):
+        """Edges of the prior and limits (Object, Param), see :mod:`dsps_sbi.inference.edges`.
+
+        Parameters
+        ----------
+        posteriors : Posteriors
+        z : array (Object,)
+        """
+        edge, limit = limits(posteriors.u, edges_of_normal(posteriors.u), posteriors.ess)
+        # of few sizes: few compilations
+        n, n_param = limit.shape
+        u = np.resize(np.float32(limit), (padded(n), 1, n_param))
+        theta = np.asarray(_theta(self.network, u, np.resize(z, padded(n))))
+        return edge, np.where(edge == 0, np.nan, theta[:n, 0])
+
     def derived_draws(self, u, z, quantities=None):
         """Quantities (Quantity, Object, Draw) of draws u (Object, Draw, Param) at redshifts z (Object,)."""
         wanted = quantities_of(self.names, quantities)
@@ -284,6 +291,7 @@ class PhotometryPosterior(Posterior):
         )
 
     def _drawn(self, flux_ujy, sigma_ujy, z, valid, upper, ids, seed, n_draws):
+        check_numbers(n_draws, seed, "object")
         data = self.prepared(flux_ujy, sigma_ujy, z, valid, upper)
         ids = np.arange(len(data.z)) if ids is None else np.asarray(ids)
         ids, key = ids.astype(np.uint32), jax.random.key(seed)
@@ -292,6 +300,12 @@ class PhotometryPosterior(Posterior):
     def log_prob(self, theta, flux_ujy, sigma_ujy, z, *, valid=None, upper=None):
         """Log density (Object,) of theta (Object, Param) under the flow, per unit of normal coordinates u."""
         data = self.prepared(flux_ujy, sigma_ujy, z, valid, upper)
+        theta = plain(theta, "theta", dtype=np.float32)
+        if theta.shape != (len(data.z), len(self.names)):
+            raise UserError(
+                f"theta has shape {theta.shape}: expected ({len(data.z)}, {len(self.names)}), objects by "
+                f"{', '.join(self.names)}; give that"
+            )
         return _log_prob(self.network, self.weights, jnp.asarray(theta), data)
 
     def infer(

@@ -35,7 +35,8 @@ class ImageResult(Result):
         Observed mean S/N, number of usable bands, bits of :class:`~dsps_sbi.photometry.flags.PixelFlag`.
     columns : Columns
         ``method``, ``trust``, ``ess``, ``pareto_k``, ``log_evidence``, ``ppc_p``, ``typicality``
-        (Object,), and ``shrink_`` of each parameter; see :mod:`dsps_sbi.inference.trust`.
+        (Object,), and ``shrink_``, ``edge_``, ``limit_`` of each parameter; see
+        :mod:`dsps_sbi.inference.trust` and :mod:`dsps_sbi.inference.edges`.
     totals : QTable
         log10 of sums over pixels, see :class:`~dsps_sbi.io.summary.TotalAccumulator`.
     shape : tuple of int

@@ -7,6 +7,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..inference.edges import EDGE, converged
 from .save import save_figure
 
 # quantity -> label of the colour bar, label of its half-width, colour map
@@ -41,8 +42,9 @@ def plot_maps(maps, names=None, path=None):
     matplotlib.figure.Figure
         Medians above, half of the distance of the 16th and 84th percentiles below; the last
         column has the signal-to-noise ratio and the number of bands. Pixels that were not
-        fitted are grey. Limits are the 1st and 99th percentiles of the pixels. Axes are offsets
-        from the centre in arcsec if there is a WCS, else pixels.
+        fitted are grey; so are half-widths of limits, and of answers that have not converged
+        (:mod:`dsps_sbi.inference.edges`). The scales end at the 1st and 99th percentiles of the pixels.
+        Axes are offsets from the centre in arcsec if there is a WCS, else pixels.
     """
     if names is None:
         names = [name for name in _DEFAULT if name in maps.names] or maps.names
@@ -57,7 +59,7 @@ def plot_maps(maps, names=None, path=None):
     for column, name in enumerate(names):
         label, width_unit, colours = _look(maps, name)
         _panel(axes[0, column], maps.median(name), label, colours, extent)
-        _panel(axes[1, column], maps.half_width(name), f"half-width {width_unit}".strip(), "magma", extent)
+        _panel(axes[1, column], _told_width(maps, name), f"half-width {width_unit}".strip(), "magma", extent)
     snr = np.where(maps.snr > 0, maps.snr, np.nan)
     _panel(axes[0, -1], snr, "S/N", "bone", extent, log=True)
     _panel(axes[1, -1], maps.n_bands.astype(float), "number of bands", "bone", extent, whole=True)
@@ -68,6 +70,16 @@ def plot_maps(maps, names=None, path=None):
     if path is not None:
         save_figure(figure, path)
     return figure
+
+
+def _told_width(maps, name):
+    """Half-width of a quantity where there is one to tell."""
+    untold = np.zeros(maps.shape, bool)
+    if EDGE + name in maps.columns:
+        untold |= maps.columns[EDGE + name] != 0
+    if "ess" in maps.columns:
+        untold |= ~converged(maps.columns["ess"])
+    return np.where(untold, np.nan, maps.half_width(name))
 
 
 def _look(maps, name):

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..inference.edges import CONFIDENCE, EDGE, LIMIT, converged, limit_text
 from ..inference.trust import Method
 from .save import save_figure
 
@@ -36,7 +37,8 @@ def plot_spectrum(result, i: int = 0, *, fit=None, path=None) -> Figure:
     matplotlib.figure.Figure
         The spectrum with the best fit (where there is a model), pixels that do not count shaded, and
         residuals in units of the likelihood's errors; share of the formed mass and star formation rate
-        over cosmic time, median and 16th to 84th percentiles; histograms of some parameters.
+        over cosmic time, median and 16th to 84th percentiles; histograms of some parameters, with median
+        and errors, a limit, or "not converged" (:mod:`dsps_sbi.inference.edges`).
 
     Raises
     ------
@@ -61,7 +63,7 @@ def plot_spectrum(result, i: int = 0, *, fit=None, path=None) -> Figure:
     right = top[1].subgridspec(2, 1)
     _history(figure.add_subplot(right[0]), figure.add_subplot(right[1]), result, i)
     for spot, (name, label) in zip(rows[1].subgridspec(1, len(_PANELS)), _PANELS.items(), strict=True):
-        _histogram(figure.add_subplot(spot), result.draws(name)[i], label)
+        _histogram(figure.add_subplot(spot), result.draws(name)[i], label, _title_instead(result, i, name))
     figure.suptitle(_title(result, i), fontsize=11)
     if path is not None:
         save_figure(figure, path, dpi=150)
@@ -154,7 +156,16 @@ def _history(upper, lower, result, i):
     lower.tick_params(labelsize=_SMALL, direction="in")
 
 
-def _histogram(axis, draws, label):
+def _title_instead(result, i, name):
+    """What stands over a histogram where there are no errors to tell; else None."""
+    columns = result.columns
+    if not converged(columns["ess"][i]):
+        return "not converged"
+    edge = columns[EDGE + name][i] if EDGE + name in columns else 0
+    return f"{limit_text(edge, columns[LIMIT + name][i])} ({CONFIDENCE} %)" if edge else None
+
+
+def _histogram(axis, draws, label, title):
     low, median, high = np.percentile(draws, [16, 50, 84])
     span = np.percentile(draws, [0.2, 99.8])
     if not span[1] > span[0]:
@@ -168,7 +179,7 @@ def _histogram(axis, draws, label):
     plus, minus = f"{high - median:.{digits}f}", f"{median - low:.{digits}f}"
     # no -0.00
     middle = round(float(median), digits) + 0.0
-    axis.set_title(f"${middle:.{digits}f}^{{+{plus}}}_{{-{minus}}}$", fontsize=9)
+    axis.set_title(title or f"${middle:.{digits}f}^{{+{plus}}}_{{-{minus}}}$", fontsize=9)
     axis.set_xlabel(label, fontsize=9)
     axis.set_yticks([])
     axis.set_xlim(*span)

@@ -11,6 +11,7 @@ import numpy as np
 from jax.scipy.special import betainc
 from scipy import special
 
+from ..arrays import number
 from ..errors import UserError
 from ..kernels import monotone_cubic
 
@@ -19,6 +20,15 @@ _V_MIN = 1e-9
 # Range and number of nodes of the beta distribution's table in logit(probability)
 _LOGIT_MAX = 21.0
 _N_LOGIT = 513
+
+
+def _check_numbers(marginal, *names):
+    """Refuse what is no number, and keep numbers of other kinds as Python's own."""
+    for name in names:
+        value = getattr(marginal, name)
+        if type(value) not in (int, float):
+            words = f"{name} of a {type(marginal).__name__} prior"
+            object.__setattr__(marginal, name, number(value, words))
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,7 @@ class Uniform:
     of_age: bool = False
 
     def __post_init__(self):
+        _check_numbers(self, "low", "high")
         if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
             raise UserError(f"uniform prior from {self.low} to {self.high}: give finite low < high")
         if self.of_age and not 0.0 <= self.low < self.high <= 1.0:
@@ -59,6 +70,7 @@ class Beta:
     b: float
 
     def __post_init__(self):
+        _check_numbers(self, "a", "b")
         for name, value in (("a", self.a), ("b", self.b)):
             if not 0.3 <= value <= 100.0:
                 raise UserError(f"beta prior with {name} = {value}: give 0.3 <= {name} <= 100")
@@ -117,6 +129,7 @@ class StudentT:
     bound: float = 10.0
 
     def __post_init__(self):
+        _check_numbers(self, "scale", "bound")
         if not (np.isfinite(self.scale) and self.scale > 0.0):
             raise UserError(f"Student-t prior of scale {self.scale}: give a finite scale > 0")
         if self.nu not in (1, 2):

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtr, ndtri
 
+from ..arrays import plain
 from ..errors import UserError
 from .marginals import Beta, StudentT, Uniform
 
@@ -37,7 +38,16 @@ class Prior:
     z: tuple[float, float] = (0.001, 7.5)
 
     def __post_init__(self):
+        if not isinstance(self.marginals, Mapping):
+            raise UserError(
+                f"marginals of type {type(self.marginals).__name__}: give a mapping of names to distributions"
+            )
         object.__setattr__(self, "marginals", MappingProxyType(dict(self.marginals)))
+        for name, marginal in self.marginals.items():
+            if not (hasattr(marginal, "ppf") and hasattr(marginal, "cdf")):
+                raise UserError(
+                    f"prior of {name} is of type {type(marginal).__name__}: give a Uniform, Beta or StudentT"
+                )
         low, high = self.z
         if not 0.0 < low < high <= 12.0:
             raise UserError(f"redshift range {self.z}: give 0 < low < high <= 12")
@@ -56,6 +66,28 @@ class Prior:
     def names(self) -> tuple[str, ...]:
         """Parameter names in order."""
         return tuple(self.marginals)
+
+    def as_theta(self, theta, ndim: int | None = None):
+        """What a user gives as parameters as an array of jax; traced arrays pass.
+
+        Parameters
+        ----------
+        theta : array (..., Param)
+        ndim : int, optional
+            The number of axes that it must have.
+
+        Raises
+        ------
+        UserError
+            For another shape, naming the parameters, and for what is no array of numbers.
+        """
+        theta, n = jnp.asarray(plain(theta, "theta")), len(self.names)
+        if theta.ndim < 1 or theta.shape[-1] != n or ndim not in (None, theta.ndim):
+            expected = {None: f"(..., {n})", 1: f"({n},)"}.get(ndim, f"(objects, {n})")
+            raise UserError(
+                f"theta has shape {theta.shape}: expected {expected}, {', '.join(self.names)}; give these"
+            )
+        return theta
 
     def from_normal(self, u, universe_gyr):
         """Parameters theta (..., Param) from normal coordinates u (..., Param), or the first few of each."""
@@ -94,7 +126,7 @@ class Prior:
         UserError
             Naming each parameter that is outside, or NaN, of the first object that has one.
         """
-        theta, z = np.asarray(theta), np.asarray(z)
+        theta, z = np.asarray(plain(theta, "theta")), np.asarray(plain(z, "redshift"))
         n = len(self.names)
         if theta.ndim < 1 or theta.shape[-1] != n:
             raise UserError(f"theta has shape {theta.shape}, expected (..., {n}): {', '.join(self.names)}")

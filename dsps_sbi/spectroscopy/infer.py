@@ -9,7 +9,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..errors import UserError
-from ..inference.engine import Engine, Posteriors
+from ..inference.edges import edges, edges_of_normal, limits
+from ..inference.engine import Engine, Posteriors, check_numbers
 from ..inference.quality import Columns
 from ..inference.result import provenance
 from ..instruments.lsf import LSF
@@ -66,7 +67,8 @@ def infer_spectra(
     UserError
         If a spectrum lacks what it takes, or there is nothing to refine with.
     """
-    spectra = (spectra,) if isinstance(spectra, Spectrum) else tuple(spectra)
+    single = isinstance(spectra, Spectrum | str | bytes) or not hasattr(spectra, "__iter__")
+    spectra = (spectra,) if single else tuple(spectra)
     wrong = next((one for one in spectra if not isinstance(one, Spectrum)), None)
     if wrong is not None:
         raise UserError(
@@ -76,8 +78,7 @@ def infer_spectra(
     if not spectra:
         raise UserError("no spectrum is given: give at least one")
     spectra = tuple(_without_distance(one) for one in spectra)
-    if n_draws < 2:
-        raise UserError(f"{n_draws} draws per spectrum: ask for at least 2, better 1000")
+    check_numbers(n_draws, seed, "spectrum")
     ids = np.arange(len(spectra)) if ids is None else np.atleast_1d(ids)
     names = [stem(s.source, f"spectrum_{i + 1}") for i, s in enumerate(spectra)] if labels is None else labels
     if not len(ids) == len(names) == len(spectra):
@@ -92,7 +93,8 @@ def infer_spectra(
         )
     ]
     posteriors, theta, redshift, universe, n_pixels, population_p = zip(*answers, strict=True)
-    posteriors = Posteriors.joined(posteriors)
+    posteriors, theta = Posteriors.joined(posteriors), np.concatenate(theta)
+    found = _limits(post, posteriors, theta)
     return SpectrumResult(
         names=quantity_names(post),
         post=post,
@@ -101,11 +103,11 @@ def infer_spectra(
         labels=tuple(names),
         lsf=lsf,
         posteriors=posteriors,
-        theta=np.concatenate(theta),
+        theta=theta,
         z=np.array(redshift),
         universe_gyr=np.array(universe),
         n_pixels=np.array(n_pixels),
-        columns=Columns.of(posteriors, post.names, population_p=np.array(population_p)),
+        columns=Columns.of(posteriors, post.names, *found, population_p=np.array(population_p)),
         meta=provenance(post, n_draws=n_draws, seed=seed, method=engine.method),
     )
 
@@ -131,6 +133,15 @@ def _one(engine, spectrum, lsf, number, key, n_draws):
     universe, extra = post.network.cosmology.age(rest.z), jnp.float32(rest.extra_km_s)
     theta = np.asarray(_theta(post, jnp.asarray(posteriors.u), universe, extra))
     return posteriors, theta, rest.z, np.float32(universe), int(rest.valid.sum()), float(population_p)
+
+
+def _limits(post, posteriors, theta):
+    """Edges and limits (Object, Param) of parameters (Object, Draw, Param)."""
+    edge, i = edges_of_normal(posteriors.u), post.names.index("sigma_v")
+    # the lower edge of the galaxy's own dispersion is not that of what the network sees, the upper one is
+    own = edges(np.asarray(post.network.prior.marginals["sigma_v"].cdf(np.float64(theta[..., i]), None)))
+    edge[:, i] = np.where(edge[:, i] == 0, own, edge[:, i])
+    return limits(theta, edge, posteriors.ess)
 
 
 @jax.jit

@@ -7,7 +7,9 @@ from functools import cached_property
 import jax
 import jax.numpy as jnp
 import numpy as np
+from astropy import units as u
 
+from ..arrays import plain
 from ..components import constant, pytree
 from ..cosmology import Cosmology
 from ..dust import DustLaw, free_names
@@ -214,11 +216,11 @@ class SpectrumModel:
             If the redshift is missing, pixels and SSPs do not overlap, no pixel is left by the
             masks, or pixels are sharper than the SSPs.
         """
-        return self.geometry.checked_view(z, distance_mpc, self.sharper)
+        return self.geometry.checked_view(_redshift(z), _distance(distance_mpc), self.sharper)
 
     def unit_flux(self, theta, view: SpectrumView):
         """As :meth:`predict_fast` for one solar mass formed; log_mass_formed has no effect."""
-        theta = jnp.asarray(theta)
+        theta = self.prior.as_theta(theta)
         params = theta[..., : len(self.sfh.names)]
         universe = view.universe_gyr
         ages = mass_weights(self.sfh, params[..., None, :], self.edges, universe)
@@ -261,7 +263,8 @@ class SpectrumModel:
         array (..., Pixel)
             Flux density [1e-17 erg/s/cm2/Angstrom], 0 in pixels that the SSPs do not cover.
         """
-        mass = 10.0 ** self.column(jnp.asarray(theta), "log_mass_formed")
+        theta = self.prior.as_theta(theta)
+        mass = 10.0 ** self.column(theta, "log_mass_formed")
         return self.unit_flux(theta, view) * mass[..., None]
 
     def _screened(self, light, theta):
@@ -286,7 +289,7 @@ class SpectrumModel:
         array (..., Pixel)
             Flux density [1e-17 erg/s/cm2/Angstrom].
         """
-        return self.predict_fast(theta, self.geometry.view(z, distance_mpc))
+        return self.predict_fast(theta, self.geometry.view(_redshift(z), _distance(distance_mpc)))
 
     def simulate(self, key, theta, view: SpectrumView, sigma):
         """Mock observations: polynomial and noise drawn as the likelihood has them.
@@ -369,8 +372,16 @@ class SpectrumModel:
         -------
         array (..., len(fractions))
         """
-        params = jnp.asarray(theta)[..., None, : len(self.sfh.names)]
+        params, z = self.prior.as_theta(theta)[..., None, : len(self.sfh.names)], _redshift(z)
         return self.sfh.formation_time(params, jnp.asarray(fractions, jnp.float32), self.cosmology.age(z))
+
+
+def _redshift(z):
+    return None if z is None else plain(z, "redshift")
+
+
+def _distance(distance_mpc):
+    return None if distance_mpc is None else plain(distance_mpc, "distance_mpc", u.Mpc)
 
 
 @jax.jit

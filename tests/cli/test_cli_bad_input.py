@@ -64,6 +64,9 @@ def test_wrong_options(refused, make_cutout, mock_pixels, tmp_path):
     refused("--error and --shape were given with", path, "--shape", "6,7")
     refused("galaxy= was given with", path, "--galaxy", "3")
     refused("ask for at least 2", path, "--draws", 1)
+    refused("Invalid value for '--draws'", path, "--draws", 10**9)
+    for seed in (2**64, 2**32, -1):
+        refused("Invalid value for '--seed'", path, "--seed", seed)
     refused("No such option: --nope", path, "--nope")
     refused(
         "two images are called galaxy, and would overwrite each other",

@@ -92,6 +92,7 @@ def test_surface_brightness_uses_the_wcs_or_pixar_sr(tmp_path):
     "changes, message",
     [
         ({"flux": {"REDSHIFT": None}}, "has no redshift: expected the card REDSHIFT"),
+        ({"flux": {"REDSHIFT": True}}, "redshift is True: expected one number; give that"),
         ({"flux": {"FILTER1": None}}, "names no filters"),
         ({"flux": {"FILTER3": None}}, "2 filters are named: expected 3"),
         ({"flux": {"BUNIT": None}}, "FLUX has no unit"),

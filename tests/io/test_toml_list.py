@@ -134,6 +134,12 @@ def test_images_on_other_grids_are_refused(tmp_path):
     "old, new, message",
     [
         ("redshift = 3.4", "", "has no redshift"),
+        ("redshift = 3.4", "redshift = true", "redshift is True: expected one number; give that"),
+        (
+            "redshift = 3.4",
+            "redshift = 3.4\ncutout = {ra = 1, dec = 1, size_arcsec = true}",
+            "cutout = .*'size_arcsec': True.*expected",
+        ),
         ("redshift = 3.4", "redshift = ", "is not valid TOML"),
         ("redshift = 3.4", "redshift = 3.4\nspam = 1", "unknown key spam"),
         ("redshift = 3.4", "redshift = 3.4\ncutout = {ra = 1.0}", "cutout = .*expected"),

@@ -55,6 +55,21 @@ def test_covers_the_trained_range_and_three_sigma_of_jitter():
     np.testing.assert_array_equal(noise.covers(sky), np.stack([expected, expected], axis=1))
 
 
+def test_an_error_that_stands_for_none_says_nothing():
+    noise = DepthNoise(np.full(3, 1e-3), offset_dex=(-1.0, 2.0), jitter_dex=0.2)
+    # above 1e-3 * 10^2.6 uJy, and 10 times the largest of the other fluxes
+    flux = np.array([[0.0, 5.0, 4.0], [0.0, 5.0, 4.0], [9.9e9, 5.0, 4.0], [300.0, 5.0, 4.0], [0.0, 0.1, 0.1]])
+    sky = np.array([[9.9e9, 0.1, 0.1], [40.0, 0.1, 0.1], [9.9e9, 0.1, 0.1], [55.0, 0.1, 0.1], [60.0, 60, 60]])
+    nothing = noise.says_nothing(flux, sky, np.ones((5, 3), bool))
+    # 40 is not 10 times 5; 300 is detected; where all errors are that large there is nothing to compare with
+    assert np.argwhere(nothing).tolist() == [[0, 0], [2, 0]]
+    assert not noise.says_nothing(flux, sky, np.zeros((5, 3), bool)).any()
+    # nothing that training has
+    sky = np.asarray(noise.sample_sky(jax.random.key(1), 2000))
+    sky = np.where(noise.covers(sky), sky, 1e-3)
+    assert not noise.says_nothing(0.0 * sky, sky, np.ones(sky.shape, bool)).any()
+
+
 def test_objects_of_training_are_hardly_ever_out_of_range():
     noise = DepthNoise.jades()
     covered = noise.covers(noise.sample_sky(jax.random.key(3), 40_000)).all(axis=1)

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+from astropy import units as u
+from astropy.table import MaskedColumn, QTable, Table
 
 import dsps_sbi as ds
 from dsps_sbi.errors import UserError
@@ -71,11 +73,25 @@ ONES = np.ones((N, len(COLUMNS)))
         ({"flux_ujy": ONES[:, :6]}, r"fluxes \(5, 6\) and errors \(5, 7\) of 7 filters: expected two arrays"),
         ({"sigma_ujy": ONES[:3]}, r"fluxes \(5, 7\) and errors \(3, 7\)"),
         ({"flux_ujy": ONES[0], "sigma_ujy": ONES[0]}, r"fluxes \(7,\) and errors \(7,\)"),
-        ({"flux_ujy": ONES[:0], "sigma_ujy": ONES[:0]}, r"fluxes \(0, 7\) .*expected two arrays"),
+        (
+            {"flux_ujy": ONES[:0], "sigma_ujy": ONES[:0]},
+            r"fluxes \(0, 7\) hold no galaxy: expected at least one",
+        ),
         ({"redshift": [1.0, 2.0]}, r"redshift has shape \(2,\): expected one, or one for each of 5 galaxies"),
         ({"redshift": [1.0, -0.5, np.nan, 1.0, 1.0]}, "redshift of b, c is -0.5: expected a finite number"),
         ({"redshift": 0.0}, "redshift of a, b, c and 2 more is 0: expected a finite number above 0"),
         ({"redshift": np.inf}, "redshift of .* is inf"),
+        ({"redshift": [True] * 5}, "redshift: true and false given: expected an array of real numbers"),
+        ({"redshift": REDSHIFTS * u.km}, "redshift is in km: expected numbers without a unit; convert it"),
+        ({"filters": "F277W"}, "filters is 'F277W': expected a sequence of names; give a list"),
+        ({"flux_ujy": None}, "flux_ujy is None: expected an array of real numbers"),
+        ({"flux_ujy": ONES * u.m, "sigma_ujy": ONES * u.m}, "flux_ujy is in m: expected uJy; convert it"),
+        ({"flux_ujy": ONES * u.nJy}, "flux_ujy is in nJy and sigma_ujy has no unit: give both with a unit"),
+        (
+            {"flux_ujy": with_one(ONES, (3, 1), -99.0), "sigma_ujy": ONES},
+            r"the flux of d in \w+ is -99 with an error of 1: such a number stands for a missing value",
+        ),
+        ({"ids": [0, 1, 2, 3, np.nan]}, "ids are not whole numbers everywhere"),
         ({"names": ("a", "b")}, "2 names, ids .* of 5 galaxies: expected one name and id each"),
         ({"ids": [1, 2]}, r"ids \(2,\) .* of 5 galaxies: expected one name and id each"),
         ({"upper": ONES[:, :2] > 0}, r"limits \(5, 2\) of 5 galaxies: .*limits as the fluxes; mend them"),
@@ -88,6 +104,35 @@ ONES = np.ones((N, len(COLUMNS)))
 def test_what_is_refused(make, changes, message):
     with pytest.raises(UserError, match=message):
         make(**changes)
+
+
+def test_tables_units_and_masks(make, photometry):
+    """Columns of a table: in nJy, masked, big-endian; the redshift of one galaxy masked."""
+    flux, sigma = photometry
+    known = make()
+    names = [f"f{i}" for i in range(len(COLUMNS))]
+    mask = np.zeros(N, bool)
+    mask[2] = True
+    for kind in (Table, QTable):
+        tables = [
+            kind({name: a[:, i].astype(">f8") * 1e3 for i, name in enumerate(names)}, units=["nJy"] * 7)
+            for a in (flux, sigma)
+        ]
+        given = make(flux_ujy=tables[0], sigma_ujy=tables[1])
+        np.testing.assert_allclose(given.flux_ujy, known.flux_ujy, rtol=1e-6)
+        np.testing.assert_allclose(given.sigma_ujy, known.sigma_ujy, rtol=1e-6)
+    # what lies under a mask is missing, whatever it is
+    column = MaskedColumn(np.where(mask, -99.0, flux[:, 1]), mask=mask)
+    masked = Table({name: flux[:, i] for i, name in enumerate(names)})
+    masked["f1"] = column
+    given = make(flux_ujy=masked)
+    assert np.argwhere(~given.valid).tolist() == [[2, 1]] and np.isnan(given.flux_ujy[2, 1])
+    with pytest.raises(UserError, match="redshift of c is nan: expected a finite number above 0"):
+        make(redshift=MaskedColumn(REDSHIFTS, mask=mask))
+    # a flux of -99 within 5 errors of zero is a measurement, and so is one that is not exactly that
+    for value, error in ((-99.0, 25.0), (-99.001, 1.0), (99.0, 1.0)):
+        kept = make(flux_ujy=with_one(ONES, (3, 1), value), sigma_ujy=with_one(ONES, (3, 1), error))
+        assert kept.valid.all()
 
 
 @pytest.fixture(scope="module")

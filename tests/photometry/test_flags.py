@@ -17,6 +17,8 @@ def test_bits_are_distinct_and_fixed():
         ("BAND_OUT_OF_RANGE", 256),
         ("UNTRUSTED", 512),
         ("LIMIT_RANGE", 1024),
+        ("AT_EDGE", 2048),
+        ("NOT_CONVERGED", 4096),
     ]
 
 
@@ -25,7 +27,7 @@ def test_decode_names_the_bits():
     assert decode(PixelFlag.BAND_MISSING | PixelFlag.UNCHECKED) == ["BAND_MISSING", "UNCHECKED"]
 
 
-@pytest.mark.parametrize("value", [-1, 2048, 2049])
+@pytest.mark.parametrize("value", [-1, 8192, 8193])
 def test_unknown_bits_are_refused(value):
     with pytest.raises(UserError, match=f"flag value {value} has unknown bits"):
         decode(value)

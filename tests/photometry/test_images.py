@@ -34,7 +34,7 @@ def has(result, flag):
 
 
 def test_all_pixels_and_their_provenance(reference):
-    assert reference.fitted.all() and np.all(reference.flags == PixelFlag.UNCHECKED)
+    assert reference.fitted.all() and np.all(reference.flags & ~PixelFlag.AT_EDGE == PixelFlag.UNCHECKED)
     low, median, high = np.moveaxis(reference.quantiles, 1, 0)
     assert np.all(low <= median) and np.all(median <= high)
     assert np.all(reference.n_bands == 19) and np.all(reference.snr > 5)
@@ -95,16 +95,18 @@ def test_bad_values_are_missing_bands_and_flagged(tiny_posterior, make_cube, moc
     flux[5, 3:] = np.nan
     flux[6, 2:] = np.nan
     flux[7, [6, 8, 11]] = np.nan
-    sigma[8, 0] *= 1e5
+    # far beyond training: as good as no error, unless the flux is detected all the same
+    sigma[8:10, 0] *= 1e5
+    flux[9, 0] *= 1e6
     result = tiny_posterior.infer(make_cube(flux, sigma), **OPTIONS)
-    assert np.flatnonzero(has(result, PixelFlag.BAND_MISSING)).tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
-    assert result.n_bands[:10].tolist() == [18, 18, 18, 18, 18, 3, 2, 16, 19, 19]
+    assert np.flatnonzero(has(result, PixelFlag.BAND_MISSING)).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8]
+    assert result.n_bands[:10].tolist() == [18, 18, 18, 18, 18, 3, 2, 16, 18, 19]
     assert np.flatnonzero(has(result, PixelFlag.FEW_BANDS)).tolist() == [6]
     assert np.flatnonzero(has(result, PixelFlag.NO_SNR_BAND)).tolist() == [5, 6, 7]
-    assert np.flatnonzero(has(result, PixelFlag.OUT_OF_DEPTH)).tolist() == [8]
+    assert np.flatnonzero(has(result, PixelFlag.OUT_OF_DEPTH)).tolist() == [9]
     assert np.flatnonzero(~result.fitted).tolist() == [6]
     assert np.isfinite(result.quantiles[..., result.fitted]).all()
-    np.testing.assert_allclose(result.quantiles[..., 9:], reference.quantiles[..., 9:], **CLOSE)
+    np.testing.assert_allclose(result.quantiles[..., 10:], reference.quantiles[..., 10:], **CLOSE)
 
 
 def test_the_cut_is_on_the_mean_observed_signal_to_noise(tiny_posterior, make_cube, mock_pixels):

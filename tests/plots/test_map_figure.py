@@ -1,9 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from astropy.io import fits
 from matplotlib.figure import Figure
 
 from dsps_sbi.errors import UserError
+from dsps_sbi.inference.quality import Columns
 from dsps_sbi.photometry.maps import Maps
 from dsps_sbi.plots.map_figure import plot_maps
 
@@ -57,6 +60,21 @@ def test_panels_show_median_and_half_width():
     np.testing.assert_array_equal(axes[0].get_images()[0].get_array().filled(np.nan), maps.median("log_mass"))
     shown = axes[2].get_images()[0].get_array().filled(np.nan)
     np.testing.assert_array_equal(shown, maps.half_width("log_mass"))
+
+
+def test_limits_and_what_has_not_converged_have_no_half_width():
+    maps = galaxy_maps(("log_mass", "av"))
+    edge, ess = np.zeros(maps.shape, int), np.full(maps.shape, 150.0)
+    edge[20, 30], ess[20, 31] = -1, 19.0
+    maps = dataclasses.replace(maps, columns=Columns({"edge_av": edge, "ess": ess}))
+    axes = [axis for axis in plot_maps(maps).axes if axis.get_images()]
+    shown = [axis.get_images()[0].get_array().filled(np.nan) for axis in axes]
+    for name, median, width in (("log_mass", shown[0], shown[3]), ("av", shown[1], shown[4])):
+        np.testing.assert_array_equal(median, maps.median(name))
+        expected = maps.half_width(name)
+        expected[20, 31] = np.nan
+        expected[20, 30] = np.nan if name == "av" else expected[20, 30]
+        np.testing.assert_array_equal(width, expected)
 
 
 def test_other_quantities_are_labelled_by_their_description(tmp_path):

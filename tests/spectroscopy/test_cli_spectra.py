@@ -65,6 +65,23 @@ def test_what_other_populations_fit_better_is_told(found):
     assert describe(row | {"population_p": 1e-9}).endswith("; other populations fit better")
 
 
+def test_limits_and_what_has_not_converged_are_told_as_such(found):
+    row = found.rows()[0] | {
+        "population_p": 0.3,
+        "ess": 150.0,
+        "at_edge": "stick_1 > 0.9, metallicity > 0.153",
+    }
+    median, half = row["sigma_v"], 0.5 * (row["sigma_v_p84"] - row["sigma_v_p16"])
+    told = describe(row)
+    assert "metallicity > 0.153 (95 %)," in told and "stick" not in told
+    assert told.endswith(f"sigma_v {median:.3g} +- {half:.2g} km/s")
+    told = describe(row | {"ess": 3.0})
+    assert "+-" not in told and "95 %" not in told
+    assert told.endswith(f"sigma_v {median:.3g} (not converged) km/s")
+    # the network's own draws have no weights
+    assert "+-" in describe(row | {"ess": np.ma.masked})
+
+
 def test_columns_units_and_redshift(fit, galaxies, tmp_path):
     one = galaxies[0]
     rows = np.transpose([one.wave_aa / 10.0, one.flux, one.sigma])

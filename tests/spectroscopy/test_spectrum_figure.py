@@ -5,6 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from dsps_sbi.errors import UserError
+from dsps_sbi.inference.quality import Columns
 from dsps_sbi.plots.spectrum_figure import plot_spectrum
 
 
@@ -32,6 +33,19 @@ def test_panels_and_file(found, fit, tmp_path):
     assert f"of populations {found.columns['population_p'][1]:.2g}" in told
     labels = {axis.get_xlabel() for axis in figure.axes}
     assert {"$t_{50}$ [Gyr]", "$t_{90}$ [Gyr]", "[M/H]", r"$\sigma_v$ [km s$^{-1}$]"} <= labels
+
+
+def test_limits_stand_over_the_histograms(found, fit):
+    columns = dict(found.columns) | {name: np.array(found.columns[name]) for name in ("ess",)}
+    columns["ess"][:] = 150.0
+    columns["edge_sigma_v"], columns["limit_sigma_v"] = np.array([0, 1, 0]), np.array([np.nan, 441.3, np.nan])
+    titles = {}
+    for name, ess in (("limit", 150.0), ("lost", 3.0)):
+        columns["ess"][:] = ess
+        result = dataclasses.replace(found, columns=Columns(dict(columns)))
+        titles[name] = [axis.get_title() for axis in plot_spectrum(result, 1, fit=fit).axes[-4:]]
+    assert titles["limit"][3] == "> 441 (95 %)" and "^{+" in titles["limit"][2]
+    assert titles["lost"] == ["not converged"] * 4
 
 
 def test_data_fit_and_residuals_are_what_is_drawn(found, fit):
