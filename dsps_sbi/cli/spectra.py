@@ -94,6 +94,7 @@ def describe(row) -> str:
         half = 0.5 * (row[f"{name}_p84"] - row[f"{name}_p16"])
         words.append(f"{name} {row[name]:.3g} +- {half:.2g} {unit}".strip())
     note = "; other populations fit better" if is_strained(row) else ""
+    words.append(f"from {row['n_pixels']} pixels ({100.0 * row['wave_used']:.0f} % of those of use)")
     return f"{row['name']}: {row['trust']}; {', '.join(words)}{note}"
 
 

@@ -15,8 +15,10 @@ from ..io.spectrum import Spectrum
 _TEN_PC = 1e-5
 # A Gaussian is followed this many sigma out; one narrower than this share of a pixel is none
 _REACH, _NARROW = 5.0, 1e-3
-# Pixels that give less than this share of another do not spoil it
-_MATTERS = 1e-3
+# Less than this share of a pixel may lie beyond the spectrum
+_BEYOND = 1e-3
+# A pixel is spoiled where bad ones give more of it: smoothed by any kernel, a single one never does
+SPOILED = 0.22
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,8 @@ def at_rest(spectrum: Spectrum, frame: Spectrograph, cosmology: Cosmology, lsf=N
     """Rebin a spectrum to the pixels of a network, conserving flux; sharper ones are smoothed.
 
     Errors keep what the data know: neighbours share what one observed pixel measured, and each gets
-    the error of one as wide as itself.
+    the error of one as wide as itself. Bad pixels are filled in by straight lines between good ones, and what
+    is mostly made of good ones stays good.
 
     Parameters
     ----------
@@ -74,17 +77,20 @@ def at_rest(spectrum: Spectrum, frame: Spectrograph, cosmology: Cosmology, lsf=N
     weights, first = _shares(edges, frame.ln_edges, np.sqrt(np.maximum(lack, 0.0)))
     index = np.minimum(first[:, None] + np.arange(weights.shape[1]), len(instrument.wave_aa) - 1)
     share = weights.sum(axis=1)
-    good = spectrum.valid[index]
-    valid = (share > 1.0 - _MATTERS) & ~((weights > _MATTERS) & ~good).any(axis=1)
+    good = spectrum.valid
+    valid = (share > 1.0 - _BEYOND) & (np.sum(weights * ~good[index], axis=1) <= SPOILED)
     if not valid.any():
         low, high = np.exp(edges[[0, -1]])
         raise UserError(
             f"{spectrum.label} covers {low:.0f}-{high:.0f} Angstrom at rest, the network "
             f"{np.exp(frame.ln_edges[0]):.0f}-{np.exp(frame.ln_edges[-1]):.0f}: check redshift and units"
         )
-    weights = np.where(good, weights, 0.0)
-    flux = np.sum(weights * np.where(good, spectrum.flux[index], 0.0), axis=1)
-    var = np.sum(weights * np.where(good, spectrum.sigma[index], 0.0) ** 2, axis=1)
+    place = np.arange(good.size)
+    filled = (
+        np.interp(place, place[good], a[good])
+        for a in (spectrum.flux, np.square(spectrum.sigma, dtype=float))
+    )
+    flux, var = (np.sum(weights * a[index], axis=1) for a in filled)
     width = np.interp(_middle(frame.ln_edges), _middle(edges), np.diff(edges))
     var = var * width / np.diff(frame.ln_edges)
     # F_lambda at rest and at 10 pc: L_lambda over 4 pi (10 pc)^2
