@@ -12,7 +12,7 @@ follows from that for chi2 are two numbers per pixel, see :class:`AtLibrary`.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array, diags_array
+from scipy.sparse import coo_array, csr_array, diags_array, eye_array
 from scipy.special import ive
 
 from ..constants import C_KM_S
@@ -43,6 +43,8 @@ class AtLibrary:
         The smoothed one, with the errors of unsmoothed pixels, its own LSF, and a mask that has pixels more
         which bad neighbours spoiled. The one that was given, where nothing was to be done.
     smoothed : bool ndarray (Pixel,)
+    shares : csr_array (Pixel, Pixel)
+        What each smoothed pixel is made of: its flux is ``shares @ flux``.
     noise_left : ndarray (Pixel,)
         Variance of the noise in a pixel, as a share of its error squared; 1 where nothing was smoothed.
     noise_pairs : ndarray (Pixel,)
@@ -52,6 +54,7 @@ class AtLibrary:
 
     spectrum: Spectrum
     smoothed: np.ndarray
+    shares: csr_array
     noise_left: np.ndarray
     noise_pairs: np.ndarray
 
@@ -89,7 +92,7 @@ def to_library(
     lack = np.maximum(enough - instrument.ln_variance, 0.0)
     if not lack.any():
         given = spectrum if lsf is None else replace(spectrum, lsf=lsf)
-        return AtLibrary(given, np.zeros(n, bool), np.ones(n), np.ones(n))
+        return AtLibrary(given, np.zeros(n, bool), csr_array(eye_array(n)), np.ones(n), np.ones(n))
     step, first, last = _stretches(np.log(instrument.wave_aa))
     kernel, outside = _kernel(lack / step**2, first, last)
     valid = spectrum.valid
@@ -107,7 +110,7 @@ def to_library(
         mask=spectrum.mask | (valid & spoiled),
         lsf=_lsf(instrument, instrument.ln_variance + lack),
     )
-    return AtLibrary(done, lack > 0.0, left, pairs)
+    return AtLibrary(done, lack > 0.0, shares, left, pairs)
 
 
 def reached(spectrograph: Spectrograph, grid: LogGrid, z: float) -> np.ndarray:
