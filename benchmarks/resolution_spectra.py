@@ -1,17 +1,17 @@
 """Are errors right where spectra are sharper than the SSPs, and were smoothed to their resolution?
 
-Mocks of galaxies of the bundle's prior at z = 0.02-0.3, S/N 20-30 per pixel, with white noise in the pixels of
-an instrument: R = 2000, 3500 and 5500 in pixels of 0.8 Angstrom, and one with the resolution of SDSS
+Mocks of galaxies of the bundle's prior at z = 0.02-0.3, S/N 20-30 per pixel, with white noise in the pixels
+of an instrument: R = 2000, 3500 and 5500 in pixels of 0.8 Angstrom, and one with the resolution of SDSS
 (``wdisp``). Errors tilt and bend along the spectrum, 3 % of the pixels have three times the noise of their
-neighbours, 2 % are bad. The bundle's network proposes, the exact likelihood of the smoothed pixels weighs, what
-that leaves untrusted is repaired.
+neighbours, 2 % are bad. The bundle's network proposes, the exact likelihood of the smoothed pixels weighs,
+what that leaves untrusted is repaired.
 
-SSPs know no spectrum sharper than themselves. Where the galaxy's velocities make up for what the instrument is
-sharper, its sharp spectrum follows from the model, and is what the instrument sees. Of slower galaxies (their
-share is ``slow``) it does not: these have the spectrum that becomes the model's when smoothed. So the way of
-noise, bad pixels and errors through the smoothing is tested with all galaxies, that of the light with the
-faster ones. The error of the model is none, where the prior has 0.1 % at least: the smoothed noise is all there
-is, and the likelihood does not know that.
+SSPs know no spectrum sharper than themselves. Where the galaxy's velocities make up for what the instrument
+is sharper, its sharp spectrum follows from the model, and is what the instrument sees. Of slower galaxies
+(their share is ``slow``) it does not: these have the spectrum that becomes the model's when smoothed. So the
+way of noise, bad pixels and errors through the smoothing is tested with all galaxies, that of the light with
+the faster ones. The error of the model is none, where the prior has 0.1 % at least: the smoothed noise is all
+there is, and the likelihood does not know that.
 
 Per instrument: coverage of sigma_v, t50 and [M/H]; p-values of Kolmogorov-Smirnov tests whether ``ppc_p`` and
 ``population_p`` are uniform; the share of trusted answers; ``wave_used``; the share of smoothed pixels.
@@ -63,6 +63,8 @@ def mock(likelihood, wave, lsf, seed):
     view, n = smooth.view(z), len(wave)
     u = rng.standard_normal(len(model.names)).astype(np.float32)
     theta = model.prior.from_normal(jnp.asarray(u), view.universe_gyr)
+    i = model.names.index("log_model_error")
+    theta = theta.at[i].set(model.prior.marginals["log_model_error"].low)
     lack = whole.spectrum.spectrograph().ln_variance - blank.spectrograph().ln_variance
     covered = np.asarray(view.covered)
     fast = 1.001 * C_KM_S * math.sqrt(max(lack[covered].max(), 0.0))
