@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
 from scipy.special import ndtr
 
 from ..constants import C_KM_S
@@ -19,6 +20,7 @@ _REACH, _NARROW = 5.0, 1e-3
 _BEYOND = 1e-3
 # A pixel is spoiled where bad ones give more of it: smoothed by any kernel, a single one never does
 SPOILED = 0.22
+_SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,8 @@ def at_rest(spectrum: Spectrum, frame: Spectrograph, cosmology: Cosmology, lsf=N
 
     Errors keep what the data know: neighbours share what one observed pixel measured, and each gets
     the error of one as wide as itself. Bad pixels are filled in by straight lines between good ones, and what
-    is mostly made of good ones stays good.
+    is mostly made of good ones stays good. Smoothed pixels get the noise back that smoothing took away
+    between neighbours, which is random, but always the same: networks know independent noise.
 
     Parameters
     ----------
@@ -86,11 +89,10 @@ def at_rest(spectrum: Spectrum, frame: Spectrograph, cosmology: Cosmology, lsf=N
             f"{np.exp(frame.ln_edges[0]):.0f}-{np.exp(frame.ln_edges[-1]):.0f}: check redshift and units"
         )
     place = np.arange(good.size)
-    filled = (
-        np.interp(place, place[good], a[good])
-        for a in (spectrum.flux, np.square(spectrum.sigma, dtype=float))
-    )
-    flux, var = (np.sum(weights * a[index], axis=1) for a in filled)
+    squares = np.square(spectrum.sigma, dtype=float)
+    filled, squares = (np.interp(place, place[good], a[good]) for a in (spectrum.flux, squares))
+    flux, var = (np.sum(weights * a[index], axis=1) for a in (filled, squares))
+    flux = flux + _whitening(weights, index, squares, lack > 0.0)
     width = np.interp(_middle(frame.ln_edges), _middle(edges), np.diff(edges))
     var = var * width / np.diff(frame.ln_edges)
     # F_lambda at rest and at 10 pc: L_lambda over 4 pi (10 pc)^2
@@ -109,6 +111,35 @@ def at_rest(spectrum: Spectrum, frame: Spectrograph, cosmology: Cosmology, lsf=N
 
 def _middle(edges):
     return 0.5 * (edges[1:] + edges[:-1])
+
+
+def _whitening(weights, index, squares, smoothed):
+    """Noise (Target,) that makes that of smoothed pixels independent, with the errors that they are given.
+
+    Covariances that are positive, on the diagonal of what is missing and negative beside it, are the sum of
+    one difference of each pair of pixels.
+
+    Parameters
+    ----------
+    weights, index : ndarray (Target, Window)
+    squares : ndarray (Source,)
+        Variances.
+    smoothed : bool ndarray (Target,)
+    """
+    noise = np.zeros(len(weights))
+    if not smoothed.any():
+        return noise
+    rows = np.repeat(np.arange(len(weights)), weights.shape[1])
+    root = weights * np.sqrt(squares[index])
+    root = coo_array((root.ravel(), (rows, index.ravel())), shape=(len(weights), len(squares))).tocsr()
+    pairs = coo_array(root @ root.T)
+    first, second = pairs.row, pairs.col
+    use = (first < second) & (smoothed[first] | smoothed[second])
+    drawn = np.random.default_rng(_SEED).standard_normal(use.sum())
+    drawn *= np.sqrt(np.maximum(pairs.data[use], 0.0))
+    np.add.at(noise, first[use], drawn)
+    np.add.at(noise, second[use], -drawn)
+    return noise
 
 
 def _shares(edges, targets, sigma):
