@@ -114,6 +114,7 @@ def describe(row) -> str:
         percentiles = (row[name], row[f"{name}_p16"], row[f"{name}_p84"])
         words.append(f"{name} {told(*percentiles, ess, at_edge.get(name, ''))} {unit}".strip())
     note = "; other populations fit better" if is_strained(row) else ""
+    words.append(f"from {row['n_pixels']} pixels ({100.0 * row['wave_used']:.0f} % of those of use)")
     return f"{row['name']}: {row['trust']}; {', '.join(words)}{note}"
 
 

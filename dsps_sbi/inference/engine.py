@@ -141,8 +141,11 @@ class Engine:
             typicality = typicality.p_value(self.post, u if weighted is None else weighted.u, data)
         return (data, view, ids, key, n_draws), u, weighted, misfit, typicality
 
-    def finish(self, started, n: int) -> Posteriors:
-        """Wait for a batch, repair its first n objects if that is wanted, and judge them."""
+    def finish(self, started, n: int, wave_used=1.0) -> Posteriors:
+        """Wait for a batch, repair its first n objects if that is wanted, and judge them.
+
+        ``wave_used`` is what :func:`~dsps_sbi.inference.trust.verdict` takes of spectra.
+        """
         batch, u, weighted, misfit, typicality = started
         data = _rows(batch[0], slice(n))
         u, weighted, misfit, typicality = _rows((u, weighted, misfit, typicality), slice(n))
@@ -158,7 +161,8 @@ class Engine:
         columns["shrinkage"] = 1.0 - columns["u"].var(axis=1)
         names = ("method", "ess", "pareto_k", "r_hat", "ppc_p", "typicality")
         in_range = self.post.in_range(data)
-        return Posteriors(trust=verdict(*(columns[name] for name in names), in_range), **columns)
+        trust = verdict(*(columns[name] for name in names), in_range, wave_used)
+        return Posteriors(trust=trust, **columns)
 
     def _repair(self, columns, batch, weighted):
         """Refine the objects whose weights are not good enough, in place."""

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from .edges import CONFIDENCE, EDGE, LIMIT, limit_text
-from .trust import FEWEST_EFFECTIVE, LARGEST_K, LARGEST_R_HAT, SMALLEST_P, TEXT, Method, Trust
+from .trust import (
+    FEWEST_EFFECTIVE,
+    LARGEST_K,
+    LARGEST_R_HAT,
+    SMALLEST_P,
+    SMALLEST_SHARE,
+    TEXT,
+    Method,
+    Trust,
+)
 
 # Codes by column
 CODES = {"method": Method, "trust": Trust}
@@ -42,10 +51,22 @@ QUALITY = {
         "p-value of residuals along mixtures of stellar populations: small where histories or metallicities "
         "that the model does not have fit better; of spectra only, and no part of the verdict",
     ),
+    "n_pixels": (
+        "N_PIXELS",
+        "pixels that the answer rests on: of the spectrum, or of the network where unweighted; of spectra "
+        "only",
+    ),
+    "wave_used": (
+        "WAVEUSED",
+        "share of the pixels that could be used (good in the file, not in a mask of emission lines, of "
+        f"wavelengths that the stellar populations have) that are: at least {SMALLEST_SHARE:.2f}; of spectra "
+        "only",
+    ),
 }
 NUMBERS = tuple(name for name in QUALITY if name not in CODES)
 # Those that every kind of data has
-COMMON = tuple(name for name in QUALITY if name != "population_p")
+_OF_SPECTRA = ("population_p", "n_pixels", "wave_used")
+COMMON = tuple(name for name in QUALITY if name not in _OF_SPECTRA)
 SHRINKAGE = "shrink_"
 # Column of tables, of words, in the place of those that begin with EDGE and LIMIT
 AT_EDGE = (

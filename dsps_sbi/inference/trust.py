@@ -6,7 +6,8 @@ An answer is **trusted** if all of this holds:
   0.7 (method ``is``), or chains with R-hat below 1.05 and at least 100 effective draws (``hmc``);
 - its posterior-predictive p-value exceeds 0.005, and so does its typicality under training where the
   bundle knows it;
-- it has at least 3 bands, and their errors and upper limits lie in the range of training.
+- it has at least 3 bands, and their errors and upper limits lie in the range of training;
+- of a spectrum, at least a third of the pixels that could be used are.
 
 Otherwise it is **untrusted**. Without a likelihood it is **unchecked**, whatever else is known.
 What a model cannot make at all is another question: of spectra, ``population_p`` says whether other
@@ -24,6 +25,7 @@ FEWEST_EFFECTIVE = 100.0
 LARGEST_K = 0.7
 LARGEST_R_HAT = 1.05
 SMALLEST_P = 0.005
+SMALLEST_SHARE = 1.0 / 3.0
 
 
 class Method(enum.IntEnum):
@@ -72,7 +74,7 @@ def chains_converged(ess, r_hat):
     return (np.asarray(ess) >= FEWEST_EFFECTIVE) & (np.asarray(r_hat) < LARGEST_R_HAT)
 
 
-def verdict(method, ess, pareto_k, r_hat, ppc_p, typicality, in_range):
+def verdict(method, ess, pareto_k, r_hat, ppc_p, typicality, in_range, wave_used=1.0):
     """The rule of this module.
 
     Parameters
@@ -83,6 +85,8 @@ def verdict(method, ess, pareto_k, r_hat, ppc_p, typicality, in_range):
         NaN where not known.
     in_range : bool array (Object,)
         Whether errors and limits lie in the trained range.
+    wave_used : array (Object,)
+        Share of the pixels of spectra that are used, of those that could be.
 
     Returns
     -------
@@ -94,6 +98,7 @@ def verdict(method, ess, pareto_k, r_hat, ppc_p, typicality, in_range):
     sound |= (method == Method.HMC) & chains_converged(ess, r_hat)
     usual = ~(np.asarray(typicality) <= SMALLEST_P)
     good = sound & (np.asarray(ppc_p) > SMALLEST_P) & usual & np.asarray(in_range)
+    good &= np.asarray(wave_used) >= SMALLEST_SHARE
     out = np.where(good, Trust.TRUSTED, Trust.UNTRUSTED)
     out = np.where(method == Method.FLOW, Trust.UNCHECKED, out)
     return np.where(method == Method.NONE, Trust.NONE, out).astype(np.int8)

@@ -35,10 +35,11 @@ def plot_spectrum(result, i: int = 0, *, fit=None, path=None) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        The spectrum with the best fit (where there is a model), pixels that do not count shaded, and
-        residuals in units of the likelihood's errors; share of the formed mass and star formation rate
-        over cosmic time, median and 16th to 84th percentiles; histograms of some parameters, with median
-        and errors, a limit, or "not converged" (:mod:`dsps_sbi.inference.edges`).
+        The spectrum as the likelihood sees it with the best fit (where there is a model), pixels that do not
+        count shaded, and residuals in units of their errors; a note where the spectrum was smoothed to the
+        resolution of the SSPs; share of the formed mass and star formation rate over cosmic time, median and
+        16th to 84th percentiles; histograms of some parameters, with median and errors, a limit, or "not
+        converged" (:mod:`dsps_sbi.inference.edges`).
 
     Raises
     ------
@@ -52,7 +53,7 @@ def plot_spectrum(result, i: int = 0, *, fit=None, path=None) -> Figure:
     top = rows[0].subgridspec(1, 2, width_ratios=(2.1, 1.0))
     left = top[0].subgridspec(2, 1, height_ratios=(3.0, 1.0)) if fit is not None else top[0].subgridspec(1, 1)
     axis = figure.add_subplot(left[0])
-    _spectrum(axis, result.spectra[i], float(result.z[i]), fit)
+    _spectrum(axis, result.spectra[i] if fit is None else fit.spectrum, float(result.z[i]), fit)
     if fit is None:
         _wave_label(axis, result.spectra[i])
     else:
@@ -76,6 +77,7 @@ def _title(result, i):
     if np.isfinite(columns["ppc_p"]):
         words.append(f"p = {columns['ppc_p']:.2g}, of populations {columns['population_p']:.2g}")
         words.append(f"{columns['ess']:.0f} effective draws ({Method(columns['method']).name})")
+    words.append(f"{columns['n_pixels']} pixels, {100.0 * columns['wave_used']:.0f} %")
     return "     ".join(words)
 
 
@@ -86,7 +88,7 @@ def _spectrum(axis, spectrum, z, fit):
         unit = r"$10^{-17}$ erg s$^{-1}$ cm$^{-2}$ $\mathrm{\AA}^{-1}$"
     flux = np.where(np.isfinite(spectrum.flux), spectrum.flux, np.nan)
     _shade(axis, wave, ~used)
-    axis.step(wave, flux, where="mid", color=_DATA, lw=0.6, label="data")
+    axis.step(wave, flux, where="mid", color=_DATA, lw=0.6, label=_data_label(fit))
     if fit is not None:
         axis.plot(wave, fit.best_fit, color=_FIT, lw=0.7, alpha=0.9, label="best fit")
     low, high = np.nanpercentile(flux[used], [0.1, 99.9])
@@ -102,6 +104,14 @@ def _spectrum(axis, spectrum, z, fit):
     rest.set_xlabel(r"rest wavelength [$\mathrm{\AA}$]", fontsize=_SMALL)
     rest.tick_params(labelsize=_SMALL, direction="in")
     axis.legend(loc="best", fontsize=_SMALL, frameon=False)
+
+
+def _data_label(fit):
+    """``data``, and where they were smoothed."""
+    if fit is None or not (fit.smoothed & fit.used).any():
+        return "data"
+    share = 100.0 * (fit.smoothed & fit.used).sum() / fit.used.sum()
+    return f"data, {share:.0f} % of the pixels smoothed to the resolution of the SSPs"
 
 
 def _residuals(axis, fit, post):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
 from scipy.special import ndtr
 
 from ..constants import C_KM_S
@@ -15,8 +16,11 @@ from ..io.spectrum import Spectrum
 _TEN_PC = 1e-5
 # A Gaussian is followed this many sigma out; one narrower than this share of a pixel is none
 _REACH, _NARROW = 5.0, 1e-3
-# Pixels that give less than this share of another do not spoil it
-_MATTERS = 1e-3
+# Less than this share of a pixel may lie beyond the spectrum
+_BEYOND = 1e-3
+# A pixel is spoiled where bad ones give more of it: smoothed by any kernel, a single one never does
+SPOILED = 0.22
+_SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +52,9 @@ def at_rest(spectrum: Spectrum, frame: Spectrograph, cosmology: Cosmology, lsf=N
     """Rebin a spectrum to the pixels of a network, conserving flux; sharper ones are smoothed.
 
     Errors keep what the data know: neighbours share what one observed pixel measured, and each gets
-    the error of one as wide as itself.
+    the error of one as wide as itself. Bad pixels are filled in by straight lines between good ones, and what
+    is mostly made of good ones stays good. Smoothed pixels get the noise back that smoothing took away
+    between neighbours, which is random, but always the same: networks know independent noise.
 
     Parameters
     ----------
@@ -74,17 +80,19 @@ def at_rest(spectrum: Spectrum, frame: Spectrograph, cosmology: Cosmology, lsf=N
     weights, first = _shares(edges, frame.ln_edges, np.sqrt(np.maximum(lack, 0.0)))
     index = np.minimum(first[:, None] + np.arange(weights.shape[1]), len(instrument.wave_aa) - 1)
     share = weights.sum(axis=1)
-    good = spectrum.valid[index]
-    valid = (share > 1.0 - _MATTERS) & ~((weights > _MATTERS) & ~good).any(axis=1)
+    good = spectrum.valid
+    valid = (share > 1.0 - _BEYOND) & (np.sum(weights * ~good[index], axis=1) <= SPOILED)
     if not valid.any():
         low, high = np.exp(edges[[0, -1]])
         raise UserError(
             f"{spectrum.label} covers {low:.0f}-{high:.0f} Angstrom at rest, the network "
             f"{np.exp(frame.ln_edges[0]):.0f}-{np.exp(frame.ln_edges[-1]):.0f}: check redshift and units"
         )
-    weights = np.where(good, weights, 0.0)
-    flux = np.sum(weights * np.where(good, spectrum.flux[index], 0.0), axis=1)
-    var = np.sum(weights * np.where(good, spectrum.sigma[index], 0.0) ** 2, axis=1)
+    place = np.arange(good.size)
+    squares = np.square(spectrum.sigma, dtype=float)
+    filled, squares = (np.interp(place, place[good], a[good]) for a in (spectrum.flux, squares))
+    flux, var = (np.sum(weights * a[index], axis=1) for a in (filled, squares))
+    flux = flux + _whitening(weights, index, squares, lack > 0.0)
     width = np.interp(_middle(frame.ln_edges), _middle(edges), np.diff(edges))
     var = var * width / np.diff(frame.ln_edges)
     # F_lambda at rest and at 10 pc: L_lambda over 4 pi (10 pc)^2
@@ -103,6 +111,35 @@ def at_rest(spectrum: Spectrum, frame: Spectrograph, cosmology: Cosmology, lsf=N
 
 def _middle(edges):
     return 0.5 * (edges[1:] + edges[:-1])
+
+
+def _whitening(weights, index, squares, smoothed):
+    """Noise (Target,) that makes that of smoothed pixels independent, with the errors that they are given.
+
+    Covariances that are positive, on the diagonal of what is missing and negative beside it, are the sum of
+    one difference of each pair of pixels.
+
+    Parameters
+    ----------
+    weights, index : ndarray (Target, Window)
+    squares : ndarray (Source,)
+        Variances.
+    smoothed : bool ndarray (Target,)
+    """
+    noise = np.zeros(len(weights))
+    if not smoothed.any():
+        return noise
+    rows = np.repeat(np.arange(len(weights)), weights.shape[1])
+    root = weights * np.sqrt(squares[index])
+    root = coo_array((root.ravel(), (rows, index.ravel())), shape=(len(weights), len(squares))).tocsr()
+    pairs = coo_array(root @ root.T)
+    first, second = pairs.row, pairs.col
+    use = (first < second) & (smoothed[first] | smoothed[second])
+    drawn = np.random.default_rng(_SEED).standard_normal(use.sum())
+    drawn *= np.sqrt(np.maximum(pairs.data[use], 0.0))
+    np.add.at(noise, first[use], drawn)
+    np.add.at(noise, second[use], -drawn)
+    return noise
 
 
 def _shares(edges, targets, sigma):

@@ -13,11 +13,12 @@ from ..io.spectrum_columns import FLUX_UNIT
 
 _TEXT = {
     "wave": "observed wavelength, in {}",
-    "flux": "observed flux density",
-    "error": "its standard deviation, as given",
+    "flux": "flux density that the likelihood sees: as observed, or brought to the resolution of the SSPs",
+    "error": "its standard deviation, as given; of smoothed pixels that of an average over many of them",
+    "smoothed": "whether the pixel was sharper than the SSPs: it shares noise with its neighbours",
     "used": "whether the pixel counts in the likelihood",
     "best_fit": "flux of the draw of the highest likelihood, with its best polynomial",
-    "error_total": "standard deviation in the likelihood: that of the data and of the model",
+    "error_total": "standard deviation of flux - best_fit in this pixel: of the data and of the model",
     "residual": "(flux - best_fit) / error_total",
 }
 
@@ -29,18 +30,23 @@ class SpectrumFit:
     Parameters
     ----------
     spectrum : Spectrum
+        That the likelihood sees: where it was sharper than the SSPs it is smoothed.
+    smoothed : bool ndarray (Pixel,)
+        Where that is.
     used : bool ndarray (Pixel,)
         Pixels that count in the likelihood.
     best_fit : ndarray (Pixel,)
         Flux of the draw of the highest likelihood with its best polynomial, in the unit of the spectrum;
         NaN where the SSPs do not reach.
     error_total : ndarray (Pixel,)
-        Standard deviations in the likelihood: of the data, and of the model at that draw.
+        Standard deviations of a pixel: of the data, and of the model at that draw. In smoothed pixels the
+        noise is less than the spectrum's ``sigma``, which is that of an average over many of them.
     theta : ndarray (Param,)
         Parameters of that draw.
     """
 
     spectrum: Spectrum
+    smoothed: np.ndarray
     used: np.ndarray
     best_fit: np.ndarray
     error_total: np.ndarray
@@ -71,6 +77,7 @@ class SpectrumFit:
             "wave": (spectrum.wave_aa, u.AA),
             "flux": (spectrum.flux, unit),
             "error": (spectrum.sigma, unit),
+            "smoothed": (self.smoothed, None),
             "used": (self.used, None),
             "best_fit": (np.float32(self.best_fit), unit),
             "error_total": (np.float32(self.error_total), unit),
@@ -98,13 +105,14 @@ def best_fit(likelihood, spectrum: Spectrum, theta, lsf=None) -> SpectrumFit:
     scaled, rest = likelihood.post.prepared(spectrum, lsf)
     target = likelihood.observed(scaled, rest.extra_km_s, lsf).target
     best, flux, error = (np.asarray(a, np.float64) for a in _best(target, jnp.asarray(theta)))
+    done = likelihood.at_library(spectrum, lsf)
     n, valid = spectrum.wave_aa.size, spectrum.valid
     # of spectra on an unknown scale the likelihood sees other fluxes
     scale = float(np.median(np.float64(scaled.sigma[valid]) / spectrum.sigma[valid]))
     covered = np.asarray(target.view.covered)[:n]
     flux = np.where(covered, flux[:n] / scale, np.nan)
-    total = np.hypot(np.float64(spectrum.sigma), error[:n] / scale)
-    return SpectrumFit(spectrum, np.asarray(target.used)[:n], flux, total, best)
+    total = np.hypot(np.sqrt(done.noise_left) * done.spectrum.sigma, error[:n] / scale)
+    return SpectrumFit(done.spectrum, done.smoothed, np.asarray(target.used)[:n], flux, total, best)
 
 
 @jax.jit

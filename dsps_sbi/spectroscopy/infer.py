@@ -92,9 +92,10 @@ def infer_spectra(
             list(zip(spectra, ids, strict=True)), unit="spectrum", disable=not progress
         )
     ]
-    posteriors, theta, redshift, universe, n_pixels, population_p = zip(*answers, strict=True)
+    posteriors, theta, redshift, universe, more = zip(*answers, strict=True)
     posteriors, theta = Posteriors.joined(posteriors), np.concatenate(theta)
     found = _limits(post, posteriors, theta)
+    own = {name: np.array([one[name] for one in more]) for name in more[0]}
     return SpectrumResult(
         names=quantity_names(post),
         post=post,
@@ -106,8 +107,7 @@ def infer_spectra(
         theta=theta,
         z=np.array(redshift),
         universe_gyr=np.array(universe),
-        n_pixels=np.array(n_pixels),
-        columns=Columns.of(posteriors, post.names, *found, population_p=np.array(population_p)),
+        columns=Columns.of(posteriors, post.names, *found, **own),
         meta=provenance(post, n_draws=n_draws, seed=seed, method=engine.method),
     )
 
@@ -121,18 +121,23 @@ def _without_distance(spectrum):
 
 
 def _one(engine, spectrum, lsf, number, key, n_draws):
-    """Posteriors, parameters (1, Draw, Param), redshift, age, pixels, ``population_p`` of one spectrum."""
+    """Posteriors, parameters (1, Draw, Param), redshift, age, and further columns of one spectrum."""
     post, likelihood = engine.post, engine.likelihood
     scaled, rest = post.prepared(spectrum, lsf)
     data = SpectrumData(*(a[None] for a in (rest.flux, rest.sigma, rest.valid, np.float32(rest.z))))
-    view = None if likelihood is None else likelihood.observed(scaled, rest.extra_km_s, lsf)
-    posteriors = engine.finish(engine.start(data, view, np.array([number]), key, n_draws), 1)
+    if likelihood is None:
+        view, (n_pixels, wave_used) = None, post.pixels_seen(spectrum, rest, lsf)
+    else:
+        view = likelihood.observed(scaled, rest.extra_km_s, lsf)
+        n_pixels, wave_used = likelihood.pixels_used(spectrum, view, lsf)
+    posteriors = engine.finish(engine.start(data, view, np.array([number]), key, n_draws), 1, wave_used)
     population_p = np.nan
     if likelihood is not None:
-        population_p = likelihood.population_p(posteriors.u, view, [number], key)[0]
+        population_p = float(likelihood.population_p(posteriors.u, view, [number], key)[0])
     universe, extra = post.network.cosmology.age(rest.z), jnp.float32(rest.extra_km_s)
     theta = np.asarray(_theta(post, jnp.asarray(posteriors.u), universe, extra))
-    return posteriors, theta, rest.z, np.float32(universe), int(rest.valid.sum()), float(population_p)
+    more = {"population_p": population_p, "n_pixels": n_pixels, "wave_used": wave_used}
+    return posteriors, theta, rest.z, np.float32(universe), more
 
 
 def _limits(post, posteriors, theta):

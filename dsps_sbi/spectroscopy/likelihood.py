@@ -19,6 +19,7 @@ from .data import SpectrumData
 from .model import SpectrumModel
 from .population_modes import population_modes
 from .target import SpectrumTarget
+from .to_library import AtLibrary, reached, to_library
 
 # Branch of an object's key, beyond those of weighing
 _PREDICT, _POPULATIONS = 2, 3
@@ -69,21 +70,38 @@ class SpectrumLikelihood(Likelihood):
             yield np.array([i]), self.observed_mock(*(np.asarray(a[i]) for a in data))
 
     def observed(self, spectrum: Spectrum, extra_km_s: float, lsf: LSF | None = None) -> Observed:
-        """A spectrum for the likelihood; pixels sharper than the SSPs are masked."""
-        geometry = replace(self.model.geometry, spectrograph=spectrum.spectrograph(lsf))
+        """A spectrum for the likelihood; one that is sharper than the SSPs is smoothed."""
+        done = self.at_library(spectrum, lsf)
+        spectrum = done.spectrum
+        geometry = replace(self.model.geometry, spectrograph=spectrum.spectrograph())
         view = geometry.checked_view(spectrum.redshift, None, "mask")
         if not (spectrum.valid & np.asarray(view.valid)).any():
             raise UserError(
                 f"{spectrum.label}: no pixel is left by its masks and those of the model: mend them"
             )
         # the same model for all spectra: what is compiled for one serves others
-        target = SpectrumTarget(self.model, view, spectrum.flux, spectrum.sigma, spectrum.valid)
-        return Observed(_padded(target), jnp.float32(extra_km_s))
+        noise = (np.float32(array) for array in (done.noise_left, done.noise_pairs))
+        data = spectrum.flux, spectrum.sigma, spectrum.valid, *noise
+        return Observed(_padded(SpectrumTarget(self.model, view, *data)), jnp.float32(extra_km_s))
+
+    def at_library(self, spectrum: Spectrum, lsf: LSF | None = None) -> AtLibrary:
+        """A spectrum no sharper than the SSPs, see :func:`dsps_sbi.spectroscopy.to_library.to_library`."""
+        geometry = self.model.geometry
+        return to_library(spectrum, geometry.fwhm_aa, geometry.sigma_v_km_s[0], lsf)
+
+    def pixels_used(self, spectrum: Spectrum, view: Observed, lsf: LSF | None = None) -> tuple[int, float]:
+        """How many pixels count, and their share of those that could: good, and within reach of the SSPs."""
+        spectrograph = spectrum.spectrograph(lsf)
+        could = spectrum.valid & reached(spectrograph, self.model.geometry.grid, spectrum.redshift)
+        n = int(np.asarray(view.target.used).sum())
+        return n, n / max(int(could.sum()), 1)
 
     def observed_mock(self, flux, sigma, valid, z) -> Observed:
         """As :meth:`observed`, of a mock (Pixel,) in the network's own pixels, at the age of redshift z."""
         view = replace(self.model.view(0.0), universe_gyr=self.model.cosmology.age(jnp.float32(z)))
-        return Observed(_padded(SpectrumTarget(self.model, view, flux, sigma, valid)), jnp.float32(0.0))
+        same = np.ones(len(flux), np.float32)
+        target = SpectrumTarget(self.model, view, flux, sigma, valid, same, same)
+        return Observed(_padded(target), jnp.float32(0.0))
 
     def theta(self, u, view: Observed):
         """As :meth:`~dsps_sbi.spectroscopy.posterior.SpectrumPosterior.theta`, the galaxy's own."""
@@ -115,12 +133,13 @@ class SpectrumLikelihood(Likelihood):
     def misfit(self, u, data, view: Observed, ids, key):
         """Chi2 (1,) about a draw, and its degrees of freedom; see the base class.
 
-        The polynomial and the model's error of the draw are among the variances.
+        The polynomial and the model's error of the draw are among the variances, and what smoothing made of
+        the noise is counted: see :meth:`dsps_sbi.spectroscopy.target.SpectrumTarget.misfit`.
         """
         keys = branch(object_keys(key, ids), _PREDICT)
         pick = jax.random.randint(keys[0], (), 0, u.shape[1])
-        value = view.target.chi2(self.theta(u[0, pick], view)[0])
-        return value[None], jnp.sum(view.target.used)[None]
+        chi2, n = view.target.misfit(self.theta(u[0, pick], view)[0])
+        return chi2[None], n[None]
 
     def population_p(self, u, view: Observed, ids, key):
         """Predictive p-value (1,) of other populations, compiled: would they fit the spectrum better?
@@ -165,5 +184,6 @@ def _padded(target: SpectrumTarget) -> SpectrumTarget:
     view = replace(
         view, weights=jax.device_put(weights), **{name: fill(getattr(view, name)) for name in names}
     )
-    data = {name: fill(getattr(target, name)) for name in ("flux", "sigma", "valid")}
+    names = ("flux", "sigma", "valid", "noise_left", "noise_pairs")
+    data = {name: fill(getattr(target, name)) for name in names}
     return replace(target, view=view, **data)

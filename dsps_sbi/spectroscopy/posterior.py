@@ -120,6 +120,19 @@ class SpectrumPosterior(Posterior):
             rest = replace(rest, flux=flux, sigma=sigma, log_scale=rest.log_scale + np.log10(factor))
         return spectrum, rest
 
+    def pixels_seen(self, spectrum: Spectrum, rest: AtRest, lsf: LSF | None = None) -> tuple[int, float]:
+        """How many of its own pixels the network sees, and the share of a spectrum's that it sees.
+
+        That share is of good pixels at wavelengths that the network has, outside the masks of emission lines.
+        """
+        instrument, frame = spectrum.spectrograph(lsf), self.frame
+        edges = instrument.ln_edges - np.log1p(spectrum.redshift)
+        at = np.searchsorted(frame.ln_edges, 0.5 * (edges[1:] + edges[:-1]), side="right") - 1
+        inside = (at >= 0) & (at < len(frame.wave_aa))
+        at = np.clip(at, 0, len(frame.wave_aa) - 1)
+        could = spectrum.valid & inside & self.usable[at]
+        return int(rest.valid.sum()), float((could & rest.valid[at]).sum() / max(could.sum(), 1))
+
     def theta(self, u, universe_gyr, extra_km_s):
         """Parameters of draws u (..., Param), or of all but the mass, and the log of a prior's ratio (...).
 

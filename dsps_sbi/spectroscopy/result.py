@@ -26,7 +26,6 @@ _FIRST = {
     "name": ("", "name of the spectrum"),
     "z": ("", "redshift"),
     "universe_age": ("Gyr", "age of the Universe at the epoch of observation"),
-    "n_pixels": ("", "pixels that the network saw, of its own"),
     "snr": ("", "median signal-to-noise ratio of the pixels that can be used"),
 }
 _LAST = {"p_t90_1gyr": ("", "probability that 90 % of the formed mass existed 1 Gyr after the Big Bang")}
@@ -73,12 +72,11 @@ class SpectrumResult(Result):
         whose scale is not known the mass means nothing.
     z, universe_gyr : ndarray (Object,)
         Redshift, and the age of the Universe there [Gyr].
-    n_pixels : int ndarray (Object,)
-        Pixels that the network saw, of its own.
     columns : Columns
         With ``population_p``: whether other populations fit better, see
         :meth:`~dsps_sbi.spectroscopy.likelihood.SpectrumLikelihood.population_p`. Not part of the verdict on
-        an answer, which is about draws, likelihood and data.
+        an answer, which is about draws, likelihood and data. With ``n_pixels`` and ``wave_used``: how much of
+        a spectrum its answer rests on.
     meta : mapping
         Provenance.
     """
@@ -93,7 +91,6 @@ class SpectrumResult(Result):
     theta: np.ndarray
     z: np.ndarray
     universe_gyr: np.ndarray
-    n_pixels: np.ndarray
     columns: Columns
     meta: Mapping
 
@@ -160,7 +157,6 @@ class SpectrumResult(Result):
             "name": self.labels,
             "z": self.z,
             "universe_age": self.universe_gyr,
-            "n_pixels": self.n_pixels,
             "snr": [np.median((s.flux / s.sigma)[s.valid]) for s in self.spectra],
             "p_t90_1gyr": self.probability_formed_by(_EARLY_GYR),
             "notes": ["; ".join(spectrum.notes) for spectrum in self.spectra],
@@ -182,6 +178,8 @@ class SpectrumResult(Result):
 
     def best_fit(self, i: int = 0) -> SpectrumFit:
         """The best fit of one spectrum, in its own pixels: the draw of the highest likelihood.
+
+        A spectrum that is sharper than the SSPs comes smoothed, as the likelihood sees it.
 
         Parameters
         ----------

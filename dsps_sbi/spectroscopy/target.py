@@ -22,7 +22,7 @@ _N_LINEAR, _LONGEST = 2, 0.1
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["model", "view", "flux", "sigma", "valid"],
+    data_fields=["model", "view", "flux", "sigma", "valid", "noise_left", "noise_pairs"],
     meta_fields=[],
 )
 @dataclass(frozen=True, eq=False)
@@ -37,6 +37,9 @@ class SpectrumTarget:
     flux, sigma : ndarray (Pixel,)
         In the units of the spectrum.
     valid : bool ndarray (Pixel,)
+    noise_left, noise_pairs : ndarray (Pixel,), optional
+        What smoothing made of the noise, see :class:`~dsps_sbi.spectroscopy.to_library.AtLibrary`; 1 where
+        pixels are as they were observed. By default all are.
     """
 
     model: SpectrumModel
@@ -44,6 +47,8 @@ class SpectrumTarget:
     flux: np.ndarray
     sigma: np.ndarray
     valid: np.ndarray
+    noise_left: np.ndarray | None = None
+    noise_pairs: np.ndarray | None = None
 
     @classmethod
     def of(cls, model: SpectrumModel, spectrum: Spectrum, distance_mpc: float | None = None):
@@ -79,12 +84,56 @@ class SpectrumTarget:
         return self.valid & self.view.valid
 
     def log_likelihood(self, theta):
-        """Exact log likelihood (...) of theta (..., Param), the polynomial integrated out."""
-        return self.model.log_likelihood(theta, self.flux, self.sigma, self.valid, self.view)[0]
+        """Exact log likelihood (...) of theta (..., Param), the polynomial integrated out.
+
+        Of smoothed pixels it is the mean over what noise would have to be added for theirs to be independent
+        again: their residuals are small because they were smoothed, not because the model is good.
+        """
+        theta = jnp.asarray(theta)
+        return self._log_likelihood_of(
+            self.model.predict_fast(theta, self.view), self.model.error_share(theta)
+        )
+
+    def _log_likelihood_of(self, template, error_share):
+        value = self.model.log_likelihood_of(
+            template, error_share, self.flux, self.sigma, self.valid, self.view
+        )[0]
+        if self.noise_left is None:
+            return value
+        missing = jnp.where(self.used, 1.0 - self.noise_left, 0.0)
+        return value - 0.5 * jnp.sum(missing / self._variance(template, error_share), axis=-1)
+
+    def _variance(self, template, error_share):
+        """Of data and model (..., Pixel), in units of the data's."""
+        unit = jnp.where(self.used, self.sigma, 1.0)
+        return 1.0 + (error_share[..., None] * (template / unit)) ** 2
 
     def chi2(self, theta):
-        """Chi2 (...) of theta (..., Param), of as many degrees of freedom as there are pixels that count."""
+        """Chi2 (...) of theta (..., Param), of as many degrees of freedom as there are pixels that count.
+
+        That is where no pixel is smoothed; see :meth:`misfit`.
+        """
         return whole_chi2(*self._misfit(theta))[0]
+
+    def misfit(self, theta):
+        """:meth:`chi2` (...) as one that follows the chi2 distribution, and its degrees of freedom (...).
+
+        The chi2 of smoothed pixels has a smaller mean and another variance than that of independent ones: it
+        is scaled, and its degrees of freedom are such that both are right (Satterthwaite 1946, Biometrics
+        Bulletin 2, 110). What the polynomial takes up is smooth, and as uncertain as without smoothing.
+        """
+        theta = jnp.asarray(theta)
+        chi2, count = self.chi2(theta), jnp.sum(self.used)
+        if self.noise_left is None:
+            return chi2, count
+        share = 1.0 / self._variance(self.model.predict_fast(theta, self.view), self.model.error_share(theta))
+        less = jnp.where(self.used, share * (1.0 - self.noise_left), 0.0)
+        mean = count - jnp.sum(less, axis=-1)
+        # half of the variance: what the model's error adds has no part in the covariances
+        other = jnp.where(self.used, share**2 * (1.0 - self.noise_pairs), 0.0)
+        half = count - jnp.sum(2.0 * (1.0 - share) * less + other, axis=-1)
+        scale = half / jnp.maximum(mean, 1.0)
+        return chi2 / scale, mean / scale
 
     def chi2_along(self, theta, light):
         """How much of :meth:`chi2` light of other kinds would take away.
@@ -138,14 +187,12 @@ class SpectrumTarget:
         theta = jnp.asarray(theta)
         template = self.model.unit_flux(theta, self.view)
         error_share = self.model.error_share(theta)
-        data = self.flux, self.sigma, self.valid, self.view
-
         # nodes are where they are: the integral, not their places, carries the gradient
         fixed = jax.lax.stop_gradient((template, error_share))
 
         def at(log_mass, template=template, error_share=error_share):
             flux = template * 10.0 ** log_mass[..., None]
-            return self.model.log_likelihood_of(flux, error_share, *data)[0]
+            return self._log_likelihood_of(flux, error_share)
 
         def along(function):
             return lambda x: jax.jvp(function, (x,), (jnp.ones_like(x),))[1]
