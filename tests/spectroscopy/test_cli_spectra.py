@@ -74,10 +74,10 @@ def test_limits_and_what_has_not_converged_are_told_as_such(found):
     median, half = row["sigma_v"], 0.5 * (row["sigma_v_p84"] - row["sigma_v_p16"])
     told = describe(row)
     assert "metallicity > 0.153 (95 %)," in told and "stick" not in told
-    assert told.endswith(f"sigma_v {median:.3g} +- {half:.2g} km/s")
+    assert f"sigma_v {median:.3g} +- {half:.2g} km/s, from " in told
     told = describe(row | {"ess": 3.0})
     assert "+-" not in told and "95 %" not in told
-    assert told.endswith(f"sigma_v {median:.3g} (not converged) km/s")
+    assert f"sigma_v {median:.3g} (not converged) km/s, from " in told
     # the network's own draws have no weights
     assert "+-" in describe(row | {"ess": np.ma.masked})
 
