@@ -2,11 +2,12 @@ import os
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
 from dsps_sbi.errors import UserError
 from dsps_sbi.instruments.lsf import LSF
-from dsps_sbi.io.spectrum_list import SpectrumFile, read_spectrum_list, stem
+from dsps_sbi.io.spectrum_list import SpectrumFile, expanded, read_spectrum_list, stem
 
 
 @pytest.mark.parametrize(
@@ -73,3 +74,27 @@ def test_what_tells_files_apart(tmp_path):
     assert one.fingerprint() != before
     path.unlink()
     assert one.fingerprint() != before
+
+
+def test_files_of_several_are_one_entry_for_each(tmp_path):
+    wave, rows = np.linspace(4000.0, 5000.0, 9), np.ones((2, 9))
+    hdu = fits.PrimaryHDU(rows)
+    hdu.header.update(BUNIT="uJy", CTYPE1="WAVE", CUNIT1="Angstrom", CRVAL1=wave[0], CDELT1=wave[1] - wave[0])
+    fits.HDUList([hdu, fits.ImageHDU(rows, name="ERROR")]).writeto(tmp_path / "rows.fits")
+    (tmp_path / "bad.fits").write_text("no FITS")
+    files = expanded([SpectrumFile(tmp_path / "rows.fits"), SpectrumFile(tmp_path / "bad.fits")])
+    assert [file.name for file in files] == ["rows_0", "rows_1", "bad"]
+    assert files[1].read().source.endswith("rows.fits:1")
+    assert len({file.fingerprint() for file in files}) == 3
+    chosen = expanded([SpectrumFile(tmp_path / "rows.fits", "mine", {"targets": ("1",)})])
+    assert [file.name for file in chosen] == ["mine"]
+
+
+def test_a_list_has_options_of_each_file(tmp_path):
+    (tmp_path / "list.csv").write_text(
+        'file,redshift,lsf,medium,columns,targets\na.fits,0.1,fwhm_aa=2.8,air,"wave=a,flux=b",3\nb.fits,,,,,\n'
+    )
+    first, second = read_spectrum_list(tmp_path / "list.csv")
+    assert first.options["lsf"].value == 2.8 and first.options["medium"] == "air"
+    assert first.options["columns"] == {"wave": "a", "flux": "b"} and first.options["targets"] == ("3",)
+    assert second.options == {}

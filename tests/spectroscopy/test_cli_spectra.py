@@ -7,7 +7,7 @@ from astropy.table import Table
 from dsps_sbi.bundle import load as bundle_module
 from dsps_sbi.bundle.load import load_bundle
 from dsps_sbi.cli import doctor as cli_doctor
-from dsps_sbi.cli.spectra import describe
+from dsps_sbi.cli.spectra import as_options, describe
 from dsps_sbi.io.spectrum_list import columns_of
 from dsps_sbi.survey.run_log import LOG
 
@@ -153,3 +153,39 @@ def test_doctor_knows_bundles_of_spectra(untrained, monkeypatch):
 def test_columns_by_role_or_in_order():
     assert columns_of("wave=a, flux = b") == {"wave": "a", "flux": "b"}
     assert columns_of("wave,,flux") == ("wave", "", "flux")
+
+
+@pytest.mark.parametrize(
+    "python, option",
+    [
+        ("read it with redshift=", "read it with --z"),
+        ("pass lsf=, for example LSF('fwhm_aa', 2.8) or", "pass --lsf, for example fwhm_aa=2.8 or"),
+        ("give medium='air' or medium='vacuum'", "give --medium 'air' or --medium 'vacuum'"),
+        ("pass pixel_in_lsf=False if", "pass --no-pixel-in-lsf if"),
+        ("with columns=dict(error=...), variance=", "with --columns error=..., variance="),
+        ("columns=dict(good='mask', ...)", "--columns good=mask,..."),
+        ("choose one with targets=, or", "choose one with --targets, or"),
+        ("ratio per pixel with snr=", "ratio per pixel with --snr"),
+    ],
+)
+def test_messages_name_options(python, option):
+    assert as_options(python) == option
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        (("--medium", "ether"), "--medium ether: give air or vacuum"),
+        (("--lsf", "2.8"), "--lsf 2.8: give what it is and its value"),
+        (("--columns", "wave=a,colour=b"), "'colour' is no role: give any of wave, log10_wave, flux"),
+        (("--wave-unit", "furlong"), "--wave-unit furlong: no such unit"),
+        (("--snr", "-3"), "--snr -3.0: give the signal-to-noise ratio"),
+    ],
+)
+def test_mistyped_options_are_told_before_anything_is_loaded(run, monkeypatch, tmp_path, given, message):
+    def load(*_):
+        raise AssertionError("the bundle was loaded")
+
+    monkeypatch.setattr(bundle_module, "load_bundle", load)
+    status, _, error = run("infer", "a.fits", "--bundle", "any", "-o", tmp_path / "out", *given)
+    assert status == 1 and message in error and error.count("\n") == 1
