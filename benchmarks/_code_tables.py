@@ -75,6 +75,7 @@ def trust_rule():
         ["`r_hat`", f"below {trust.LARGEST_R_HAT:g}", "method `hmc`"],
         ["`ppc_p`", f"above {trust.SMALLEST_P:g}", "always"],
         ["`typicality`", f"above {trust.SMALLEST_P:g}", "where the bundle can tell it"],
+        ["`wave_used`", f"at least {trust.SMALLEST_SHARE:.2f}", "spectra"],
     ]
     return markdown(["column", "condition", "applies to"], rows)
 

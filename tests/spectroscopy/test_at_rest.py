@@ -29,7 +29,7 @@ def line(sigma_aa):
 
 
 def test_flux_is_conserved_and_lines_stay_where_they_are(cosmology):
-    out = at_rest(observed(line(4.0)), FRAME, cosmology)
+    out = at_rest(observed(line(4.0), sigma=1e-8), FRAME, cosmology)
     wave, width = FRAME.wave_aa, np.diff(FRAME.edges_aa)
     flux = np.where(out.valid, out.flux, 0.0) / 10.0**out.log_scale
     total = np.sum(flux * width)
@@ -41,7 +41,7 @@ def test_flux_is_conserved_and_lines_stay_where_they_are(cosmology):
 
 
 def test_sharper_spectra_are_smoothed_and_broader_ones_told(cosmology):
-    narrow = at_rest(observed(line(1.0), fwhm=2.3548, step=0.4), FRAME, cosmology)
+    narrow = at_rest(observed(line(1.0), fwhm=2.3548, step=0.4, sigma=1e-8), FRAME, cosmology)
     flux = np.where(narrow.valid, narrow.flux, 0.0) * np.diff(FRAME.edges_aa)
     spread = np.sqrt(np.sum(flux * (FRAME.wave_aa - 5000.0) ** 2) / np.sum(flux))
     assert spread == pytest.approx(3.0 / 2.3548, abs=0.05) and narrow.extra_km_s < 1.0
@@ -63,7 +63,24 @@ def test_errors_keep_what_the_data_know(cosmology, step):
     before = np.sum(spectrum.sigma[inside] ** -2.0)
     after = np.sum((out.sigma[use] / 10.0**out.log_scale) ** -2.0)
     assert after == pytest.approx(before, rel=0.02)
-    np.testing.assert_allclose(out.flux[use], 10.0**out.log_scale, rtol=1e-5)
+    faint = at_rest(
+        observed(lambda wave: np.ones_like(wave), step=step, fwhm=12.0, sigma=1e-8), FRAME, cosmology
+    )
+    np.testing.assert_allclose(faint.flux[use], 10.0**out.log_scale, rtol=1e-5)
+
+
+@pytest.mark.parametrize("step", [0.5, 1.1])
+def test_noise_of_smoothed_spectra_is_independent(cosmology, step):
+    """As networks were trained with: of the size that is told, and nothing that neighbours share."""
+    rng = np.random.default_rng(3)
+    out = at_rest(
+        observed(lambda wave: 0.1 * rng.standard_normal(wave.size), fwhm=1.5, step=step), FRAME, cosmology
+    )
+    noise = (out.flux / out.sigma)[out.valid].astype(float)
+    error = noise.size**-0.5
+    assert noise.size > 1000 and abs(np.mean(noise**2) - 1.0) < 4.0 * np.sqrt(2.0) * error
+    for apart in (1, 2, 3):
+        assert abs(np.mean(noise[apart:] * noise[:-apart])) < 4.0 * error, apart
 
 
 def test_masked_pixels_spoil_only_what_they_are_in(cosmology):
