@@ -1,4 +1,4 @@
-"""Limits of spectra: velocity dispersions beyond the prior, and those of the galaxy's own below all others."""
+"""Limits of spectra: dispersions beyond the prior, and galaxies whose own lies below all that it has."""
 
 import dataclasses
 
