@@ -171,6 +171,8 @@ def spectrum_of(
     mask = _mask(table, chosen, label, mask_is_known, notes)
     if lsf is None:
         lsf = _lsf(column, chosen, notes)
+    if redshift is not None:
+        notes.append(f"z {float(redshift):.6g}")
     _check_signal(flux, sigma, mask, label, notes)
     absolute = flux_unit != "relative"
     return Spectrum(wave, flux, sigma, medium, redshift, mask, lsf, absolute, label, notes=tuple(notes))
