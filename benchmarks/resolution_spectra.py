@@ -14,7 +14,8 @@ the faster ones. The error of the model is none, where the prior has 0.1 % at le
 there is, and the likelihood does not know that.
 
 Per instrument: coverage of sigma_v, t50 and [M/H]; p-values of Kolmogorov-Smirnov tests whether ``ppc_p`` and
-``population_p`` are uniform, and the p-value of chi2 at the truth (``truth_p``); the share of trusted answers; ``wave_used``; the share of smoothed pixels.
+``population_p`` are uniform, and the p-value of chi2 at the truth (``truth_p``); the share of trusted
+answers; ``wave_used``; the share of smoothed pixels.
 """
 
 import dataclasses
