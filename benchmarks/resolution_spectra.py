@@ -14,7 +14,8 @@ the faster ones. The error of the model is none, where the prior has 0.1 % at le
 there is, and the likelihood does not know that.
 
 Per instrument: coverage of sigma_v, t50 and [M/H]; p-values of Kolmogorov-Smirnov tests whether ``ppc_p`` and
-``population_p`` are uniform; the share of trusted answers; ``wave_used``; the share of smoothed pixels.
+``population_p`` are uniform, and the p-value of chi2 at the truth (``truth_p``); the share of trusted
+answers; ``wave_used``; the share of smoothed pixels.
 """
 
 import dataclasses
@@ -33,6 +34,7 @@ from scipy.stats import kstest
 import dsps_sbi as ds
 from dsps_sbi.calibration.recovery import recovery
 from dsps_sbi.constants import C_KM_S
+from dsps_sbi.inference.importance import tail_probability
 
 WAVE_AA = np.arange(3700.0, 8200.0, 0.8)
 SDSS_AA = 10.0 ** np.arange(np.log10(3800.0), np.log10(9200.0), 1e-4)
@@ -53,6 +55,11 @@ _NOISY, _BAD = 0.03, 0.02
 @jax.jit
 def _template(model, theta, view):
     return model.predict_fast(theta, view)
+
+
+@jax.jit
+def _misfit(target, theta):
+    return target.misfit(theta)
 
 
 def mock(likelihood, wave, lsf, seed):
@@ -113,7 +120,13 @@ def scored(likelihood, wave, lsf, n, n_draws, seed) -> tuple[dict, dict]:
     places = {name: NAMES.index(name) for name in SCORED}
     one = {name: (drawn[good, :, k], truth[good, k]) for name, k in places.items()}
     smoothed = [likelihood.at_library(spectrum).smoothed.mean() for spectrum in spectra]
+    misfits = [
+        _misfit(likelihood.observed(one, 0.0).target, true) for one, true in zip(spectra, theta, strict=True)
+    ]
+    truth_p = tail_probability(*np.array(misfits, float).T)
     metrics = {
+        "truth_p_ks": kstest(truth_p, "uniform").pvalue,
+        "truth_p_mean": np.mean(truth_p),
         "ppc_p_ks": kstest(columns["ppc_p"], "uniform").pvalue,
         "ppc_p_mean": np.mean(columns["ppc_p"]),
         "population_p_ks": kstest(columns["population_p"], "uniform").pvalue,

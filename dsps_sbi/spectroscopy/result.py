@@ -157,7 +157,7 @@ class SpectrumResult(Result):
             "name": self.labels,
             "z": self.z,
             "universe_age": self.universe_gyr,
-            "snr": [np.median((s.flux / s.sigma)[s.valid]) for s in self.spectra],
+            "snr": [np.median(s.flux[s.valid] / s.sigma[s.valid]) for s in self.spectra],
             "p_t90_1gyr": self.probability_formed_by(_EARLY_GYR),
             "notes": ["; ".join(spectrum.notes) for spectrum in self.spectra],
         }
