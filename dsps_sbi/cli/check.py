@@ -21,7 +21,7 @@ def check(
         Path | None, typer.Option("-o", "--output", help="Folder for report.html and check.json.")
     ] = None,
     refined: Annotated[bool, typer.Option("--refined", help="Check refined answers too.")] = False,
-    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the random numbers.")] = 0,
 ) -> None:
     """Check a bundle's calibration on fresh mocks; exit status 2 when it fails."""
     from ..bundle.load import load_bundle

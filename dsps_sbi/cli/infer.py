@@ -25,7 +25,7 @@ def infer(
         int | None,
         typer.Option(max=MOST_DRAWS, help="Draws per pixel or spectrum; default: 500, 1000."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the random numbers.")] = 0,
     keep_draws: Annotated[bool, typer.Option("--keep-draws", help="Write all draws to draws.h5.")] = False,
     unweighted: Annotated[
         bool,

@@ -42,7 +42,7 @@ def _model(preset, sfh, dust, log_u):
 def simulate(
     path: Annotated[Path, typer.Argument(metavar="OUT.h5", help="HDF5 file to write.")],
     n: Annotated[int, typer.Option("--n", min=1, help="Number of mocks.")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the random numbers.")] = 0,
     preset: Preset = "jades-pixels",
     sfh: Sfh = "delayed_tau",
     dust: Dust = "calzetti",
@@ -70,7 +70,7 @@ def train(
     log_u: LogU = "-2.0",
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Mocks of a step: more on a GPU.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the random numbers.")] = 0,
     learning_rate: Annotated[
         float | None, typer.Option(help="Peak rate; lower than the default with --start.")
     ] = None,
@@ -136,7 +136,7 @@ def train(
 def typicality(
     bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new bundle.")],
-    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the random numbers.")] = 0,
 ) -> None:
     """Give a bundle what tells unusual data without stellar populations; train does so at its end."""
     from ..bundle.load import load_bundle, save_bundle
