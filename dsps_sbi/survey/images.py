@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from astropy.table import Table
 
+from ..inference.engine import check_numbers
 from ..inference.result import provenance
 from ..inference.table import table_of
 from ..io import read
@@ -122,6 +123,7 @@ class ImageJob(Job):
         folders: bool = True,
         progress: bool = False,
     ):
+        check_numbers(n_draws, seed, "pixel")
         self.post, self.likelihood = post, likelihood
         self.keep_draws, self.folders = keep_draws, folders
         self._infer = {"model": likelihood, "weigh": likelihood is not None, "refine": refine}

@@ -10,6 +10,7 @@ import numpy as np
 from astropy.table import Table
 
 from ..errors import UserError
+from ..inference.engine import check_numbers
 from ..inference.result import provenance
 from ..inference.table import table_of
 from ..instruments.lsf import LSF
@@ -78,6 +79,7 @@ class SpectrumJob(Job):
         pictures: bool = True,
         lsf: LSF | None = None,
     ):
+        check_numbers(n_draws, seed, "spectrum")
         self.post, self.likelihood, self.lsf = post, likelihood, lsf
         self.keep_draws, self.pictures = keep_draws, pictures
         self._infer = {"model": likelihood, "weigh": likelihood is not None, "refine": refine}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 
+import dsps_sbi as ds
 from dsps_sbi.errors import UserError
 
 
@@ -103,9 +104,13 @@ def test_what_is_refused(tiny_posterior, changes, message):
         ({"n_draws": 1}, "1 draws per pixel: ask for at least 2"),
     ],
 )
-def test_draws_and_seeds_have_bounds(tiny_posterior, make_cube, options, message):
+def test_draws_and_seeds_have_bounds(tiny_posterior, make_cube, tmp_path, options, message):
     with pytest.raises(UserError, match=message):
         tiny_posterior.infer(make_cube(), **options)
+    # told once, not of each image
+    with pytest.raises(UserError, match=message):
+        ds.infer_many(tiny_posterior, [make_cube(), make_cube()], tmp_path / "out", **options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_image_without_a_single_answer_is_no_success(tiny_posterior, make_cube, tmp_path):

@@ -54,7 +54,8 @@ def test_a_row_of_the_catalogue_is_what_the_maps_say(tiny_posterior, make_cutout
     assert table["name"].tolist() == ["one", "two"] and table["z"].tolist() == [2.0, 1.5]
     assert table["n_pixels"].tolist() == table["n_fitted"].tolist() == [42, 42]
     assert table["n_trusted"].tolist() == [0, 0] and table["problem"].tolist() == ["", ""]
-    assert table["flags"].tolist() == ["42 UNCHECKED"] * 2
+    # where an untrained network piles up is no matter here
+    assert [text.split(", ")[0] for text in table["flags"]] == ["42 UNCHECKED"] * 2
     for i, name in enumerate(("one", "two")):
         totals = Table.read(out / name / "summary.ecsv", format="ascii.ecsv")
         for quantity in ("log_mass", "log_sfr_100"):
