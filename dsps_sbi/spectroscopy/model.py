@@ -363,7 +363,7 @@ class SpectrumModel:
 
         Parameters
         ----------
-        theta : array (..., Param)
+        theta : array (..., Param), or their first parameters, those of the history
         z : scalar
         fractions : sequence of float
             Default: t10, t20 ... t90.
@@ -372,7 +372,8 @@ class SpectrumModel:
         -------
         array (..., len(fractions))
         """
-        params, z = self.prior.as_theta(theta)[..., None, : len(self.sfh.names)], _redshift(z)
+        # the parameters of the history are enough
+        params, z = jnp.asarray(plain(theta, "theta"))[..., None, : len(self.sfh.names)], _redshift(z)
         return self.sfh.formation_time(params, jnp.asarray(fractions, jnp.float32), self.cosmology.age(z))
 
 
