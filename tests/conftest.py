@@ -46,13 +46,10 @@ def pytest_configure(config):
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-@pytest.fixture(autouse=True)
-def compiler(request):
-    """Tests that are marked so, as they compute for longer than they compile, get the compiler as it is."""
-    optimized = request.node.get_closest_marker("optimized") is not None
-    jax.config.update("jax_disable_most_optimizations", not optimized)
-    yield
-    jax.config.update("jax_disable_most_optimizations", True)
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Before the fixtures of a test: the compiler as it is for tests that are marked so."""
+    jax.config.update("jax_disable_most_optimizations", item.get_closest_marker("optimized") is None)
 
 
 # Resident memory of a worker beyond which compiled programs are let go [bytes]

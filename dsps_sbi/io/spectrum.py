@@ -11,7 +11,7 @@ from ..instruments.lsf import LSF
 from ..instruments.spectrograph import Spectrograph, check_wavelengths
 
 # Of fluxes whose scale is known
-_UNIT = u.Unit(1e-17 * u.erg / u.s / u.cm**2 / u.AA)
+FLUX_UNIT = u.Unit(1e-17 * u.erg / u.s / u.cm**2 / u.AA)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class Spectrum:
         put = lambda key, value: object.__setattr__(self, key, value)  # noqa: E731
         put("wave_aa", check_wavelengths(self.wave_aa, f"{self.label}: wavelengths"))
         n = self.wave_aa.size
-        unit = _UNIT if self.absolute else unit_of(self.flux)
+        unit = FLUX_UNIT if self.absolute else unit_of(self.flux)
         names, per_frequency = (f"{self.label}: flux", f"{self.label}: sigma"), []
         if unit_of(self.flux) is not None and np.shape(self.flux) == np.shape(self.sigma) == (n,):
             per_frequency = u.spectral_density(self.wave_aa * u.AA)

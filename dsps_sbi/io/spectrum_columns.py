@@ -8,10 +8,10 @@ from astropy import units as u
 
 from ..errors import UserError
 from ..instruments.lsf import LSF
+from .spectrum import FLUX_UNIT as FLUX_UNIT
 from .spectrum import Spectrum
 from .unit_text import read_unit
 
-FLUX_UNIT = 1e-17 * u.erg / u.s / u.cm**2 / u.AA
 # What a column can be, and the names, in small letters, by which it is found where none are given
 ROLES = {
     "wave": ("wavelength", "wave", "lambda", "lam", "wave_aa", "lambda_aa", "wl"),

@@ -226,10 +226,7 @@ def test_weighed_chunks_do_not_matter(checked, monkeypatch):
     monkeypatch.setattr(infer, "_CHUNK_DRAWS", 4 * 40)
     again = post.infer(cube, model=likelihood, **OPTIONS)
     np.testing.assert_allclose(again.columns["ess"], result.columns["ess"], rtol=0.02)
-    # draws of a network that nobody trained are far off: their rounding moves chi2 by up to 1e-4 of itself
-    np.testing.assert_allclose(
-        again.columns["log_evidence"], result.columns["log_evidence"], rtol=1e-4, atol=0.02
-    )
+    np.testing.assert_allclose(again.columns["log_evidence"], result.columns["log_evidence"], atol=0.02)
 
 
 def test_columns_in_the_file(checked, tmp_path):

@@ -1,11 +1,10 @@
 """Spectra of DESI: coadds and single exposures; arms are joined, the LSF is that of the resolution matrix."""
 
 import numpy as np
-from astropy import units as u
 
-from ...errors import UserError
 from ...instruments.lsf import LSF
 from ...kernels.lsf import FWHM_PER_SIGMA
+from ..join_arms import join_arms
 from ..spectrum_columns import FLUX_UNIT, spectrum_of
 from .options import redshift_in
 
@@ -45,32 +44,52 @@ def read(hdus, i, label, options):
     """Row i; vacuum. Redshift from a table REDSHIFTS or ZBEST in the file, by TARGETID."""
     arms = _arms(hdus)
     parts = [_arm(hdus, arm, i) for arm in arms]
-    table = _joined(parts, label)
+    wave, flux, sigma, bad = join_arms([part for part, _ in parts], label)
     notes = [NAME, "vacuum", f"arms {' '.join(arms)}"]
-    known = np.isfinite(table["sigma_aa"])
-    if options.lsf is None and known.any():
-        sigma = np.interp(table["wave"], table["wave"][known], table["sigma_aa"][known])
-        options = options.known(lsf=LSF("fwhm_aa", FWHM_PER_SIGMA * sigma))
+    lsf = None if options.lsf is not None else _lsf(wave, parts)
+    if lsf is not None:
+        options = options.known(lsf=lsf)
         notes.append("LSF from the resolution matrix")
     redshift, source = _redshift(hdus, i, label)
     if source and options.redshift is None:
         notes.append(f"redshift from {source}")
     options = options.known(medium="vacuum", redshift=redshift)
-    chosen = {name: name for name in ("wave", "flux", "ivar", "mask")}
-    units = {"wave": "AA", "flux": FLUX_UNIT, "ivar": u.Unit(FLUX_UNIT) ** -2}
+    table = {"wave": wave, "flux": flux.value, "error": sigma.value, "mask": bad}
+    chosen = {name: name for name in table}
+    units = {"wave": "AA", "flux": FLUX_UNIT, "error": FLUX_UNIT}
     return spectrum_of(table, chosen, units, label, **options.keywords(), notes=notes, mask_is_known=True)
 
 
 def _arm(hdus, arm, i):
-    get = lambda kind: np.asarray(hdus[f"{arm}_{kind}"].data)  # noqa: E731
-    wave = get("WAVELENGTH").astype(float)
+    """What :func:`join_arms` takes of an arm, and the sigma (Pixel,) of its LSF [Angstrom]."""
     there = {hdu.name for hdu in hdus}
-    mask = get("MASK")[i] != 0 if f"{arm}_MASK" in there else np.zeros(wave.size, bool)
-    sigma = np.full(wave.size, np.nan)
+
+    def row(kind):
+        return np.asarray(hdus[f"{arm}_{kind}"].data[i], float)
+
+    wave = np.asarray(hdus[f"{arm}_WAVELENGTH"].data, float)
+    ivar = row("IVAR")
+    bad = ivar <= 0.0
+    if f"{arm}_MASK" in there:
+        bad |= row("MASK") != 0
+    sigma = np.where(bad, np.nan, np.where(bad, 1.0, ivar) ** -0.5)
+    resolution = np.full(wave.size, np.nan)
     if f"{arm}_RESOLUTION" in there:
-        sigma = _sigma_of(np.asarray(hdus[f"{arm}_RESOLUTION"].data[i], float))
-    flux, ivar = (get(kind)[i].astype(float) for kind in ("FLUX", "IVAR"))
-    return {"wave": wave, "flux": flux, "ivar": ivar, "mask": mask, "sigma_aa": sigma * np.gradient(wave)}
+        resolution = _sigma_of(row("RESOLUTION")) * np.gradient(wave)
+    return (wave, row("FLUX") * FLUX_UNIT, sigma * FLUX_UNIT, bad), resolution
+
+
+def _lsf(wave, parts):
+    """Sigma (Pixel,) [Angstrom] at joined wavelengths: where two arms see, the root of the mean square."""
+    squares = []
+    for (own, *_), sigma in parts:
+        known = np.isfinite(sigma)
+        if known.any():
+            reached = (wave >= own[0] - 0.01) & (wave <= own[-1] + 0.01)
+            squares.append(np.where(reached, np.interp(wave, own[known], sigma[known]) ** 2, np.nan))
+    if len(squares) < len(parts):
+        return None
+    return LSF("fwhm_aa", FWHM_PER_SIGMA * np.sqrt(np.nanmean(squares, axis=0)))
 
 
 def _sigma_of(matrix):
@@ -86,30 +105,6 @@ def _sigma_of(matrix):
     good = (total > 0.0) & (variance > 0.0)
     good[:half] = good[-half:] = False
     return np.where(good, np.sqrt(np.where(good, variance, 1.0)), np.nan)
-
-
-def _joined(parts, label):
-    """Arms after each other; where two overlap, the mean by inverse variances of pixels that agree."""
-    wave = np.concatenate([part["wave"] for part in parts])
-    keys = np.round(wave, 2)
-    unique, index = np.unique(keys, return_inverse=True)
-    step = min(np.median(np.diff(part["wave"])) for part in parts)
-    if np.any(np.diff(unique) < 0.5 * step):
-        raise UserError(
-            f"{label}: the arms overlap in pixels that are not the same: expected one grid, as coadds have"
-        )
-    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    good = ~whole["mask"] & (whole["ivar"] > 0.0) & np.isfinite(whole["flux"])
-    weight = np.where(good, whole["ivar"], 0.0)
-    total = np.bincount(index, weight)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        out = {"wave": unique, "ivar": total, "mask": total <= 0.0}
-        out["flux"] = np.bincount(index, weight * np.where(good, whole["flux"], 0.0)) / total
-        known = np.isfinite(whole["sigma_aa"])
-        squares = np.bincount(index, np.where(known, whole["sigma_aa"], 0.0) ** 2)
-        out["sigma_aa"] = np.sqrt(squares / np.bincount(index, known))
-    out["flux"] = np.where(out["mask"], 0.0, out["flux"])
-    return out
 
 
 def _redshift(hdus, i, label):

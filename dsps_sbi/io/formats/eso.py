@@ -24,11 +24,6 @@ def recognises(hdus) -> bool:
     return _number(hdus) is not None
 
 
-def names(hdus) -> tuple[str, ...]:
-    """One spectrum."""
-    return ("",)
-
-
 def read(hdus, i, label, options):
     """The spectrum: air where the UCD says so, QUAL of 0 is good, the LSF from SPEC_RES."""
     number = _number(hdus)

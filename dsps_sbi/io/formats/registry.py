@@ -27,9 +27,13 @@ class SpectrumFormat:
     read: Callable
 
 
+def _one(hdus) -> tuple[str, ...]:
+    return ("",)
+
+
 # The first one that recognises a file reads it
 FORMATS = tuple(
-    SpectrumFormat(module.NAME, module.recognises, module.names, module.read)
+    SpectrumFormat(module.NAME, module.recognises, getattr(module, "names", _one), module.read)
     for module in (desi, sdss, sdss_image, eso, jwst, table, image)
 )
 

@@ -27,11 +27,6 @@ def recognises(hdus) -> bool:
     return _number(hdus) is not None
 
 
-def names(hdus) -> tuple[str, ...]:
-    """One spectrum: the coadd; those of single exposures stand beside and are parts of it."""
-    return ("",)
-
-
 def read(hdus, i, label, options):
     """The coadded spectrum.
 

@@ -17,11 +17,6 @@ def recognises(hdus) -> bool:
     return rows and {"COEFF0", "COEFF1"} <= set(header) and {"PLATEID", "FIBERID"} <= set(header)
 
 
-def names(hdus) -> tuple[str, ...]:
-    """One spectrum."""
-    return ("",)
-
-
 def read(hdus, i, label, options):
     """The spectrum; vacuum wavelengths."""
     header, rows = hdus[0].header, hdus[0].data

@@ -22,11 +22,6 @@ def recognises(hdus) -> bool:
     return _number(hdus) is not None
 
 
-def names(hdus) -> tuple[str, ...]:
-    """One spectrum."""
-    return ("",)
-
-
 def read(hdus, i, label, options):
     """The spectrum."""
     return read_columns(hdus, _number(hdus), label, options, None)
