@@ -31,7 +31,13 @@ from dsps_sbi.ssp import available, bc03_miles, load, toy_grid
 # is saved by what makes programs slower. Speeds are measured in benchmarks/, with the compiler as it is.
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 jax.config.update("jax_disable_most_optimizations", True)
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false".strip()
+_FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_FLAGS}".strip()
+# Tracing makes many objects that live on: looking through them for cycles is an eighth of the suite.
+gc.set_threshold(200_000, 50, 100)
+# Nobody reads at which line of which file an operation of a program of the tests was written.
+jax.config.update("jax_include_full_tracebacks_in_locations", False)
+jax.config.update("jax_traceback_in_locations_limit", 0)
 
 
 def pytest_configure(config):
