@@ -52,6 +52,16 @@ def pytest_configure(config):
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Files that share programs go to one worker, the longest first."""
+    if config.option.dist == "loadfile":
+        from files_to_workers import Neighbours
+
+        return Neighbours(config, log)
+    return None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Before the fixtures of a test: the compiler as it is for tests that are marked so."""
@@ -59,22 +69,28 @@ def pytest_runtest_setup(item):
 
 
 # Resident memory of a worker beyond which compiled programs are let go [bytes]
-_MUCH = 1_400_000_000
+_MUCH = 1_600_000_000
 
 
 @pytest.fixture(scope="module", autouse=True)
 def let_go():
     """After each file, forget compiled programs where these have become many; the cache on disk has them."""
     yield
-    try:
-        resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    except OSError:
-        return
-    if resident > _MUCH:
-        jax.clear_caches()
+    # at first only what is free goes back to the system: the next file may need the same programs
+    for forget in (lambda: None, jax.clear_caches):
+        if _resident() <= _MUCH:
+            return
+        forget()
         gc.collect()
-        # what is free goes back to the system
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _resident():
+    """Resident memory of this process [bytes], 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 def _precisions(jaxpr):
