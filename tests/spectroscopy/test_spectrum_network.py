@@ -10,7 +10,7 @@ from dsps_sbi.training.initial_guess import fit_guess
 from dsps_sbi.training.trainer import TrainConfig, Trainer
 
 ARCH = SpectrumArchitecture(
-    conv_width=4, n_latent=4, width=32, n_blocks=1, n_context=24, flow_width=24, n_layers=4, n_bins=4,
+    conv_width=4, n_latent=4, width=32, n_blocks=1, n_context=24, flow_width=24, n_layers=2, n_bins=4,
     guess_width=48, n_component=16, n_light=12, n_node=8,
 )  # fmt: skip
 
