@@ -1,7 +1,7 @@
 """Distances and ages as smooth tables of any astropy cosmology, differentiable in redshift."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import jax
 import jax.numpy as jnp
@@ -73,12 +73,7 @@ class Cosmology:
             return jnp.asarray(np.stack(rows))
 
     def _at(self, row, z):
-        position = jnp.log1p(z) * ((_N_NODES - 1) / _LN1Z_MAX)
-        index = jnp.clip(jnp.floor(position).astype(int), 0, _N_NODES - 2)
-        # the fraction of position would be good to 2e-4 of a step only in float32
-        node = self._table[0][index]
-        part = jnp.log1p((z - node) / (1.0 + node)) / self._table[1][index]
-        return self._table[row][index] + self._table[row + 1][index] * part
+        return _interpolate(self._table, row, z)
 
     def distance_mpc(self, z):
         """Luminosity distance [Mpc] at redshift z."""
@@ -88,3 +83,14 @@ class Cosmology:
     def age(self, z):
         """Age of the Universe [Gyr] at redshift z."""
         return self._at(4, plain(z, "redshift"))
+
+
+@partial(jax.jit, static_argnums=1, inline=True)
+def _interpolate(table, row, z):
+    """A row of the table at redshift z: one program where nothing else is compiled around it."""
+    position = jnp.log1p(z) * ((_N_NODES - 1) / _LN1Z_MAX)
+    index = jnp.clip(jnp.floor(position).astype(int), 0, _N_NODES - 2)
+    # the fraction of position would be good to 2e-4 of a step only in float32
+    node = table[0][index]
+    part = jnp.log1p((z - node) / (1.0 + node)) / table[1][index]
+    return table[row][index] + table[row + 1][index] * part

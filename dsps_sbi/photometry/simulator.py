@@ -100,7 +100,7 @@ class PhotometrySimulator:
         low, high = self.model.prior.z
         share = (jnp.arange(n) + jax.random.uniform(key, (n,))) / n
         tables = [self.model.band_table(z, trim=False) for z in np.asarray(low + share * (high - low))]
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *tables)
+        return _stacked(tables)
 
     def noiseless(self, u, table: BandTable):
         """Fluxes (Object, Band) [uJy] and theta (Object, Param) for u (Object, Param) at one redshift."""
@@ -188,3 +188,8 @@ def _draw(simulator, key, pool, n_z, n_per_z):
 @partial(jax.jit, static_argnums=(3, 4, 5))
 def _draw_detected(simulator, key, pool, n_z, n_per_z, n_keep, snr_min, p_faint):
     return simulator.draw_detected(key, pool, n_z, n_per_z, n_keep, snr_min, p_faint)
+
+
+@jax.jit
+def _stacked(tables):
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *tables)

@@ -121,7 +121,8 @@ def validate(
     pool_key, draw_key = jax.random.split(jax.random.key(seed))
     pool = simulator.table_pool(pool_key, 64)
     mocks = simulator.mocks(draw_key, pool, 64, 64)
-    mocks = jax.tree.map(lambda a: a[np.asarray(simulator.snr(mocks)) > 5.0][:2000], mocks)
+    bright = np.asarray(simulator.snr(mocks)) > 5.0
+    mocks = jax.tree.map(lambda a: np.asarray(a)[bright][:2000], mocks)
     draws = np.asarray(
         post.quantity_draws(
             mocks.data.flux,

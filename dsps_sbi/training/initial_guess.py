@@ -48,8 +48,7 @@ def fit_guess(
     pool_key, key = jax.random.split(jax.random.key(seed))
     pool = simulator.table_pool(pool_key, n_pool)
 
-    part = jax.tree.map(jnp.copy, weights["newton"])
-    carry = part, _optimiser(learning_rate, steps).init(part)
+    carry = _beginning(weights["newton"], learning_rate, steps)
     for i in tqdm(range(steps), desc="first guess", disable=not progress, unit="step"):
         step_key = jax.random.fold_in(key, i)
         carry = _step(carry, weights, network, simulator, pool, step_key, learning_rate, steps, n_z, n_per_z)
@@ -58,6 +57,12 @@ def fit_guess(
 
 def _optimiser(learning_rate, steps):
     return optax.chain(optax.clip_by_global_norm(1.0), muon(learning_rate, steps // 20 + 1, steps))
+
+
+@jax.jit
+def _beginning(part, learning_rate, steps):
+    # copied: the steps donate what they are given
+    return jax.tree.map(jnp.copy, part), _optimiser(learning_rate, steps).init(part)
 
 
 @partial(jax.jit, donate_argnums=0, static_argnames=("n_z", "n_per_z"))

@@ -129,7 +129,7 @@ def warm(fresh, given):
             "give it the same widths and bands, and at most as many layers"
         )
     return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: jnp.asarray(arrays.get(jax.tree_util.keystr(path), leaf)), fresh
+        lambda path, leaf: jax.device_put(arrays.get(jax.tree_util.keystr(path), leaf)), fresh
     )
 
 
@@ -201,6 +201,17 @@ def mean_loss(network: FlowNetwork, weights, mocks):
     return -jnp.mean(network.log_prob(weights, condition, mocks.u))
 
 
+@jax.jit
+def _beginning(weights, config):
+    """All of a training's state but the weights: one program, where its many arrays one by one are many."""
+    return {
+        "mean": jax.tree.map(jnp.copy, weights),
+        "optimizer": _optimizer(config).init(weights),
+        "step": jnp.zeros((), jnp.int32),
+        "skipped": jnp.zeros((), jnp.int32),
+    }
+
+
 @partial(jax.jit, donate_argnums=0)
 def _update(state, key, pool, network, simulator, config):
     key = jax.random.fold_in(key, state["step"])
@@ -253,13 +264,7 @@ class Trainer:
         weights = self.network.init(self.config.seed)
         if self.start is not None:
             weights = warm(weights, self.start)
-        return {
-            "weights": weights,
-            "mean": jax.tree.map(jnp.copy, weights),
-            "optimizer": _optimizer(self.config).init(weights),
-            "step": jnp.zeros((), jnp.int32),
-            "skipped": jnp.zeros((), jnp.int32),
-        }
+        return {"weights": weights} | _beginning(weights, self.config)
 
     def loss(self, weights, mocks):
         """Mean of -log q(u | data) [nat]."""

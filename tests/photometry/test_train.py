@@ -22,6 +22,8 @@ def trained(toy_model):
     module = importlib.import_module("dsps_sbi.photometry.train")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "validate", partial(module.validate, n_draws=10))
+        patch.setattr(module, "fit_guess", partial(module.fit_guess, n_pool=24))
+        patch.setattr(module, "fit_typicality", partial(module.fit_typicality, n_mocks=2000))
         return train(
             toy_model,
             arch=ARCH,

@@ -10,6 +10,7 @@ import dsps_sbi as ds
 from dsps_sbi.io.spectrum import Spectrum
 from dsps_sbi.io.spectrum_columns import FLUX_UNIT
 from dsps_sbi.sfh import Burst, DelayedTau
+from dsps_sbi.spectroscopy import likelihood as likelihood_module
 from dsps_sbi.spectroscopy.compressed import find_subspace, mixing
 from dsps_sbi.spectroscopy.fingerprint import reference_spectra
 from dsps_sbi.spectroscopy.likelihood import SpectrumLikelihood
@@ -30,6 +31,14 @@ def ssp_flux(wave, age, met):
         sigma = np.hypot(FWHM / 2.3548, 0.7 * i)
         out = out - depth * (0.5 + 0.1 * i) * np.exp(-0.5 * ((wave - line) / sigma) ** 2)
     return slope * out
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_window():
+    """Windows of observed spectra and of mocks are filled up to one size: the same programs serve both."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(likelihood_module, "_WINDOW", 40)
+        yield
 
 
 @pytest.fixture(scope="session")

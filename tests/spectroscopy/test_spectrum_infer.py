@@ -106,7 +106,7 @@ def test_scale_does_not_matter_where_it_is_not_known(post, model, spectra, answe
 
 
 def test_without_a_model_nothing_is_checked(post, spectra):
-    out = post.infer(spectra[:1], n_draws=100)
+    out = post.infer(spectra[:1], n_draws=500)
     assert out.posteriors.trust[0] == Trust.UNCHECKED
     assert out.posteriors.method[0] == Method.FLOW
     assert np.isfinite(out.theta).all()
@@ -129,7 +129,7 @@ def test_what_is_refused(post, model, spectra, line_grid):
     with pytest.raises(UserError, match="no spectrum is given"):
         post.infer([])
     with pytest.raises(UserError, match="no quantity av: choose from t10"):
-        post.infer(spectra[:1], n_draws=100).draws("av")
+        post.infer(spectra[:1], n_draws=500).draws("av")
     prior = ds.spectrum_prior(DelayedTau(), metallicity=(-1.0, 0.4))
     other = dataclasses.replace(model, continuum=ds.Continuum(5, 0.1), prior=prior)
     with pytest.raises(UserError, match=r"trained with a polynomial \(2, 0.1\), the model has \(5, 0.1\)"):
