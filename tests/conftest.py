@@ -7,7 +7,6 @@ import zipfile
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -204,9 +203,9 @@ def tiny_posterior(toy, toy_model):
     network = PhotometryNetwork(arch, len(m.filters.names), m.prior, m.sfh, m.cosmology)
     leaves, structure = jax.tree.flatten(network.init(0))
     rng = np.random.default_rng(5)
-    leaves = [leaf + jnp.asarray(0.1 * rng.standard_normal(leaf.shape), jnp.float32) for leaf in leaves]
+    leaves = [np.asarray(leaf) + np.float32(0.1 * rng.standard_normal(leaf.shape)) for leaf in leaves]
     meta = {"name": "tiny", "ssp": {"name": toy.name, "sha": toy.sha, "imf": toy.imf, "tracks": toy.tracks}}
-    weights = jax.tree.unflatten(structure, leaves)
+    weights = jax.tree.unflatten(structure, jax.device_put(leaves))
     noise, table = DepthNoise.jades(), MassTable.from_grid(toy)
     return PhotometryPosterior(network, weights, m.filters.names, noise, table, meta)
 

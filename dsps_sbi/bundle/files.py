@@ -6,7 +6,6 @@ import tomllib
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tomli_w
 from safetensors import SafetensorError
@@ -115,7 +114,8 @@ def weights_of(network, arrays, label: str):
         array = arrays.get("weights" + jax.tree_util.keystr(path))
         if array is None or array.shape != leaf.shape:
             raise UserError(f"bundle {label} lacks weights that its configuration needs: train it again")
-        return jnp.asarray(array)
+        # not jnp.asarray, which compiles a program for each shape
+        return jax.device_put(array)
 
     return jax.tree_util.tree_map_with_path(stored, jax.eval_shape(lambda: network.init(0)))
 
