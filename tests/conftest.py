@@ -68,7 +68,7 @@ def pytest_runtest_setup(item):
 
 
 # Resident memory of a worker beyond which compiled programs are let go [bytes]
-_MUCH = 1_800_000_000
+_MUCH = 1_700_000_000
 
 
 @pytest.fixture(scope="module", autouse=True)

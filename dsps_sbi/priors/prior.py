@@ -6,6 +6,7 @@ prior, none is rejected, and the age of the Universe is respected at every redsh
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import jax
@@ -91,15 +92,11 @@ class Prior:
 
     def from_normal(self, u, universe_gyr):
         """Parameters theta (..., Param) from normal coordinates u (..., Param), or the first few of each."""
-        v = ndtr(jnp.clip(u, -_U_MAX, _U_MAX))
-        marginals = list(self.marginals.values())[: u.shape[-1]]
-        columns = [p.ppf(v[..., i], universe_gyr) for i, p in enumerate(marginals)]
-        return jnp.stack(columns, axis=-1)
+        return _from_normal(self, u, universe_gyr)
 
     def to_normal(self, theta, universe_gyr):
         """Normal coordinates u (..., Param) of parameters theta (..., Param)."""
-        columns = [p.cdf(theta[..., i], universe_gyr) for i, p in enumerate(self.marginals.values())]
-        return jnp.clip(ndtri(jnp.clip(jnp.stack(columns, axis=-1), 1e-9, 1.0)), -_U_MAX, _U_MAX)
+        return _to_normal(self, theta, universe_gyr)
 
     def sample(self, key, z, universe_gyr):
         """Draw theta (len(z), Param) for given redshifts z (Object,)."""
@@ -145,3 +142,18 @@ class Prior:
             values = theta.reshape(-1, n)[row]
             named = [f"{self.names[i]} = {values[i]:g}" for i in np.flatnonzero(bad[row])]
             raise UserError(f"theta outside the prior at z = {at:g}: bring {', '.join(named)} inside")
+
+
+# Each is one program where nothing else is compiled around it.
+@partial(jax.jit, inline=True)
+def _from_normal(prior, u, universe_gyr):
+    v = ndtr(jnp.clip(u, -_U_MAX, _U_MAX))
+    marginals = list(prior.marginals.values())[: u.shape[-1]]
+    columns = [p.ppf(v[..., i], universe_gyr) for i, p in enumerate(marginals)]
+    return jnp.stack(columns, axis=-1)
+
+
+@partial(jax.jit, inline=True)
+def _to_normal(prior, theta, universe_gyr):
+    columns = [p.cdf(theta[..., i], universe_gyr) for i, p in enumerate(prior.marginals.values())]
+    return jnp.clip(ndtri(jnp.clip(jnp.stack(columns, axis=-1), 1e-9, 1.0)), -_U_MAX, _U_MAX)
