@@ -117,7 +117,7 @@ def weights_of(network, arrays, label: str):
             raise UserError(f"bundle {label} lacks weights that its configuration needs: train it again")
         return jnp.asarray(array)
 
-    return jax.tree_util.tree_map_with_path(stored, jax.eval_shape(lambda: network.init(0)))
+    return jax.tree_util.tree_map_with_path(stored, network.weight_shapes)
 
 
 def cosmology_to_arrays(cosmology: Cosmology) -> dict[str, np.ndarray]:
