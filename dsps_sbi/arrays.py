@@ -27,7 +27,6 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 from astropy import units as u
-from astropy.cosmology.units import dimensionless_redshift
 
 from .errors import UserError
 
@@ -210,6 +209,9 @@ class _Bare:
         if self.unit is None or self.unit == expected:
             return self.array
         if unit is None:
+            # slow to import, and rarely needed
+            from astropy.cosmology.units import dimensionless_redshift
+
             equivalencies = [*equivalencies, *dimensionless_redshift()]
         try:
             if not isinstance(self.unit, u.UnitBase):

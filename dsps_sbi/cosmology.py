@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from astropy import units as u
-from astropy.cosmology import FLRW, FlatLambdaCDM
 
 from .arrays import plain
 from .components import pytree
 from .errors import UserError
+
+if TYPE_CHECKING:
+    from astropy.cosmology import FLRW
 
 # ln(1+z) spacing of 6e-4: linear interpolation of ln(distance / ln(1+z)) is then good to 1e-7
 _N_NODES = 4096
@@ -41,7 +44,7 @@ class Cosmology:
     age_gyr: np.ndarray
 
     @classmethod
-    def from_astropy(cls, cosmology: FLRW | None = None) -> "Cosmology":
+    def from_astropy(cls, cosmology: "FLRW | None" = None) -> "Cosmology":
         """Tabulate an astropy cosmology; by default flat, H0 = 70 km/s/Mpc, Om0 = 0.3.
 
         Raises
@@ -49,6 +52,9 @@ class Cosmology:
         UserError
             If it is not an astropy FLRW cosmology.
         """
+        # half a second that bundles, which bring their tables, do without
+        from astropy.cosmology import FLRW, FlatLambdaCDM
+
         cosmology = FlatLambdaCDM(H0=70.0, Om0=0.3) if cosmology is None else cosmology
         if not isinstance(cosmology, FLRW):
             raise UserError(
@@ -72,22 +78,20 @@ class Cosmology:
         with jax.ensure_compile_time_eval():
             return jnp.asarray(np.stack(rows))
 
-    def _at(self, row, z):
-        return _interpolate(self._table, row, z)
-
     def distance_mpc(self, z):
         """Luminosity distance [Mpc] at redshift z."""
         z = plain(z, "redshift")
-        return jnp.exp(self._at(2, z)) * jnp.log1p(z)
+        return jnp.exp(_at(self._table, 2, z)) * jnp.log1p(z)
 
     def age(self, z):
         """Age of the Universe [Gyr] at redshift z."""
-        return self._at(4, plain(z, "redshift"))
+        return _at(self._table, 4, plain(z, "redshift"))
 
 
-@partial(jax.jit, static_argnums=1, inline=True)
-def _interpolate(table, row, z):
-    """A row of the table at redshift z: one program where nothing else is compiled around it."""
+# compiled as one: called as it is, each operation would be a program of its own
+@partial(jax.jit, static_argnames="row", inline=True)
+def _at(table, row, z):
+    """Values of a row of :attr:`Cosmology._table` at redshift z."""
     position = jnp.log1p(z) * ((_N_NODES - 1) / _LN1Z_MAX)
     index = jnp.clip(jnp.floor(position).astype(int), 0, _N_NODES - 2)
     # the fraction of position would be good to 2e-4 of a step only in float32

@@ -117,7 +117,7 @@ def weights_of(network, arrays, label: str):
         # not jnp.asarray, which compiles a program for each shape
         return jax.device_put(array)
 
-    return jax.tree_util.tree_map_with_path(stored, jax.eval_shape(lambda: network.init(0)))
+    return jax.tree_util.tree_map_with_path(stored, network.weight_shapes)
 
 
 def cosmology_to_arrays(cosmology: Cosmology) -> dict[str, np.ndarray]:

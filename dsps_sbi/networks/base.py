@@ -9,7 +9,8 @@ from flax import nnx
 
 from .flow import MassGuide
 
-# Graphs of layers by what they depend on: walking through a network takes longer than a call
+# Graphs of layers and shapes of their weights by what they depend on: walking through a network takes longer
+# than a call
 _GRAPHS: dict = {}
 # Lookback times [Gyr] of the star formation that sets mass-to-light ratios
 _LOOKBACKS_GYR = (0.01, 0.1, 1.0)
@@ -55,11 +56,19 @@ class FlowNetwork(ABC):
         """Fresh weights: an nnx state."""
         return nnx.split(self.layers(seed))[1]
 
-    def _merge(self, weights):
+    @property
+    def weight_shapes(self):
+        """What :meth:`init` returns, with shapes in place of arrays; no weights are made."""
+        return self._split()[1]
+
+    def _split(self):
         key = type(self), self.structure
         if key not in _GRAPHS:
-            _GRAPHS[key] = nnx.graphdef(nnx.eval_shape(self.layers))
-        return nnx.merge(_GRAPHS[key], weights)
+            _GRAPHS[key] = nnx.split(nnx.eval_shape(self.layers))
+        return _GRAPHS[key]
+
+    def _merge(self, weights):
+        return nnx.merge(self._split()[0], weights)
 
     def shape_features(self, universe_gyr, u):
         """What sets mass-to-light ratios, from shape coordinates u (..., n_shape)."""

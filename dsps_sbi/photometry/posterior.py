@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..arrays import plain
+from ..bundle.verified import verified
 from ..components import pytree
 from ..dust import Calzetti, DustLaw
 from ..errors import UserError
@@ -196,7 +197,11 @@ class PhotometryPosterior(Posterior):
             cosmology=network.cosmology,
             log_u=self.log_u,
         )
-        self.check_match(model)
+        if ssp is None and filters is None:
+            compared = self.filters, self.names, self.meta.get("reference"), model
+            verified(lambda: self.check_match(model), *compared)
+        else:
+            self.check_match(model)
         return model
 
     def check_match(self, model: GalaxyModel) -> float:

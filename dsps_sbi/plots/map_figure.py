@@ -22,7 +22,12 @@ _LOOKS = {
 }
 _DEFAULT = ("log_mass", "log_sfr_100", "mass_weighted_age", "metallicity", "av")
 _EMPTY = "0.92"
-_PANEL_INCH = 2.3
+# Sizes in inches: a panel, its bar of colours, and the room for labels around them. They are given, as
+# letting matplotlib find them takes longer than all the rest of the picture.
+_PANEL, _LOWEST, _HIGHEST = 2.16, 0.7, 4.5
+_BAR, _TO_BAR = 0.086, 0.043
+_LEFT, _RIGHT, _BOTTOM, _TOP = 0.82, 0.15, 0.47, 0.61
+_BETWEEN_COLUMNS, _BETWEEN_ROWS = 0.13, 0.59
 
 
 def plot_maps(maps, names=None, path=None):
@@ -49,13 +54,8 @@ def plot_maps(maps, names=None, path=None):
     if names is None:
         names = [name for name in _DEFAULT if name in maps.names] or maps.names
     names = tuple(names)
-    ny, nx = maps.shape
-    height = np.clip(_PANEL_INCH * ny / nx, 0.7, 4.5)
-    figure = Figure(
-        figsize=(_PANEL_INCH * (len(names) + 1) + 0.5, 2 * (height + 0.75) + 0.3), layout="compressed"
-    )
-    axes = figure.subplots(2, len(names) + 1, sharex=True, sharey=True, squeeze=False)
     extent, unit = _extent(maps)
+    figure, axes = _panels(len(names) + 1, extent)
     for column, name in enumerate(names):
         label, width_unit, colours = _look(maps, name)
         _panel(axes[0, column], maps.median(name), label, colours, extent)
@@ -68,8 +68,27 @@ def plot_maps(maps, names=None, path=None):
     for axis, row in zip(axes[:, 0], ("median", "(P84 $-$ P16) / 2"), strict=True):
         axis.set_ylabel(f"{row}\ny [{unit}]")
     if path is not None:
-        save_figure(figure, path)
+        save_figure(figure, path, crop=False)
     return figure
+
+
+def _panels(n_columns, extent):
+    """A figure of two rows of panels, high enough for images of an extent."""
+    left, right, bottom, top = extent
+    height = np.clip(_PANEL * (top - bottom) / (right - left), _LOWEST, _HIGHEST)
+    width_inch = _LEFT + n_columns * _PANEL + (n_columns - 1) * _BETWEEN_COLUMNS + _RIGHT
+    height_inch = _BOTTOM + 2 * height + _BETWEEN_ROWS + _TOP
+    figure = Figure(figsize=(width_inch, height_inch))
+    room = {
+        "left": _LEFT / width_inch,
+        "right": 1.0 - _RIGHT / width_inch,
+        "bottom": _BOTTOM / height_inch,
+        "top": 1.0 - _TOP / height_inch,
+        "wspace": _BETWEEN_COLUMNS / _PANEL,
+        "hspace": _BETWEEN_ROWS / height,
+    }
+    axes = figure.subplots(2, n_columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=room)
+    return figure, axes
 
 
 def _told_width(maps, name):
@@ -116,7 +135,11 @@ def _panel(axis, image, label, colours, extent, log=False, whole=False):
         interpolation="nearest",
     )
     axis.tick_params(labelsize=8, direction="in", top=True, right=True)
-    bar = axis.figure.colorbar(shown, ax=axis, location="top", fraction=0.06, pad=0.02, aspect=25)
+    # images that do not fill their panel touch its bar of colours
+    axis.set_anchor("N")
+    panel, inch = axis.get_position(original=True), 1.0 / axis.figure.get_figheight()
+    place = axis.figure.add_axes((panel.x0, panel.y1 + _TO_BAR * inch, panel.width, _BAR * inch))
+    bar = axis.figure.colorbar(shown, cax=place, orientation="horizontal", ticklocation="top")
     bar.ax.tick_params(labelsize=8)
     bar.set_label(label, fontsize=9)
     if whole:

@@ -4,7 +4,7 @@ from ..errors import UserError
 from ..io.atomic import atomic_path
 
 
-def save_figure(figure, path, dpi: int = 200) -> None:
+def save_figure(figure, path, dpi: int = 200, crop: bool = True) -> None:
     """Save a figure.
 
     Parameters
@@ -13,6 +13,8 @@ def save_figure(figure, path, dpi: int = 200) -> None:
     path : path-like
         Its ending (``.png``, ``.pdf``...) tells the format.
     dpi : int
+    crop : bool
+        Cut the picture to what is drawn, which has to be measured first.
 
     Raises
     ------
@@ -21,7 +23,7 @@ def save_figure(figure, path, dpi: int = 200) -> None:
     """
     with atomic_path(path) as temporary:
         try:
-            figure.savefig(temporary, dpi=dpi, bbox_inches="tight")
+            figure.savefig(temporary, dpi=dpi, bbox_inches="tight" if crop else None)
         except ValueError as error:
             raise UserError(
                 f"{path} has an ending that cannot be drawn: expected .png or .pdf; rename it"

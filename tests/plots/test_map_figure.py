@@ -77,6 +77,19 @@ def test_limits_and_what_has_not_converged_have_no_half_width():
         np.testing.assert_array_equal(width, expected)
 
 
+@pytest.mark.parametrize(("ny", "nx"), [(40, 40), (90, 30), (30, 200)])
+def test_all_labels_fit_into_the_picture_whatever_the_shape(ny, nx):
+    figure = plot_maps(galaxy_maps(("log_mass", "av"), ny=ny, nx=nx))
+    figure.draw_without_rendering()
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+    # panels keep apart, and a bar of colours lies above each
+    panels = [axis.get_position() for axis in figure.axes if axis.get_images()]
+    bars = [axis.get_position() for axis in figure.axes if not axis.get_images()]
+    assert panels[0].y0 > bars[1].y1 and panels[1].x0 > panels[0].x1
+    assert all(bar.y0 > panel.y1 for bar, panel in zip(bars[::2] + bars[1::2], panels, strict=True))
+
+
 def test_other_quantities_are_labelled_by_their_description(tmp_path):
     maps = galaxy_maps(("t_50",))
     maps.descriptions["t_50"] = ("Gyr", "lookback time")
