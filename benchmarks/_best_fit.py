@@ -53,7 +53,7 @@ def best_chi2(likelihood, data, starts, table):
     wide = tuple(a[:, None] for a in data)
 
     def score(u):
-        unit_flux = likelihood.unit_fluxes(u, table)
+        unit_flux = likelihood.unit_fluxes(u, table).sum(axis=-2)
         log_mass = best_mass(wide, unit_flux, floor, low, high)
         return chi2(wide, 10.0 ** log_mass[..., None] * unit_flux, floor), log_mass
 
@@ -65,7 +65,7 @@ def best_chi2(likelihood, data, starts, table):
 
     def polish(x, *data):
         def miss(x):
-            flux = likelihood.unit_fluxes(x[None, None, :-1], table)[0, 0] * 10.0 ** x[-1]
+            flux = likelihood.unit_fluxes(x[None, None, :-1], table)[0, 0].sum(axis=0) * 10.0 ** x[-1]
             return residuals(data, flux, floor)
 
         def step(state, _):

@@ -23,20 +23,33 @@ Sfh = Annotated[
     typer.Option(help="Star formation history: delayed_tau, dirichlet, continuity, constant or burst."),
 ]
 Dust = Annotated[str, typer.Option(help="Dust law: calzetti, noll, salim or charlot_fall.")]
+Lya = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Share of the Lyman alpha photons that leave a galaxy.")
+]
+Errors = Annotated[
+    str,
+    typer.Option(help="Errors of the SSPs that bands share: libraries (how much these differ), or none."),
+]
 LogU = Annotated[
     str, typer.Option(help="Ionisation parameter of the gas: a number, free, or none for no gas.")
 ]
 
 
-def _model(preset, sfh, dust, log_u):
-    from ..photometry.model import FREE, GalaxyModel
+def _model(preset, sfh, dust, log_u, lya_escape, model_error):
+    from ..photometry.emitted import FREE
+    from ..photometry.model import GalaxyModel
+    from ..photometry.model_error import ModelError
+
+    if model_error not in ("none", "libraries"):
+        raise UserError(f"--model-error {model_error}: give 'libraries' or 'none'")
+    error = ModelError.shipped() if model_error == "libraries" else None
 
     words = {"none": None, FREE: FREE}
     try:
         log_u = words[log_u] if log_u in words else float(log_u)
     except ValueError as error:
         raise UserError(f"--log-u {log_u}: give a number such as -2, 'free' or 'none'") from error
-    return GalaxyModel.preset(preset, sfh=sfh, dust=dust, log_u=log_u)
+    return GalaxyModel.preset(preset, sfh=sfh, dust=dust, log_u=log_u, lya_escape=lya_escape, error=error)
 
 
 def simulate(
@@ -47,12 +60,14 @@ def simulate(
     sfh: Sfh = "delayed_tau",
     dust: Dust = "calzetti",
     log_u: LogU = "-2.0",
+    lya_escape: Lya = 1.0,
+    model_error: Errors = "none",
 ) -> None:
     """Write a library of mock pixels: parameters, noisy fluxes, sky sigmas, masks, redshifts."""
     from ..io.library import write_library
     from ..photometry.simulator import PhotometrySimulator
 
-    simulator = PhotometrySimulator.jades_pixels(_model(preset, sfh, dust, log_u))
+    simulator = PhotometrySimulator.jades_pixels(_model(preset, sfh, dust, log_u, lya_escape, model_error))
     write_library(path, simulator, n, seed=seed, preset=preset, progress=sys.stderr.isatty())
     print(f"{n} mocks in {path}")
 
@@ -68,6 +83,8 @@ def train(
     sfh: Sfh = "delayed_tau",
     dust: Dust = "calzetti",
     log_u: LogU = "-2.0",
+    lya_escape: Lya = 1.0,
+    model_error: Errors = "none",
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Mocks of a step: more on a GPU.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the random numbers.")] = 0,
@@ -104,7 +121,13 @@ def train(
             raise UserError(
                 f"--preset {preset} and --instrument {instrument} were given: expected one of them"
             )
-        refuse_pixel_options(sfh=(sfh, "delayed_tau"), dust=(dust, "calzetti"), log_u=(log_u, "-2.0"))
+        refuse_pixel_options(
+            sfh=(sfh, "delayed_tau"),
+            dust=(dust, "calzetti"),
+            log_u=(log_u, "-2.0"),
+            lya_escape=(lya_escape, 1.0),
+            model_error=(model_error, "none"),
+        )
         source = preset if instrument is None else instrument
         paths = {"output": output, "checkpoint": checkpoint}
         spectral = {"options": given, "start": start, "guess_steps": guess_steps}
@@ -112,7 +135,7 @@ def train(
     if guess_steps is not None:
         raise UserError(f"--guess-steps {guess_steps} is for presets of spectra: leave it out for pixels")
     config = TrainConfig(**given)
-    model = _model(preset, sfh, dust, log_u)
+    model = _model(preset, sfh, dust, log_u, lya_escape, model_error)
     progress = sys.stderr.isatty()
     post = train_model(
         model,

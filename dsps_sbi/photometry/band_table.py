@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import Protocol
 
 import jax
@@ -126,14 +127,8 @@ def build_table(model, z) -> BandTable:
     model : GalaxyModel
     z : array ()
     """
-    plain, n_sub, n_age = is_plain(model.dust), model.n_screen, model.n_age
-    weights = model.band_weights(z)
-    # a plain law is exponential in its own A(lambda), the best coordinate that there is
-    coordinate = model.dust(model.rest_aa) if plain else jnp.log(model.rest_aa)
-    middle, half = range_of(coordinate, weights, model.n_wave)
-    x = (coordinate - middle[:, None]) / half[:, None]
-    nodes = middle + half * jnp.asarray(chebyshev.nodes(n_sub), jnp.float32)[:, None]
-    pieces = (chebyshev.lagrange(x, n_sub) * weights).reshape(-1, len(model.rest_aa))
+    plain, n_age = is_plain(model.dust), model.n_age
+    pieces, screen = screened(model.dust, model.rest_aa, model.band_weights(z), model.n_wave, model.n_screen)
     layers = [WholeLayer(_through(pieces, model.light[:, :n_age]))]
     if model.gas is not None:
         layers.append(WholeLayer(_through(pieces, model.gas), True))
@@ -141,13 +136,42 @@ def build_table(model, z) -> BandTable:
         z=z,
         universe_gyr=model.cosmology.age(z),
         layers=tuple(layers),
-        screen=nodes if plain else jnp.exp(nodes),
+        screen=screen,
         edges_gyr=model.edges[: n_age + 1],
         metallicity=model.nodes,
-        n_sub=n_sub,
+        n_sub=model.n_screen,
         dust=None if plain else model.dust,
         n_young=model.n_young,
     )
+
+
+def screened(dust: DustLaw, rest_aa, weights, n_wave: int, n_sub: int):
+    """Pieces of bands behind a dust screen, and where the screen is evaluated.
+
+    Parameters
+    ----------
+    dust : DustLaw
+    rest_aa : array (Wave + Line,)
+    weights : array (Band, Wave + Line)
+        Of each wavelength in each band, without dust.
+    n_wave : int
+        Wave.
+    n_sub : int
+        Nodes of each band, see :mod:`dsps_sbi.kernels.screen`.
+
+    Returns
+    -------
+    pieces : array (Sub * Band, Wave + Line)
+    screen : array (Sub, Band)
+        As that of :class:`BandTable`.
+    """
+    # a plain law is exponential in its own A(lambda), the best coordinate that there is
+    coordinate = dust(rest_aa) if is_plain(dust) else jnp.log(rest_aa)
+    middle, half = range_of(coordinate, weights, n_wave)
+    x = (coordinate - middle[:, None]) / half[:, None]
+    nodes = middle + half * jnp.asarray(chebyshev.nodes(n_sub), jnp.float32)[:, None]
+    pieces = (chebyshev.lagrange(x, n_sub) * weights).reshape(-1, len(rest_aa))
+    return pieces, nodes if is_plain(dust) else jnp.exp(nodes)
 
 
 def of_law(dust: DustLaw, edges_gyr) -> dict:
@@ -163,7 +187,7 @@ def _through(pieces, light):
     return flux.reshape(-1, flux.shape[-1])
 
 
-def fast_fluxes(table: BandTable, sfh, sfh_params, metallicity, av, log_u=None):
+def fast_fluxes(table: BandTable, sfh, sfh_params, metallicity, av, log_u=None, parts=None):
     """Fluxes of many galaxies at the table's redshift, or of one, per solar mass formed.
 
     Parameters
@@ -178,11 +202,13 @@ def fast_fluxes(table: BandTable, sfh, sfh_params, metallicity, av, log_u=None):
         Or (Object, 1 + n) with the n free parameters of the dust law.
     log_u : array (Object, LogU) or None
         Interpolation weights of the free ionisation parameter.
+    parts : tuple of int or None
+        Age bins at which the light of younger and of older stars is told apart.
 
     Returns
     -------
     array (Object, Band)
-        uJy per solar mass formed.
+        uJy per solar mass formed; (Object, Part, Band) with ``parts``, the youngest stars first.
     """
 
     # galaxies along the last axis from here on: everything but the matrix product is then a loop over
@@ -198,26 +224,40 @@ def fast_fluxes(table: BandTable, sfh, sfh_params, metallicity, av, log_u=None):
     shape = (*table.screen.shape, *batch)
     mix = partial(_mix, table.layers, mets, log_u, shape)
     ages = weights(table.edges_gyr)
-    if table.dust is None:
-        return _attenuated(mix(ages), table.screen.reshape(*table.screen.shape, *(1 for _ in batch)) * av).T
-    law = table.dust
-    av, dust_params = (av[..., :1], av[..., 1:]) if free_names(law) else (av[..., None], None)
-    rest_aa = table.screen.ravel()
-    over = (av * law(rest_aa, dust_params)).T.reshape(shape)
     n = table.n_young
-    if n == 0:
-        return _attenuated(mix(ages), over).T
-    # the bin in which birth clouds end is young in part: both sums have it
-    young = weights(jnp.minimum(table.edges_gyr[: n + 1], birth_age(law)))
-    old = jnp.concatenate([ages[n - 1 : n] - young[n - 1 :], ages[n:]])
-    cloud = (av * law.birth(rest_aa, dust_params)).T.reshape(shape)
-    return (_attenuated(mix(young), over + cloud) + _attenuated(mix(old, n - 1), over)).T
+    law = table.dust
+    if law is None:
+        over = table.screen.reshape(*table.screen.shape, *(1 for _ in batch)) * av
+    else:
+        av, dust_params = (av[..., :1], av[..., 1:]) if free_names(law) else (av[..., None], None)
+        rest_aa = table.screen.ravel()
+        over = (av * law(rest_aa, dust_params)).T.reshape(shape)
+    if n:
+        # the bin in which birth clouds end is young in part: both sums have it
+        young = weights(jnp.minimum(table.edges_gyr[: n + 1], birth_age(law)))
+        old = jnp.concatenate([ages[n - 1 : n] - young[n - 1 :], ages[n:]])
+        cloud = (av * law.birth(rest_aa, dust_params)).T.reshape(shape)
+
+    def between(first, last):
+        if n == 0:
+            return _attenuated(mix(ages[first:last], first), over)
+        inside = _attenuated(mix(young[first:last], first), over + cloud)
+        begin = max(first, n - 1)
+        return inside + _attenuated(mix(old[begin - n + 1 : max(last, begin) - n + 1], begin), over)
+
+    if parts is None:
+        return between(0, len(ages)).T
+    ends = (0, *(min(end, len(ages)) for end in parts), len(ages))
+    light = jnp.stack([between(*pair) for pair in pairwise(ends)])
+    return jnp.moveaxis(light, -1, 0) if batch else light
 
 
 def _mix(layers, mets, log_u, shape, ages, first=0):
     """Light (Sub, Band, Object) of the age bins ``first``, ``first + 1``... with masses (Age', Object)."""
     both = None if log_u is None else (log_u[:, None] * mets).reshape(-1, *shape[2:])
-    return sum(layer.light(ages, both if layer.of_log_u else mets, shape, first) for layer in layers)
+    light = sum(layer.light(ages, both if layer.of_log_u else mets, shape, first) for layer in layers)
+    # no age bin has light of any kind: a table that ends before the ages of a part
+    return jnp.broadcast_to(light, shape) if jnp.ndim(light) == 0 else light
 
 
 def _attenuated(light, magnitudes):
@@ -239,7 +279,7 @@ def split_shape(theta, sfh, dust):
     return theta[..., :n], theta[..., n], av
 
 
-def shape_fluxes(table: BandTable, sfh, theta, log_u=None):
+def shape_fluxes(table: BandTable, sfh, theta, log_u=None, parts=None):
     """As :func:`fast_fluxes`, from all parameters of a model but the mass, in their order.
 
     Parameters
@@ -249,6 +289,7 @@ def shape_fluxes(table: BandTable, sfh, theta, log_u=None):
     theta : array (Object, Param - 1) or (Param - 1,)
     log_u : array (LogU,) or None
         Nodes of the free ionisation parameter.
+    parts : tuple of int or None
     """
     gas = None if log_u is None else metallicity_weights(theta[..., -1], log_u)
-    return fast_fluxes(table, sfh, *split_shape(theta, sfh, table.dust), gas)
+    return fast_fluxes(table, sfh, *split_shape(theta, sfh, table.dust), gas, parts)

@@ -36,6 +36,12 @@ def check_gas(ssp, log_u):
         raise UserError(f"log U is {log_u!r}: give {low:g} to {high:g}, 'free', or None for no gas")
 
 
+def check_share(value, name):
+    """Refuse what is no share, a number from 0 to 1."""
+    if isinstance(value, bool) or not np.isreal(value) or not 0.0 <= value <= 1.0:
+        raise UserError(f"{name} is {value!r}: expected a share; give a number from 0 to 1")
+
+
 def check_values(model, theta, z):
     """Refuse parameters and redshifts that a model does not stand for.
 

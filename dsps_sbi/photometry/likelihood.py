@@ -10,8 +10,9 @@ from jax.scipy.special import ndtri
 
 from ..components import pytree
 from ..inference.importance import Likelihood, branch, object_keys
+from ..kernels.full_precision import einsum
 from ..kernels.likelihood import log_normal_cdf
-from ..kernels.mass import draw_mass, marginalise
+from ..kernels.mass import draw_mass, explained, marginalise
 from .band_table import BandTable
 from .data import PhotometryData
 from .model import GalaxyModel
@@ -50,22 +51,42 @@ class PhotometryLikelihood(Likelihood):
         return mass.low, mass.high
 
     def unit_fluxes(self, u, view: BandTable):
-        """Fluxes (Object, Draw, Band) [uJy] of one solar mass formed, of shapes u (Object, Draw, n_shape)."""
+        """Fluxes of one solar mass formed, of shapes u (Object, Draw, n_shape).
+
+        Returns
+        -------
+        array (Object, Draw, Part, Band)
+            [uJy], of stars of each range of ages of the model's error; of all stars, without such.
+        """
 
         def of_some(u):
-            theta = self.model.prior.from_normal(u, view.universe_gyr)
             # of one solar mass
-            return self.model.predict_fast(jnp.pad(theta, ((0, 0), (0, 1))), view)
+            theta = jnp.pad(self.model.prior.from_normal(u, view.universe_gyr), ((0, 0), (0, 1)))
+            return self.fluxes(theta, view)
 
         # in chunks: light of each metallicity and piece of a band then stays in the processor's cache
         rows = u.reshape(-1, self.n_shape)
         n_chunk = math.ceil(len(rows) / _ROWS)
         if n_chunk == 1:
-            return of_some(rows).reshape(*u.shape[:2], -1)
-        size = math.ceil(len(rows) / n_chunk)
-        filled = jnp.pad(rows, ((0, n_chunk * size - len(rows)), (0, 0)))
-        flux = jax.lax.map(of_some, filled.reshape(n_chunk, size, -1))
-        return flux.reshape(n_chunk * size, -1)[: len(rows)].reshape(*u.shape[:2], -1)
+            flux = of_some(rows)
+        else:
+            size = math.ceil(len(rows) / n_chunk)
+            filled = jnp.pad(rows, ((0, n_chunk * size - len(rows)), (0, 0)))
+            flux = jax.lax.map(of_some, filled.reshape(n_chunk, size, -1))
+            flux = flux.reshape(n_chunk * size, *flux.shape[2:])[: len(rows)]
+        return flux.reshape(*u.shape[:2], *flux.shape[1:])
+
+    def fluxes(self, theta, view: BandTable):
+        """Fluxes (Object, Part, Band) [uJy] of parameters theta (Object, Param), as :meth:`unit_fluxes`."""
+        if self.model.error is None:
+            return self.model.predict_fast(theta, view)[:, None]
+        return self.model.predict_parts(theta, view)
+
+    def shared_errors(self, parts, view: BandTable):
+        """Errors (..., Mode, Band) that bands share, of fluxes (..., Part, Band); None without such."""
+        if self.model.error is None:
+            return None
+        return einsum("...pb,mpb->...mb", parts, self.model.band_errors(view.z))
 
     def shape_evidence(self, u, data: PhotometryData, view: BandTable):
         """Evidence of shapes, and the posterior of the mass of each; differentiable.
@@ -83,8 +104,10 @@ class PhotometryLikelihood(Likelihood):
             As :func:`dsps_sbi.kernels.mass.marginalise`, with axes (Object, Draw, ...).
         """
         flux, sigma, valid, upper = (a[:, None] for a in data[:4])
-        fluxes, floor = self.unit_fluxes(u, view), self.post.noise.floor
-        return marginalise(flux, sigma, valid, fluxes, floor, *self.mass_range, upper)
+        parts, floor = self.unit_fluxes(u, view), self.post.noise.floor
+        errors = self.shared_errors(parts, view)
+        total = jnp.sum(parts, axis=-2)
+        return marginalise(flux, sigma, valid, total, floor, *self.mass_range, upper, errors)
 
     def with_mass(self, u, share, grid, cdf):
         """Shapes and masses (Object, Draw, Param), the mass at cumulative probability ``share``."""
@@ -101,12 +124,24 @@ class PhotometryLikelihood(Likelihood):
         keys = branch(object_keys(key, ids), _PREDICT)
         pick = jax.vmap(lambda k: jax.random.randint(k, (1, 1), 0, u.shape[1]))(keys)
         one = jnp.take_along_axis(u, pick, axis=1)[:, 0]
-        model = self.model.predict_fast(self.model.prior.from_normal(one, view.universe_gyr), view)
+        parts = self.fluxes(self.model.prior.from_normal(one, view.universe_gyr), view)
+        errors = self.shared_errors(parts, view)
+        model, floor = jnp.sum(parts, axis=1), self.post.noise.floor
+        if errors is None:
+            extra = 0.0
+        else:
+            errors = jnp.where(valid[:, None], errors, 0.0) / sky[:, None]
+            extra = jnp.where(upper, jnp.sum(errors**2, axis=1), 0.0)
+            errors = jnp.where(upper[:, None], 0.0, errors)
         # in units of the sky, as in the likelihood
-        residual = (flux - model) / sky * (1.0 + (self.post.noise.floor * model / sky) ** 2) ** -0.5
+        scale = (1.0 + (floor * model / sky) ** 2 + extra) ** -0.5
+        residual = (flux - model) / sky * scale
         share = jax.vmap(lambda k: jax.random.uniform(k, flux.shape[1:], minval=1e-6))(branch(keys, 0))
         log_v = jnp.log(share) + log_normal_cdf(residual)
         # far in the tail -x^2 / 2 is all that counts
         hidden = jnp.where(log_v < -80.0, -jnp.sqrt(-2.0 * log_v), ndtri(jnp.exp(jnp.maximum(log_v, -80.0))))
-        square = jnp.where(valid, jnp.where(upper, hidden, residual) ** 2, 0.0)
-        return square.sum(axis=1), valid.sum(axis=1)
+        residual = jnp.where(valid, jnp.where(upper, hidden, residual), 0.0)
+        chi2 = jnp.sum(residual**2, axis=1)
+        if errors is not None:
+            chi2 = chi2 - explained(errors * scale[:, None], residual)
+        return chi2, valid.sum(axis=1)

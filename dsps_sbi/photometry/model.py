@@ -15,20 +15,19 @@ from ..errors import UserError
 from ..instruments.coverage import USABLE, always_complete, covered_share
 from ..instruments.filters import FilterSet
 from ..kernels import photometry as phot
-from ..kernels.csp import composite, metallicity_weights, outer
 from ..kernels.full_precision import matmul
-from ..kernels.igm import igm_transmission
 from ..priors import Prior
-from ..sfh import FAMILIES, DelayedTau, StarFormationHistory, age_edges, mass_weights
-from ..ssp import SSPGrid, load, with_nebular
+from ..sfh import FAMILIES, DelayedTau, StarFormationHistory, age_edges
+from ..ssp import SSPGrid, load
 from .band_table import BandTable, build_table, shape_fluxes, split_shape
-from .checks import check_ages, check_gas, check_values
+from .band_weights import band_weights, igm_of
+from .checks import check_ages, check_gas, check_share, check_values
+from .emitted import FREE, gas_of_log_u, lines_of, rest_light, stars_and_gas
+from .model_error import ModelError
 from .prior import photometry_prior
 
 # Parameters that every model has besides those of its star formation history and dust law
 COMMON = ("metallicity", "av", "log_mass_formed")
-# What ``log_u`` is set to for an ionisation parameter of each galaxy's own
-FREE = "free"
 
 
 @pytree(
@@ -42,8 +41,21 @@ FREE = "free"
         "edges",
         "nodes",
         "log_u_nodes",
+        "error",
     ),
-    static=("prior", "sfh", "dust", "log_u", "n_sub", "n_wave", "n_age", "n_young", "sees_all"),
+    static=(
+        "prior",
+        "sfh",
+        "dust",
+        "log_u",
+        "lya_escape",
+        "n_sub",
+        "n_wave",
+        "n_age",
+        "n_young",
+        "parts",
+        "sees_all",
+    ),
     aside=("ssp",),
 )
 @dataclass(frozen=True, eq=False)
@@ -65,6 +77,11 @@ class GalaxyModel:
     log_u : float, "free" or None
         Ionisation parameter of the nebular emission, the same for all galaxies, or a parameter of
         each; None leaves nebular emission out.
+    lya_escape : float
+        Share of the Lyman alpha photons of recombination that leave the galaxy, 0 to 1: scattering and dust
+        leave little of the line in most galaxies (see :mod:`~dsps_sbi.photometry.emitted`).
+    error : ModelError or None
+        Errors of the SSPs that bands share, for simulator and likelihood; :meth:`predict` is without them.
     n_sub : int or None
         Wavelengths of each filter at which the fast path evaluates the dust screen
         (:mod:`dsps_sbi.kernels.screen`); None for 5, or 8 for laws with free parameters or two screens,
@@ -89,6 +106,8 @@ class GalaxyModel:
     dust: DustLaw = field(default_factory=Calzetti)
     cosmology: Cosmology = field(default_factory=Cosmology.from_astropy)
     log_u: float | str | None = -2.0
+    lya_escape: float = 1.0
+    error: ModelError | None = None
     n_sub: int | None = None
 
     def __post_init__(self):
@@ -99,6 +118,7 @@ class GalaxyModel:
             raise UserError(f"prior of {given}; this model needs one of {', '.join(expected)}")
         if self.log_u is not None:
             check_gas(self.ssp, None if self.log_u == FREE else self.log_u)
+        check_share(self.lya_escape, "lya_escape")
         check_ages(self.ssp, self.prior.z[0], self.cosmology.age(self.prior.z[0]))
         if self.n_sub is not None and self.n_sub < 1:
             raise UserError(f"n_sub is {self.n_sub}: give each filter at least one wavelength, better 5")
@@ -112,6 +132,8 @@ class GalaxyModel:
         sfh: StarFormationHistory | str = "delayed_tau",
         dust: DustLaw | str = "calzetti",
         log_u: float | str | None = -2.0,
+        lya_escape: float = 1.0,
+        error: ModelError | None = None,
     ) -> "GalaxyModel":
         """A model of the literature by name; ``jades-pixels`` is that of arXiv:2506.04336.
 
@@ -126,6 +148,8 @@ class GalaxyModel:
         dust : DustLaw or str
             A law, or its name in :data:`dsps_sbi.dust.LAWS`.
         log_u : float, "free" or None
+        lya_escape : float
+        error : ModelError or None
 
         Raises
         ------
@@ -137,7 +161,8 @@ class GalaxyModel:
         sfh, dust = named(sfh, FAMILIES, "star formation history"), named(dust, LAWS, "dust law")
         prior = photometry_prior(sfh, dust, free_log_u=log_u == FREE)
         ssp = load() if ssp is None else ssp
-        return cls(ssp, FilterSet.from_names(), prior, sfh=sfh, dust=dust, log_u=log_u)
+        more = {"log_u": log_u, "lya_escape": lya_escape, "error": error}
+        return cls(ssp, FilterSet.from_names(), prior, sfh=sfh, dust=dust, **more)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -167,6 +192,11 @@ class GalaxyModel:
         return 0 if birth is None else int(np.searchsorted(self.edges_gyr, birth))
 
     @cached_property
+    def parts(self) -> tuple[int, ...] | None:
+        """Age bins at which the ranges of ages of :attr:`error` begin; None without such."""
+        return None if self.error is None else self.error.age_bins(self.edges_gyr)
+
+    @cached_property
     def n_screen(self) -> int:
         """Wavelengths of each filter at which the fast path evaluates the dust screen."""
         return self.n_sub or (5 if is_plain(self.dust) else 8)
@@ -182,34 +212,19 @@ class GalaxyModel:
         return constant(self.ssp.metallicity)
 
     @cached_property
-    def _lines_aa(self) -> np.ndarray:
-        return np.zeros(0) if self.log_u is None else self.ssp.nebular.line_wave_aa
-
-    @cached_property
     def light(self) -> jax.Array:
         """(Met, Age, Wave + Line): L_lambda [Lsun/A] then line luminosities [Lsun], per Msun formed."""
-        if self.log_u is None:
-            return constant(self.ssp.flux)
-        log_u = self.ssp.nebular.log_u[0] if self.log_u == FREE else self.log_u
-        return constant(np.concatenate(with_nebular(self.ssp, log_u), axis=-1))
+        return constant(stars_and_gas(self.ssp, self.log_u, self.lya_escape))
 
     @cached_property
     def gas(self) -> jax.Array | None:
         """(LogU * Met, Age, Wave + Line): what each log U adds to ``light``, for the ages with gas."""
-        if self.log_u != FREE:
-            return None
-        nebular = self.ssp.nebular
-        n_young = int(np.searchsorted(self.ssp.age_gyr, nebular.age_gyr[-1] * 1.01))
-        first = np.asarray(self.light)[:, :n_young]
-        rows = [
-            np.concatenate(with_nebular(self.ssp, u), axis=-1)[:, :n_young] - first for u in nebular.log_u
-        ]
-        return constant(np.concatenate(rows))
+        return constant(gas_of_log_u(self.ssp, self.lya_escape)) if self.log_u == FREE else None
 
     @cached_property
     def rest_aa(self) -> jax.Array:
         """(Wave + Line,) rest wavelengths of the entries of ``light`` [Angstrom]."""
-        return constant(np.concatenate([self.ssp.wave_aa, self._lines_aa]))
+        return constant(np.concatenate([self.ssp.wave_aa, lines_of(self.ssp, self.log_u)]))
 
     @cached_property
     def pixel_edges_aa(self) -> jax.Array:
@@ -228,26 +243,9 @@ class GalaxyModel:
             self.filters.running, *phot.pixel_edges(self.ssp.wave_aa)[[0, -1]], self.prior.z
         )
 
-    def _igm(self, z):
-        """Transmission (Wave + Line,); a line sees the mean of its two sides (Lya sits on an edge)."""
-        wave, lines = self.rest_aa[: self.n_wave], self.rest_aa[self.n_wave :]
-        sides = [igm_transmission(lines * (1.0 + side), z) for side in (-1e-4, 1e-4)]
-        return jnp.concatenate([igm_transmission(wave, z), 0.5 * (sides[0] + sides[1])])
-
     def band_weights(self, z):
         """Weights (Band, Wave + Line) from light to f_nu in uJy, IGM included."""
-        lines_aa = self.rest_aa[self.n_wave :]
-
-        def of_filter(curve_aa, density, cum):
-            pixels = phot.pixel_weights(self.pixel_edges_aa, z, curve_aa, cum)
-            return jnp.concatenate([pixels, phot.line_weights(lines_aa, z, curve_aa, density)])
-
-        rows = jax.vmap(of_filter)(*self.filters.curves)
-        scale = phot.flux_scale_ujy(z, self.cosmology.distance_mpc(z), self.filters.pivots)
-        # the part of a filter inside the SSPs' wavelengths stands for the whole, see coverage
-        share = self.coverage(z)
-        scale = scale / jnp.where(share >= 1.0 - USABLE, share, 1.0)
-        return rows * self._igm(z) * scale[:, None]
+        return band_weights(self.filters, self.cosmology, self.pixel_edges_aa, self.rest_aa, z)
 
     def coverage(self, z):
         """Share (..., Band) of each filter within the SSPs' wavelengths at redshift z (...).
@@ -287,35 +285,22 @@ class GalaxyModel:
         flux = shape_fluxes(table, self.sfh, theta[:, :-1], self.log_u_nodes) * 10.0 ** theta[:, -1:]
         return flux if self.sees_all else self._without_missing(flux, table.z)
 
-    def _rest_light(self, theta, z):
-        """(..., Wave + Line) attenuated light per Msun formed, and log formed mass."""
-        params, metallicity, av, log_mass = self.split(theta)
-        universe = self.cosmology.age(z)
-        ages = mass_weights(self.sfh, params[..., None, :], self.edges, universe[..., None])
-        mets = metallicity_weights(metallicity, self.nodes)
-        rest_aa = self.rest_aa
-        nodes = self.log_u_nodes
-        log_u = None if nodes is None else metallicity_weights(theta[..., -2], nodes)
+    def predict_parts(self, theta, table: BandTable):
+        """As :meth:`predict_fast`, the light of stars of each range of ages of :attr:`error` by itself.
 
-        def mix(ages):
-            light = composite(ages, mets, self.light)
-            if log_u is None:
-                return light
-            return light + composite(ages[..., : self.gas.shape[1]], outer(log_u, mets), self.gas)
+        Returns
+        -------
+        array (Object, Part, Band)
+            f_nu [uJy], the youngest stars first; their sum is that of :meth:`predict_fast`.
+        """
+        theta = self.prior.as_theta(theta, 2)
+        flux = shape_fluxes(table, self.sfh, theta[:, :-1], self.log_u_nodes, self.parts)
+        flux = flux * 10.0 ** theta[:, -1:, None]
+        return flux if self.sees_all else self._without_missing(flux, table.z)
 
-        if is_plain(self.dust):
-            light = mix(ages)
-            return light * 10.0 ** (-0.4 * av[..., None] * self.dust(rest_aa)), log_mass
-        av, dust_params = (av[..., :1], av[..., 1:]) if free_names(self.dust) else (av[..., None], None)
-        screen = 10.0 ** (-0.4 * av * self.dust(rest_aa, dust_params))
-        birth = birth_age(self.dust)
-        if birth is None:
-            return mix(ages) * screen, log_mass
-        edges = jnp.minimum(self.edges, birth)
-        young = mass_weights(self.sfh, params[..., None, :], edges, universe[..., None])
-        cloud = 10.0 ** (-0.4 * av * self.dust.birth(rest_aa, dust_params))
-        light = mix(ages - young) + mix(young) * cloud
-        return light * screen, log_mass
+    def band_errors(self, z):
+        """Relative errors (Mode, Part, Band) of :attr:`error` at redshift z, of unit normal amplitudes."""
+        return self.error.at(self.filters.pivots / (1.0 + z))
 
     def predict(self, theta, z):
         """Band fluxes at full wavelength resolution, any redshift; use ``jax.vmap`` over objects.
@@ -334,7 +319,7 @@ class GalaxyModel:
             f_nu [uJy]; NaN, with a gradient of zero, for bands that are missing, see :meth:`coverage`.
         """
         z = jnp.asarray(plain(z, "redshift"), float)
-        light, log_mass = self._rest_light(self.prior.as_theta(theta, 1), z)
+        light, log_mass = rest_light(self, self.prior.as_theta(theta, 1), z)
         return self._without_missing(matmul(self.band_weights(z), light) * 10.0**log_mass, z)
 
     def check(self, theta, z):
@@ -369,8 +354,8 @@ class GalaxyModel:
             f_nu [uJy].
         """
         z = jnp.asarray(plain(z, "redshift"), float)
-        light, log_mass = self._rest_light(self.prior.as_theta(theta, 1), z)
-        light = light * self._igm(z)
+        light, log_mass = rest_light(self, self.prior.as_theta(theta, 1), z)
+        light = light * igm_of(self.rest_aa, self.n_wave, z)
         n, edges = self.n_wave, self.pixel_edges_aa
         pixel = jnp.clip(jnp.searchsorted(edges, self.rest_aa[n:]) - 1, 0, n - 1)
         density = light[:n].at[pixel].add(light[n:] / (edges[pixel + 1] - edges[pixel]))

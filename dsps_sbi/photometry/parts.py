@@ -14,15 +14,18 @@ from ..errors import UserError
 from ..inference.derived import MassTable
 from ..noise import DepthNoise, UpperLimits
 from .compressed import TableGrid
+from .model_error import ModelError
 from .network import PhotometryArchitecture, PhotometryNetwork
 from .posterior import PhotometryPosterior
 from .typicality import Typicality
 
 # Format 1 knew delayed-tau histories, Calzetti's dust and uniform priors only, and named none of them;
-# networks of these had no forward model of their own, and all the same upper limits
-FORMAT = 4
-_READS = (1, 2, FORMAT)
+# networks of these had no forward model of their own, and all the same upper limits. Up to format 4 all Lyman
+# alpha left a galaxy, and SSPs had no errors that bands share
+FORMAT = 5
+_READS = (1, 2, 4, FORMAT)
 _MASS_TABLE = ("edges_gyr", "metallicity", "surviving", "living")
+_ERROR = ("wave_aa", "modes")
 _DUST = "dust law"
 
 
@@ -40,6 +43,8 @@ def to_parts(post: PhotometryPosterior) -> tuple[dict[str, np.ndarray], dict]:
         arrays |= {f"typicality.{name}": array for name, array in post.typicality.as_arrays().items()}
     if post.network.tables is not None:
         arrays |= {f"tables.{name}": array for name, array in post.network.tables.as_arrays().items()}
+    if post.error is not None:
+        arrays |= {f"error.{name}": np.array(getattr(post.error, name), order="C") for name in _ERROR}
     network, noise = post.network, post.noise
     config = {
         "format": FORMAT,
@@ -47,6 +52,8 @@ def to_parts(post: PhotometryPosterior) -> tuple[dict[str, np.ndarray], dict]:
         "cosmology": network.cosmology.name,
         "filters": list(post.filters),
         "log_u": "none" if post.log_u is None else post.log_u,
+        "lya_escape": post.lya_escape,
+        "model_error": "none" if post.error is None else post.error.as_entry(),
         **physics_entries(network.sfh, network.prior),
         "dust": to_entry(post.dust, LAWS, _DUST),
         "noise": {
@@ -88,6 +95,7 @@ def from_parts(config, arrays, meta, label: str, ssp=None) -> PhotometryPosterio
         mass_table=MassTable(**{name: jnp.asarray(array) for name, array in mass_table.items()}),
         meta=meta,
         typicality=Typicality.from_arrays(typicality) if typicality and tables is not None else None,
+        error=_error(settings.pop("error"), arrays, label),
         **settings,
     )
 
@@ -97,9 +105,11 @@ def _settings(config):
         marginals = {name: {"kind": "uniform"} | entry for name, entry in config["prior"].items()}
         config = config | {"sfh": {"kind": config["sfh"]}, "dust": {"kind": "calzetti"}}
         config |= {"log_u": -2.0, "prior": marginals}
-    if config["format"] < FORMAT:
+    if config["format"] < 4:
         network = {"guess_width": 0} | config["network"]
         config = config | {"network": network, "limits": asdict(UpperLimits())}
+    if config["format"] <= 4:
+        config = config | {"lya_escape": 1.0, "model_error": "none"}
     noise = dict(config["noise"])
     depth = np.array(noise.pop("depth_ujy"))
     noise["offset_dex"] = tuple(noise["offset_dex"])
@@ -109,9 +119,20 @@ def _settings(config):
         "filters": tuple(config["filters"]),
         "dust": from_entry(config["dust"], LAWS, _DUST),
         "log_u": None if config["log_u"] == "none" else config["log_u"],
+        "lya_escape": float(config["lya_escape"]),
+        "error": config["model_error"],
         "noise": DepthNoise(depth, **noise),
         "limits": UpperLimits(**config["limits"] | {"k": tuple(config["limits"]["k"])}),
     }
+
+
+def _error(entry, arrays, label) -> ModelError | None:
+    if entry == "none":
+        return None
+    try:
+        return ModelError(**part_of(arrays, "error."), **ModelError.of_entry(entry))
+    except (KeyError, TypeError) as error:
+        raise UserError(f"bundle {label} is not complete (model error: {error}): train it again") from error
 
 
 def _tables(arrays, dust, label) -> TableGrid:

@@ -33,6 +33,7 @@ from .held_out import held_out
 from .images import FEWEST_BANDS, infer_cube
 from .likelihood import PhotometryLikelihood
 from .model import GalaxyModel
+from .model_error import ModelError, with_grey
 from .network import PhotometryNetwork
 from .prepare import check_redshifts, prepare
 from .simulator import PhotometrySimulator
@@ -40,8 +41,8 @@ from .typicality import Typicality
 
 
 @pytree(
-    arrays=("network", "weights", "noise", "mass_table", "typicality", "snr_bands"),
-    static=("filters", "dust", "log_u", "limits"),
+    arrays=("network", "weights", "noise", "mass_table", "typicality", "snr_bands", "error"),
+    static=("filters", "dust", "log_u", "limits", "lya_escape"),
     aside=("meta",),
 )
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,11 @@ class PhotometryPosterior(Posterior):
         What tells how usual data are without SSPs.
     limits : UpperLimits
         Those that it was trained for.
+    lya_escape : float
+    error : ModelError or None
+        Those of the :class:`~dsps_sbi.photometry.model.GalaxyModel`. With an error, masses and rates of star
+        formation have the scatter of the SSPs' mass-to-light ratio (``error.grey_dex``) beside what the data
+        say.
     """
 
     kind: ClassVar[str] = "photometry"
@@ -81,6 +87,8 @@ class PhotometryPosterior(Posterior):
     log_u: float | str | None = -2.0
     typicality: Typicality | None = None
     limits: UpperLimits = UpperLimits()
+    lya_escape: float = 1.0
+    error: ModelError | None = None
 
     @property
     def components(self) -> tuple:
@@ -97,6 +105,11 @@ class PhotometryPosterior(Posterior):
         """Which bands (Band,) the signal-to-noise cut is made on."""
         with jax.ensure_compile_time_eval():
             return jnp.array([name in SNR_BANDS for name in self.filters])
+
+    @property
+    def grey(self) -> float | None:
+        """Scatter of the SSPs' mass-to-light ratio [dex]; None where nothing is said about it."""
+        return None if self.error is None else self.error.grey_dex
 
     def check_redshift(self, z: float):
         """Refuse a redshift that the network has not seen.
@@ -196,6 +209,8 @@ class PhotometryPosterior(Posterior):
             dust=self.dust,
             cosmology=network.cosmology,
             log_u=self.log_u,
+            lya_escape=self.lya_escape,
+            error=self.error,
         )
         if ssp is None and filters is None:
             compared = self.filters, self.names, self.meta.get("reference"), model
@@ -237,13 +252,13 @@ class PhotometryPosterior(Posterior):
         # of few sizes: few compilations
         n, n_param = limit.shape
         u = np.resize(np.float32(limit), (padded(n), 1, n_param))
-        theta = np.asarray(_theta(self.network, u, np.resize(z, padded(n))))
+        theta = np.asarray(_theta(self.network, None, u, np.resize(z, padded(n))))
         return edge, np.where(edge == 0, np.nan, theta[:n, 0])
 
     def derived_draws(self, u, z, quantities=None):
         """Quantities (Quantity, Object, Draw) of draws u (Object, Draw, Param) at redshifts z (Object,)."""
         wanted = quantities_of(self.names, quantities)
-        return _derived(self.network, self.mass_table, jnp.asarray(u), jnp.asarray(z), wanted)
+        return _derived(self.network, self.mass_table, self.grey, jnp.asarray(u), jnp.asarray(z), wanted)
 
     def sample(self, flux_ujy, sigma_ujy, z, *, n_draws=500, seed=0, valid=None, upper=None, ids=None):
         """Draws of the parameters.
@@ -266,7 +281,7 @@ class PhotometryPosterior(Posterior):
         array (Object, Draw, Param)
         """
         u, z = self._drawn(flux_ujy, sigma_ujy, z, valid, upper, ids, seed, n_draws)
-        return _theta(self.network, u, z)
+        return _theta(self.network, self.grey, u, z)
 
     def quantity_draws(
         self,
@@ -366,8 +381,8 @@ class PhotometryPosterior(Posterior):
 
 
 @jax.jit
-def _theta(network, u, z):
-    return network.prior.from_normal(u, network.cosmology.age(z)[:, None])
+def _theta(network, grey, u, z):
+    return with_grey(network.prior, grey, u, network.prior.from_normal(u, network.cosmology.age(z)[:, None]))
 
 
 @jax.jit
@@ -377,9 +392,9 @@ def _log_prob(network, weights, theta, data):
 
 
 @partial(jax.jit, static_argnames="wanted")
-def _derived(network, table, u, z, wanted):
+def _derived(network, table, grey, u, z, wanted):
     universe = network.cosmology.age(z)
-    theta = network.prior.from_normal(u, universe[:, None])
+    theta = with_grey(network.prior, grey, u, network.prior.from_normal(u, universe[:, None]))
     flat, ages = theta.reshape(-1, theta.shape[-1]), jnp.repeat(universe, theta.shape[1])
     values = derive(network.sfh, table, flat, network.prior.names, ages, wanted)
     return jnp.stack([values[name].reshape(theta.shape[:2]) for name in wanted])

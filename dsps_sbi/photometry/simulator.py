@@ -107,6 +107,16 @@ class PhotometrySimulator:
         theta = self.model.prior.from_normal(u, table.universe_gyr)
         return self.model.predict_fast(theta, table), theta
 
+    def emitted(self, key, u, table: BandTable):
+        """As :meth:`noiseless`, with the errors that :attr:`model` says its SSPs have."""
+        if self.model.error is None:
+            return self.noiseless(u, table)
+        theta = self.model.prior.from_normal(u, table.universe_gyr)
+        parts = self.model.predict_parts(theta, table)
+        amplitudes = jax.random.normal(key, (len(u), self.model.error.n_mode))
+        relative = 1.0 + jnp.einsum("om,mpb->opb", amplitudes, self.model.band_errors(table.z))
+        return jnp.sum(parts * relative, axis=1), theta
+
     def observe(self, key, u, theta, z, flux) -> PhotometryMocks:
         """Noise, masks and upper limits on noiseless fluxes (Object, Band).
 
@@ -129,10 +139,11 @@ class PhotometrySimulator:
         One redshift's galaxies share a table, so that their fluxes are one matrix product.
         """
         pick_key, u_key, observe_key = jax.random.split(key, 3)
+        error_keys = jax.random.split(jax.random.fold_in(observe_key, 4), n_z)
         chosen = jax.random.randint(pick_key, (n_z,), 0, len(pool.z))
         tables = jax.tree.map(lambda leaf: leaf[chosen], pool)
         u = jax.random.normal(u_key, (n_z, n_per_z, len(self.model.names)))
-        flux, theta = jax.lax.map(lambda pair: self.noiseless(*pair), (u, tables))
+        flux, theta = jax.lax.map(lambda parts: self.emitted(*parts), (error_keys, u, tables))
         z = jnp.repeat(tables.z, n_per_z)
         flat = [a.reshape(n_z * n_per_z, -1) for a in (u, theta, flux)]
         return self.observe(observe_key, flat[0], flat[1], z, flat[2])
@@ -174,6 +185,8 @@ class PhotometrySimulator:
             "filters": list(model.filters.names),
             "parameters": list(model.names),
             "log_u": model.log_u,
+            "lya_escape": model.lya_escape,
+            "model_error": None if model.error is None else model.error.modes.round(6).tolist(),
             "cosmology": model.cosmology.name,
             "noise": [*noise.offset_dex, noise.jitter_dex, noise.floor],
             "limits": [limits.p_common, limits.p_each, *limits.k],

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from ..calibration.recovery import recovery
-from ..inference.derived import MassTable, derive
+from ..inference.derived import MassTable
 from ..instruments.coverage import redshift_ranges
 from ..training.initial_guess import fit_guess, with_variance
 from ..training.trainer import TrainConfig, Trainer, provenance, warm
@@ -92,6 +92,8 @@ def train(
             "tracks": model.ssp.tracks,
             "library": model.ssp.library,
             "log_u": model.log_u,
+            "lya_escape": model.lya_escape,
+            "model_error": None if model.error is None else model.error.source,
             "remnants": "Renzini & Ciotti (1993)",
         },
         "reference": reference_fluxes(model),
@@ -107,6 +109,8 @@ def train(
         model.dust,
         model.log_u,
         limits=simulator.limits,
+        lya_escape=model.lya_escape,
+        error=model.error,
     )
     meta["validation"] = validate(post, simulator, seed=config.seed + 10)
     if tables is None:
@@ -134,9 +138,8 @@ def validate(
             seed=seed,
         )
     )
-    universe = post.network.cosmology.age(mocks.z)
-    truth = derive(post.network.sfh, post.mass_table, mocks.theta, post.names, universe)
+    truth = np.asarray(post.derived_draws(mocks.u[:, None], mocks.z))[..., 0]
     scores = {"n": len(mocks.z), "n_draws": n_draws}
     for i, name in enumerate(post.quantities):
-        scores[name] = {k: round(v, 4) for k, v in recovery(draws[i], truth[name]).items()}
+        scores[name] = {k: round(v, 4) for k, v in recovery(draws[i], truth[i]).items()}
     return scores

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from dsps_sbi.kernels.mass import draw_mass, marginalise
+from dsps_sbi.kernels.mass import draw_mass, explained, marginalise
 
 LOW, HIGH, FLOOR = 4.0, 12.0, 0.05
 UNIT = np.array([3e-13, 1e-12, 2e-12, 1.5e-12])
@@ -93,3 +93,58 @@ def test_gradients_are_finite():
 
     for upper in (None, jnp.array([True, False, False, True]), jnp.ones(4, bool)):
         assert np.isfinite(jax.grad(evidence)(jnp.asarray(UNIT), upper)).all()
+
+
+# two errors that bands share, one of them nearly grey
+MODES = np.array([[-0.1, 0.0, 0.15, 0.25], [0.2, 0.25, 0.2, 0.15]])
+
+
+@pytest.mark.parametrize("log_mass", [5.0, 7.8, 8.2, 9.0, 11.0, 11.99])
+def test_errors_that_bands_share_are_integrated_out(log_mass):
+    rng = np.random.default_rng(3)
+    flux = 10.0**log_mass * UNIT
+    data = observed(log_mass, seed=1) + flux * (rng.standard_normal(2) @ MODES)
+    fine = np.linspace(LOW, HIGH, 8001)
+    # in units of the first band's sky: determinants of squares of uJy would underflow
+    unit, values = SKY[0], []
+    for m in fine:
+        model = 10.0**m * UNIT / unit
+        own = np.diag((SKY / unit) ** 2 + (FLOOR * model) ** 2)
+        values.append(
+            stats.multivariate_normal.logpdf(data / unit, model, own + (MODES * model).T @ (MODES * model))
+        )
+    values = np.array(values) - 4 * np.log(unit)
+    density = np.exp(values - values.max())
+    total = integrate.trapezoid(density, fine)
+    below = integrate.cumulative_trapezoid(density, fine, initial=0.0) / total
+    parts = (data, SKY, np.ones(4, bool), UNIT)
+    parts = [np.asarray(a, bool if a.dtype == bool else np.float32) for a in parts]
+    evidence, grid, cdf = run_shared(*parts, (MODES * UNIT).astype(np.float32))
+    assert abs(float(evidence) - values.max() - np.log(total / (HIGH - LOW))) < 1e-3
+    assert np.abs(np.interp(grid, fine, below) - cdf).max() < 2e-3
+
+
+@jax.jit
+def run_shared(data, sky, valid, unit, modes):
+    return marginalise(data, sky, valid, unit, FLOOR, LOW, HIGH, None, modes)
+
+
+def test_bands_with_limits_and_without_data_take_no_part_in_shared_errors():
+    data, valid = observed(9.0), np.array([True, True, True, False])
+    upper = np.array([False, False, True, False])
+    parts = [data.astype(np.float32), SKY.astype(np.float32), valid, UNIT.astype(np.float32)]
+    modes = (MODES * UNIT).astype(np.float32)
+    with_all = marginalise(*parts, FLOOR, LOW, HIGH, upper, modes)[0]
+    # of a band without data the errors do not count, of a limit only its own variance
+    other = modes * np.array([1.0, 1.0, 1.0, 7.0], np.float32)
+    assert marginalise(*parts, FLOOR, LOW, HIGH, upper, other)[0] == with_all
+    turned = modes * np.array([1.0, 1.0, -1.0, 1.0], np.float32)
+    assert marginalise(*parts, FLOOR, LOW, HIGH, upper, turned)[0] == with_all
+
+
+def test_what_shared_errors_explain_is_chi2_of_their_covariance():
+    rng = np.random.default_rng(4)
+    errors, residual = rng.standard_normal((5, 3, 6)), rng.standard_normal((5, 6))
+    got = residual**2 @ np.ones(6) - explained(jnp.asarray(errors), jnp.asarray(residual))
+    for e, r, chi2 in zip(errors, residual, got, strict=True):
+        np.testing.assert_allclose(chi2, r @ np.linalg.solve(np.eye(6) + e.T @ e, r), rtol=1e-4)
