@@ -263,9 +263,10 @@ def _bulk(bands, low, high, reference):
         # errors grow with the mass: the upper tail is a long one, and the lower one ends where
         # (best - mass)^2 = reach^2 (sky's variance + (relative error * mass)^2)
         sky2, all2 = (_REACH**2 / jnp.maximum(known, 1e-30) for known in (of_sky, seen))
-        relative2 = jnp.maximum(all2 - sky2, 0.0) / jnp.maximum(mass, 1e-30) ** 2
-        root = jnp.sqrt(jnp.maximum(sky2 + relative2 * (mass**2 - sky2), 0.0))
-        least = (mass**2 - sky2) / (jnp.maximum(mass, 0.0) + root + 1e-30)
+        best2 = jnp.maximum(mass, 1e-3 * width) ** 2
+        relative2 = jnp.maximum(all2 - sky2, 0.0) / best2
+        root = jnp.sqrt(jnp.maximum(sky2 + relative2 * (best2 - sky2), 0.0))
+        least = (best2 - sky2) / (jnp.sqrt(best2) + root)
         for _ in range(2):
             _, precision, _ = bands.least_squares(far)
             far = jnp.maximum(mass, 0.0) + _REACH * jnp.maximum(precision, 1e-30) ** -0.5
