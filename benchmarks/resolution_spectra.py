@@ -22,6 +22,10 @@ and ``population_p`` are uniform, and the p-value of chi2 at the truth (``truth_
 answers; ``wave_used``; the share of smoothed pixels. Metrics without the name of an instrument are of the
 four that are sharper.
 
+``coverage68_lowest_error`` is the coverage of those draws whose error of the model is within 0.3 dex of the
+lowest, where it is in these mocks: what is left there of a coverage that is too large is not the likelihood's
+freedom to have an error of the model. ``width_of_lowest_error``: their interval over that of all draws.
+
 ``--keep FOLDER`` keeps each mock's answer: a run that was cut off goes on there.
 """
 
@@ -58,6 +62,8 @@ INSTRUMENTS = SHARP | {"library": (WAVE_AA, COARSE), "library_error": (WAVE_AA, 
 SCORED = ("sigma_v", "t50", "metallicity")
 # Fewer effective draws are not converged
 _FEWEST = 20.0
+# Errors of the model this near to the lowest of the prior [dex]
+_NEAR = 0.3
 _COLUMNS = ("ess", "ppc_p", "population_p", "wave_used")
 _OF_ALL = ("ppc_p_ks", "population_p_ks", "truth_p_ks", "converged", "trusted", "mocks")
 # Shares of noisy and of bad pixels
@@ -132,6 +138,7 @@ def answered(likelihood, name, number, n_draws, seed) -> dict[str, np.ndarray]:
     at = [NAMES.index(quantity) for quantity in SCORED]
     return columns | {
         "drawn": drawn[:, at],
+        "error": result.theta[0, :, post.names.index("log_model_error")],
         "truth": truth[at],
         "truth_misfit": np.array(_misfit(likelihood.observed(spectrum, 0.0).target, theta), float),
         "trusted": result.posteriors.trusted[0],
@@ -154,7 +161,7 @@ def kept(folder, likelihood, name, number, n_draws, seed) -> dict[str, np.ndarra
 
 def scores_of(mocks) -> dict[str, float]:
     """Metrics of some answers but for coverage."""
-    m = {key: np.array([one[key] for one in mocks]) for key in mocks[0] if key != "drawn"}
+    m = {key: np.array([one[key] for one in mocks]) for key in mocks[0] if key not in ("drawn", "error")}
     p = {key: m[key] for key in ("ppc_p", "population_p")}
     p["truth_p"] = tail_probability(*m["truth_misfit"].T)
     metrics = {f"{key}_ks": kstest(value, "uniform").pvalue for key, value in p.items()}
@@ -169,11 +176,23 @@ def scores_of(mocks) -> dict[str, float]:
     }
 
 
-def covered(mocks) -> dict[str, float]:
-    """Coverage of the quantities."""
-    drawn, truth = (np.stack([one[key] for one in mocks]) for key in ("drawn", "truth"))
-    found = {name: coverage(drawn[..., k], truth[:, k]) for k, name in enumerate(SCORED)}
-    return {f"{name}.{key}": value for name, scores in found.items() for key, value in scores.items()}
+def covered(mocks, lowest=None) -> dict[str, float]:
+    """Coverage of the quantities; and of the draws whose error of the model is about the lowest."""
+    found = {}
+    for k, name in enumerate(SCORED):
+        drawn, truth = [one["drawn"][:, k] for one in mocks], np.array([one["truth"][k] for one in mocks])
+        found |= {f"{name}.{key}": value for key, value in coverage(np.stack(drawn), truth).items()}
+        if lowest is None:
+            continue
+        low = [one["error"] < lowest + _NEAR for one in mocks]
+        some = [i for i, near in enumerate(low) if near.sum() >= _FEWEST]
+        inside = [np.diff(np.quantile(drawn[i][low[i]], (0.16, 0.84)) >= truth[i])[0] for i in some]
+        found[f"{name}.coverage68_lowest_error"] = np.mean(inside)
+        widths = [np.ptp(np.quantile(drawn[i][low[i]], (0.16, 0.84))) for i in some]
+        whole = [np.ptp(np.quantile(drawn[i], (0.16, 0.84))) for i in some]
+        found[f"{name}.width_of_lowest_error"] = np.median(np.array(widths) / whole)
+        found["mocks_lowest_error"] = len(some)
+    return found
 
 
 def coverage(draws, truth) -> dict[str, float]:
@@ -188,24 +207,29 @@ def main():
     parser.add_argument("--bundle", default="miles-optical")
     parser.add_argument("--seed", type=int, default=23)
     parser.add_argument("--mocks", type=int, help="mocks of each instrument")
+    parser.add_argument("--instruments", nargs="+", choices=INSTRUMENTS, help="instead of all")
     parser.add_argument("--keep", type=Path, help="folder for answers of single mocks, to go on from")
     args = parser.parse_args()
     post = ds.load_bundle(args.bundle)
     likelihood = likelihood_of(parser, post)
     n = args.mocks or (2 if args.quick else 50)
-    names = ("r3500",) if args.quick else tuple(INSTRUMENTS)
+    names = ("r3500",) if args.quick else tuple(args.instruments or INSTRUMENTS)
     if args.keep is not None:
         args.keep.mkdir(parents=True, exist_ok=True)
     n_draws, mocks = 1000, {name: [] for name in names}
     for number in range(n):
-        for i, name in enumerate(names):
+        for name in names:
+            i = list(INSTRUMENTS).index(name)
             mocks[name].append(kept(args.keep, likelihood, name, number, n_draws, args.seed + i))
             print(number, name, f"{float(mocks[name][-1]['ess']):.0f} effective draws", flush=True)
     metrics = {}
     for name, some in mocks.items():
         metrics |= {f"{key}_{name}": value for key, value in (scores_of(some) | covered(some)).items()}
     sharp = [one for name in names if name in SHARP for one in mocks[name]]
-    metrics |= covered(sharp) | {key: value for key, value in scores_of(sharp).items() if key in _OF_ALL}
+    if sharp:
+        lowest = likelihood.model.prior.marginals["log_model_error"].low
+        metrics |= covered(sharp, lowest)
+        metrics |= {key: value for key, value in scores_of(sharp).items() if key in _OF_ALL}
     more = {"bundle": str(post.meta["name"]), "mocks_per_instrument": n, "draws": n_draws, "seed": args.seed}
     noise = (
         "white in the pixels of the instrument, S/N 20-30; 3 % noisy, 2 % bad pixels; no error of the model "

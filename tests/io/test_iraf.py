@@ -91,7 +91,7 @@ def test_wavelengths_of_multispec(tmp_path, case):
 
 
 def test_apertures_have_wavelengths_of_their_own(tmp_path):
-    """A falling scale is turned, a cut image counts pixels as before, BUNIT is kept; targets are apertures."""
+    """A falling scale is turned, a cut image counts pixels as before; targets are apertures."""
     specs = [f"7 1 0 4000. 2.5 {N} 0. 1. 2.", f"9 2 0 5000. -2.5 {N} 0. 1. 2."]
     cards = {"BUNIT": "erg/cm2/s/A", "LTV1": -10.0, "ORIGIN": "NOAO-IRAF"}
     path = multispec(tmp_path / "two.fits", specs, bands(2), **BANDS, **cards)

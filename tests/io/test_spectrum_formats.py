@@ -142,6 +142,17 @@ def test_desi(tmp_path):
     assert ds.read_spectrum(path, targets=[8]).redshift == 0.1
 
 
+def test_the_lsf_beside_dead_pixels_of_desi_is_that_of_their_neighbours(tmp_path):
+    """Columns of the resolution matrix are empty where no exposure has a pixel."""
+    path = desi(tmp_path / "coadd.fits")
+    with fits.open(path, mode="update") as hdus:
+        hdus["B_RESOLUTION"].data[:, :, 20:24] = 0.0
+        hdus["B_IVAR"].data[:, 20:24] = 0.0
+    s = ds.read_spectra(path)[0]
+    assert list(np.flatnonzero(~s.valid)) == [20, 21, 22, 23]
+    np.testing.assert_allclose(s.lsf.value[:50] / 2.3548, 0.8, rtol=0.01)
+
+
 def test_exposures_of_desi_are_never_averaged(tmp_path):
     path = desi(tmp_path / "spectra.fits", targets=(7, 7, 9))
     assert [s.source.rsplit(":")[-1] for s in ds.read_spectra(path)] == ["7_row0", "7_row1", "9"]
