@@ -13,8 +13,6 @@ from .options import redshift_in
 
 NAME = "DESI"
 _ARMS = ("B", "R", "Z", "BRZ")
-# The sum of a row of the resolution matrix is one within this
-_WHOLE = 0.05
 # How names of files with spectra begin
 _SPECTRA_FILES = ("coadd-", "spectra-")
 
@@ -112,8 +110,9 @@ def _sigma_of(matrix):
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = (offset[:, None] * rows).sum(axis=0) / total
         variance = (offset[:, None] ** 2 * rows).sum(axis=0) / total - mean**2
-    # beside masked pixels, whose columns are empty, rows are not whole
-    good = (np.abs(total - 1.0) < _WHOLE) & (variance > 0.0)
+    # beside dead pixels, whose columns are empty, rows are not whole
+    empty = np.convolve(np.sum(np.abs(matrix), axis=0) == 0.0, np.ones(2 * half + 1), "same") > 0.5
+    good = (total > 0.0) & (variance > 0.0) & ~empty
     good[:half] = good[-half:] = False
     return np.where(good, np.sqrt(np.where(good, variance, 1.0)), np.nan)
 
