@@ -341,6 +341,9 @@ def recovery_spectra():
     return markdown([*header, "68 % interval of t50 holds", "of [M/H] holds"], rows)
 
 
+_TOLD, _P_VALUES = ("t50", "metallicity"), ("ppc_p", "population_p")
+
+
 @table
 def resolution_spectra():
     """Coverage of mock spectra that are sharper than the SSPs."""
@@ -352,8 +355,23 @@ def resolution_spectra():
         shares = [m.percent(f"{key}{end}") for key in ("smoothed", "wave_used_min", "converged")]
         rows.append([label, *held, *(m(f"{p}_ks{end}", ".2g") for p in ("ppc_p", "population_p")), *shares])
     header = ["instrument", "68 % interval of sigma_v holds", "of t50", "of [M/H]", "`ppc_p` uniform: p"]
-    header += ["`population_p` uniform: p", "pixels smoothed", "least `wave_used`", "scored"]
+    header += ["`population_p` uniform: p", "pixels smoothed", "least `wave_used`", "converged"]
     return markdown(header, rows)
+
+
+@table
+def real_galaxies():
+    """Two real galaxies, weighed and refined."""
+    m = Metrics("real_files")
+    rows = []
+    for key, label in (("desi", "DESI, z = 0.369, starburst"), ("legac", "LEGA-C M19_56670, z = 0.669")):
+        for end, method in (("_weighed", "weighed"), ("", "refined")):
+            trusted = {"1": "yes", "0": "no"}.get(m(f"{key}.trusted{end}", ".0f"), NONE)
+            numbers = m(f"{key}.ess{end}", ".0f"), *(m(f"{key}.{p}{end}", ".1g") for p in _P_VALUES)
+            both = [f"{m(f'{key}.{q}{end}', '.2f')} ± {m(f'{key}.{q}_error{end}', '.2f')}" for q in _TOLD]
+            rows.append([label, method, m.percent(f"{key}.wave_used{end}"), *numbers, trusted, *both])
+    header = ["galaxy", "", "pixels used", "effective draws", "`ppc_p`", "`population_p`", "trusted"]
+    return markdown([*header, "t50 [Gyr]", "[M/H]"], rows)
 
 
 @table

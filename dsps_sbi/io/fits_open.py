@@ -63,6 +63,7 @@ def open_fits(path, memmap=True):
                 if "truncated" in str(warning.message):
                     raise OSError(str(warning.message))
             for number, hdu in enumerate(hdus):
+                _mend_cards(hdu.header)
                 _check_header(hdu, f"{path} extension {number} {hdu.name}".strip(), path)
             yield hdus
     except UserError:
@@ -72,6 +73,15 @@ def open_fits(path, memmap=True):
         raise UserError(
             f"{path} cannot be read as FITS ({reason}): expected a whole FITS file; copy or download it again"
         ) from error
+
+
+def _mend_cards(header):
+    """Cards that are not of the standard, such as AIRMASS= 1.05E with nothing after it, as text."""
+    for card in header.cards:
+        try:
+            _ = card.value
+        except fits.VerifyError:
+            card.verify("silentfix+ignore")
 
 
 def _check_header(hdu, where, path):

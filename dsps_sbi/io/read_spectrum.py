@@ -37,12 +37,11 @@ def read_spectrum(
 ) -> Spectrum:
     """Read a spectrum: files of surveys, FITS and ECSV tables, images, columns of text; by specutils, more.
 
-    Files of SDSS (spec and spSpec), DESI, ESO (Phase 3), JWST (x1d, also of JADES; msaexp's spec.fits) and
-    images with a scale of wavelengths need nothing else. ``notes`` of the spectrum say what was taken from
-    where. Tables are read by the usual names of columns (wavelength, flux,
-    error or ivar, mask, wdisp in any case of letters) or by ``columns``; units are those of the
-    file or of the keywords. Text without names of columns is wavelength, flux, error, or as
-    ``columns`` says.
+    Files of SDSS (spec and spSpec), DESI, ESO (Phase 3), JWST (x1d, also of JADES; msaexp's spec.fits), IRAF
+    (also multispec) and images with a scale of wavelengths need nothing else. ``notes`` of the spectrum say
+    what was taken from where. Tables are read by the usual names of columns (wavelength, flux, error or ivar,
+    mask, wdisp in any case of letters) or by ``columns``; units are those of the file or of the keywords.
+    Text without names of columns is wavelength, flux, error, or as ``columns`` says.
 
     Parameters
     ----------
@@ -124,6 +123,8 @@ def spectrum_names(path, targets=None) -> tuple[str, ...]:
 def read_spectra(path, *, targets=None, **options) -> list[Spectrum]:
     """Read all spectra of a file, or some: coadds of DESI, sources of JWST, rows of an image.
 
+    Of all, those that cannot be read, such as fibres without light, are left out with a warning.
+
     Parameters
     ----------
     path : path-like
@@ -140,9 +141,25 @@ def read_spectra(path, *, targets=None, **options) -> list[Spectrum]:
     Raises
     ------
     UserError
-        See :func:`read_spectrum`; and if a target is not there.
+        See :func:`read_spectrum`; if a target is not there; if none of all can be read.
     """
-    return [read_spectrum(path, targets=(name,), **options) for name in spectrum_names(path, targets)]
+    spectra, reasons = [], []
+    for name in spectrum_names(path, targets):
+        try:
+            spectra.append(read_spectrum(path, targets=(name,), **options))
+        except UserError as error:
+            if targets is not None:
+                raise
+            reasons.append(error)
+    if reasons and not spectra:
+        raise reasons[0]
+    if reasons:
+        warnings.warn(
+            f"{path}: {len(reasons)} of {len(spectra) + len(reasons)} spectra are left out ({reasons[0]})",
+            UserWarning,
+            stacklevel=2,
+        )
+    return spectra
 
 
 def _chosen(names, targets, path):

@@ -1,8 +1,11 @@
 r"""Spectra that are sharper than the SSPs, brought to the resolution of the SSPs for the likelihood.
 
-Each pixel is smoothed by what it lacks. Its kernel is the discrete Gaussian :math:`e^{-t} I_n(t)` (Lindeberg
-1990, IEEE TPAMI 12, 234), whose variance is t pixels squared for any t, also far below a pixel: a spectrum
-that lacks little changes little, and one that lacks nothing is left as it is.
+Each pixel is smoothed by what it lacks. The transfer function of its kernel is that of a Gaussian,
+:math:`e^{-t w^2 / 2}`, on the frequencies :math:`|w| \leq \pi` that pixels have. What pixels tell of a line
+thus becomes what they tell of the broader line, within 0.1 % of its height for lines of a sigma of 0.85
+pixels and more, and for any t: a spectrum that lacks little changes little, and one that lacks nothing is
+left as it is. The discrete Gaussian of Lindeberg (1990, IEEE TPAMI 12, 234) has no negative weights and the
+same variance, but misses such a line's height by up to 4 %.
 
 Smoothing takes noise away between neighbours and leaves that of wider stretches as it was. There the signal
 is, so that each pixel keeps the error of an unsmoothed one, as in :mod:`~dsps_sbi.spectroscopy.at_rest`. What
@@ -13,7 +16,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array, diags_array, eye_array
-from scipy.special import ive
 
 from ..constants import C_KM_S
 from ..errors import UserError
@@ -23,10 +25,15 @@ from ..instruments.spectrograph import Spectrograph
 from ..io.spectrum import Spectrum
 from ..kernels.lsf import FWHM_PER_SIGMA
 from ..ssp.log_grid import LogGrid
-from .at_rest import SPOILED
 
-# A kernel is followed this many sigma out, and some pixels: 1e-6 is beyond
-_REACH, _MORE = 5.0, 3
+# A kernel is followed this many sigma out, and some pixels, but at least so many pixels
+_REACH, _MORE, _LEAST = 5.0, 3, 6
+# Its last weights alternate in sign where t is small, and fade over these pixels: so its variance is t
+_FADED = 3
+# Nodes of its integral over frequencies beyond one for each pixel
+_NODES = 32
+# A pixel is spoiled where bad ones have more of the absolute weights: a single neighbour has 0.242 at most
+_SPOILED = 0.25
 # Pixels further apart than this many of their neighbours' distances are not neighbours
 _GAP = 1.4
 # Smoothed by this share of the SSPs' variance beyond them, which is more than float32's rounding
@@ -96,18 +103,19 @@ def to_library(
     step, first, last = _stretches(np.log(instrument.wave_aa))
     kernel, outside = _kernel(lack / step**2, first, last)
     valid = spectrum.valid
-    spoiled = kernel @ np.where(valid, 0.0, 1.0) + outside > SPOILED
-    shares = kernel @ _filling(valid)
-    good = valid & ~spoiled
+    filling = _filling(valid)
+    shares, weights = kernel @ filling, _absolute(kernel)
+    good = valid & (weights @ np.where(valid, 0.0, 1.0) + outside <= _SPOILED)
     sigma = np.where(valid, spectrum.sigma, 0.0).astype(float)
     flux = shares @ np.where(valid, spectrum.flux, 0.0).astype(float)
-    kept = np.sqrt(np.where(good, shares @ sigma**2, 1.0))
+    # a mean of variances: weights below 0 have no part in it
+    kept = np.sqrt(np.where(good, weights @ (filling @ sigma**2), 1.0))
     left, pairs = _noise(shares @ diags_array(sigma), kept, good)
     done = replace(
         spectrum,
         flux=np.where(good, flux, spectrum.flux),
         sigma=np.where(good, kept, spectrum.sigma),
-        mask=spectrum.mask | (valid & spoiled),
+        mask=spectrum.mask | (valid & ~good),
         lsf=_lsf(instrument, instrument.ln_variance + lack),
     )
     return AtLibrary(done, lack > 0.0, shares, left, pairs)
@@ -147,24 +155,39 @@ def _stretches(x):
 
 
 def _kernel(t, first, last) -> tuple[csr_array, np.ndarray]:
-    """Discrete Gaussians of variances t (Pixel,): shares (Pixel, Pixel), and what lies beyond (Pixel,).
+    """Gaussians of variances t (Pixel,): shares (Pixel, Pixel), and how much lies beyond (Pixel,).
 
-    What lies beyond a stretch's end is on its last pixel.
+    What lies beyond a stretch's end is on its last pixel; its absolute weight is told.
     """
     n, rows = len(t), np.flatnonzero(t > 0.0)
-    reach = int(np.ceil(_REACH * np.sqrt(t.max()))) + _MORE
-    half = ive(np.arange(reach + 1.0), t[rows, None])
+    reach = max(int(np.ceil(_REACH * np.sqrt(t.max()))) + _MORE, _LEAST)
+    half = _gaussians(t[rows], reach)
     weights = np.concatenate([half[:, :0:-1], half], axis=1)
-    weights = weights / weights.sum(axis=1, keepdims=True)
     at = rows[:, None] + np.arange(-reach, reach + 1)
     low, high = first[rows, None], last[rows, None]
-    outside = np.zeros(n)
-    outside[rows] = np.sum(weights * ((at < low) | (at > high)), axis=1)
+    outside, size = np.zeros(n), np.abs(weights)
+    outside[rows] = np.sum(size * ((at < low) | (at > high)), axis=1) / size.sum(axis=1)
     same = np.flatnonzero(t <= 0.0)
     row = np.concatenate([np.repeat(rows, at.shape[1]), same])
     column = np.concatenate([np.clip(at, low, high).ravel(), same])
     value = np.concatenate([weights.ravel(), np.ones(same.size)])
     return coo_array((value, (row, column)), shape=(n, n)).tocsr(), outside
+
+
+def _gaussians(t, reach):
+    """Weights (Row, reach + 1) at 0, 1 ... pixels that have the transfer functions of variances t (Row,)."""
+    node, weight = np.polynomial.legendre.leggauss(reach + _NODES)
+    w, weight = 0.5 * np.pi * (node + 1.0), 0.5 * weight
+    place = np.arange(reach + 1.0)
+    half = (np.exp(-0.5 * t[:, None] * w**2) * weight) @ np.cos(w[:, None] * place)
+    half *= 0.5 + 0.5 * np.cos(np.pi * np.clip((place - reach + _FADED) / (_FADED + 1.0), 0.0, 1.0))
+    return half / (half[:, :1] + 2.0 * half[:, 1:].sum(axis=1, keepdims=True))
+
+
+def _absolute(kernel) -> csr_array:
+    """Absolute weights (Pixel, Pixel), of sum 1."""
+    size = abs(kernel)
+    return diags_array(1.0 / np.asarray(size.sum(axis=1)).ravel()) @ size
 
 
 def _filling(valid) -> csr_array:

@@ -142,6 +142,17 @@ def test_desi(tmp_path):
     assert ds.read_spectrum(path, targets=[8]).redshift == 0.1
 
 
+def test_the_lsf_beside_dead_pixels_of_desi_is_that_of_their_neighbours(tmp_path):
+    """Columns of the resolution matrix are empty where no exposure has a pixel."""
+    path = desi(tmp_path / "coadd.fits")
+    with fits.open(path, mode="update") as hdus:
+        hdus["B_RESOLUTION"].data[:, :, 20:24] = 0.0
+        hdus["B_IVAR"].data[:, 20:24] = 0.0
+    s = ds.read_spectra(path)[0]
+    assert list(np.flatnonzero(~s.valid)) == [20, 21, 22, 23]
+    np.testing.assert_allclose(s.lsf.value[:50] / 2.3548, 0.8, rtol=0.01)
+
+
 def test_exposures_of_desi_are_never_averaged(tmp_path):
     path = desi(tmp_path / "spectra.fits", targets=(7, 7, 9))
     assert [s.source.rsplit(":")[-1] for s in ds.read_spectra(path)] == ["7_row0", "7_row1", "9"]
@@ -289,3 +300,97 @@ def test_logarithms_of_wavelengths(tmp_path):
     np.testing.assert_allclose(ds.read_spectrum(path, medium="vacuum").wave_aa, WAVE, rtol=1e-9)
     s = ds.read_spectrum(path, medium="vacuum", pixel_in_lsf=False, lsf=ds.LSF("fwhm_aa", 3.0))
     assert not s.spectrograph().pixel_in_lsf and not s.between(4200.0, 4800.0).pixel_in_lsf
+
+
+def manga_rows(path, n=2, **extensions):
+    """Rows of fluxes with one scale of wavelengths, as the tests of MaNGA's pipeline have them."""
+    wave = 10.0 ** (3.6 + 1e-4 * np.arange(N))
+    images = {
+        "WAVE": wave,
+        "FLUX": np.stack([FLUX * (i + 1) for i in range(n)]),
+        "IVAR": 4.0 * np.ones((n, N)),
+    }
+    hdus = [fits.ImageHDU(np.asarray(array), name=name) for name, array in (images | extensions).items()]
+    return write(path, *hdus), wave
+
+
+def test_rows_with_wavelengths_lsf_and_redshifts_in_extensions(tmp_path):
+    sres = 2000.0 + np.arange(2)[:, None] * np.ones(N)
+    path, wave = manga_rows(tmp_path / "rows.fits", SRES=sres, Z=np.array([0.01, 0.02]))
+    first, second = ds.read_spectra(path)
+    np.testing.assert_allclose(second.wave_aa, wave)
+    np.testing.assert_allclose(second.flux / second.sigma, 2 * FLUX * 2.0, rtol=1e-5)
+    assert (first.redshift, second.redshift) == (0.01, 0.02) and not first.absolute
+    assert second.lsf.quantity == "resolving_power" and np.all(second.lsf.value == 2001.0)
+    assert second.medium == "vacuum" and "vacuum, as this grid is that of SDSS" in second.notes
+    assert "no unit of the flux: per wavelength assumed" in second.notes
+    assert ds.read_spectra(path, flux_unit="1e-17 erg/s/cm2/AA")[0].absolute
+    rss, _ = manga_rows(tmp_path / "rss.fits", LSFPOST=np.ones((2, N)), SPECRES=2000.0 * np.ones(N))
+    assert ds.read_spectra(rss)[0].lsf.quantity == "resolving_power"
+    path, _ = manga_rows(tmp_path / "disp.fits", DISP=np.ones((2, N)))
+    np.testing.assert_allclose(ds.read_spectra(path)[0].lsf.value, 2.3548, rtol=1e-4)
+
+
+def test_a_stack_of_desi(tmp_path):
+    """The scale tells that it is of vacuum, the redshift is in a table with a row for each spectrum."""
+    wave = fits.ImageHDU(WAVE, name="WAVE")
+    wave.header.update({"BUNIT": "Angstrom", "AIRORVAC": ("vac", "vacuum wavelengths")})
+    images = fits.ImageHDU(FLUX[None], name="FLUX"), fits.ImageHDU(np.ones((1, N)), name="IVAR")
+    path = write(tmp_path / "stack.fits", *images, wave, table({"IBIN": [0], "Z": [0.3]}, name="STACKINFO"))
+    s = ds.read_spectrum(path)
+    assert s.medium == "vacuum" and s.redshift == 0.3 and "vac by AIRORVAC" in s.notes
+    wave.header["AIRORVAC"] = "air"
+    assert ds.read_spectrum(write(tmp_path / "air.fits", *images, wave)).medium == "air"
+    del wave.header["AIRORVAC"]
+    with pytest.raises(UserError, match="medium='air' or medium='vacuum'"):
+        ds.read_spectrum(write(tmp_path / "none.fits", *images, wave))
+
+
+def test_eso_tables_with_a_row_for_each_pixel(tmp_path):
+    """X-shooter's pipeline writes air, though the UCD of some products does not say so."""
+    columns = {"WAVE": WAVE / 10.0, "FLUX": FLUX, "ERR": 0.1 * np.ones(N)}
+    unit = "erg cm**(-2) s**(-1) angstrom**(-1)"
+    hdu = table(columns, {"WAVE": "nm", "FLUX": unit, "ERR": unit}, TUCD1="em.wl")
+    path = write(tmp_path / "xsl.fits", hdu, SPEC_RES=9994.6, PROCSOFT="xshoo/2.6.8")
+    s = ds.read_spectrum(path)
+    assert s.medium == "air" and "air, as the pipeline xshoo/2.6.8 writes" in s.notes
+    assert s.lsf.value == 9994.6
+    np.testing.assert_allclose(s.wave_aa, WAVE, rtol=1e-6)
+    assert ds.read_spectrum(write(tmp_path / "other.fits", hdu, SPEC_RES=9994.6)).medium == "vacuum"
+    assert ds.read_spectrum(path, medium="vacuum").medium == "vacuum"
+
+
+def test_redshifts_of_desi_are_in_the_file_beside(tmp_path):
+    arms = [
+        fits.ImageHDU(WAVE, name="B_WAVELENGTH"),
+        fits.ImageHDU(np.stack([FLUX, FLUX]), name="B_FLUX"),
+        fits.ImageHDU(np.stack([np.ones(N), np.zeros(N)]), name="B_IVAR"),
+    ]
+    path = write(tmp_path / "coadd-1.fits", table({"TARGETID": [7, 9]}, name="FIBERMAP"), *arms)
+    assert ds.read_spectrum(path, targets=[7]).redshift is None
+    write(tmp_path / "redrock-1.fits", table({"TARGETID": [9, 7], "Z": [0.4, 0.2]}, name="REDSHIFTS"))
+    s = ds.read_spectrum(path, targets=[7])
+    assert s.redshift == 0.2 and "redshift from redrock-1.fits" in s.notes
+    # the other fibre has no data: told, and left out, unless it was asked for
+    with pytest.warns(UserWarning, match="1 of 2 spectra are left out .*coadd-1.fits:9.*masked"):
+        (only,) = ds.read_spectra(path)
+    assert only.redshift == 0.2
+    with pytest.raises(UserError, match="all pixels are masked"):
+        ds.read_spectra(path, targets=[9])
+    arms[2].data[:] = 0.0
+    with pytest.raises(UserError, match="coadd-2.fits:7: all pixels are masked"):
+        ds.read_spectra(write(tmp_path / "coadd-2.fits", table({"TARGETID": [7, 9]}, name="FIBERMAP"), *arms))
+
+
+def test_cards_that_are_not_of_the_standard(tmp_path):
+    """IRAF writes INDEF without quotes."""
+    error = fits.ImageHDU(np.ones(N), name="ERROR")
+    first = fits.PrimaryHDU(FLUX)
+    first.header.update({"CRVAL1": 4000.0, "CDELT1": 2.0, "ORIGIN": "NOAO-IRAF", "AIRMASS": "X" * 5})
+    fits.HDUList([first, error]).writeto(tmp_path / "good.fits")
+    raw = (tmp_path / "good.fits").read_bytes().replace(b"'XXXXX   '", b"     INDEF")
+    (tmp_path / "bad.fits").write_bytes(raw)
+    with pytest.raises(fits.VerifyError), fits.open(tmp_path / "bad.fits") as hdus:
+        dict(hdus[0].header)
+    s = ds.read_spectrum(tmp_path / "bad.fits")
+    assert s.medium == "air" and s.valid.all() and "air assumed, as IRAF's lists of lines are" in s.notes

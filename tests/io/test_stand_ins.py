@@ -54,9 +54,7 @@ def test_the_first_one_is_named():
 def test_images(make_cube, mock_pixels):
     flux = mock_pixels[0].copy()
     flux[8, 14] = -99.0
-    with pytest.raises(
-        UserError, match=r"cube: the flux of pixel \(1, 1\) of \w+ is -99 with an error"
-    ):
+    with pytest.raises(UserError, match=r"cube: the flux of pixel \(1, 1\) of \w+ is -99 with an error"):
         make_cube(flux)
     # what is masked may be anything
     mask = np.arange(42) == 8

@@ -57,6 +57,38 @@ def test_lines_become_as_wide_as_the_populations(fwhm, medium):
     assert own[np.argmin(np.abs(x))] == pytest.approx((FWHM * 1.02 / 2.35482) ** 2 * rest, rel=5e-4)
 
 
+# without the pixel's own width, lacking little and much
+@pytest.mark.parametrize("sigma_pixel", [0.85, 1.1, 2.0])
+@pytest.mark.parametrize("lack_pixel", [0.1, 0.4, 0.8, 1.5, 3.0])
+def test_lines_have_the_height_of_broader_ones(sigma_pixel, lack_pixel):
+    """Against integrals over pixels of the broader line: within 0.3 % of its height, anywhere in a pixel."""
+    edges = np.append(WAVE - 0.3, WAVE[-1] + 0.3)
+    for centre in (5000.0, 5000.15, 5000.3):
+        flux = np.diff(norm.cdf(edges, centre, 0.6 * sigma_pixel)) / 0.6
+        broad = np.diff(norm.cdf(edges, centre, 0.6 * np.hypot(sigma_pixel, lack_pixel))) / 0.6
+        lsf = ds.LSF("fwhm_aa", 2.35482 * 0.6 * np.hypot(sigma_pixel, 1.0 / np.sqrt(12.0)))
+        # at rest, where the line is
+        library = 2.35482 * 0.6 * np.hypot(sigma_pixel, lack_pixel) / 1.02
+        done = to_library(dataclasses.replace(blank(WAVE, lsf), flux=flux), library)
+        np.testing.assert_allclose(done.shares @ flux, broad, atol=3e-3 * broad.max())
+
+
+def test_sparse_bad_pixels_and_noisy_ones_do_not_spread():
+    """Whatever the smoothing: single bad pixels take no neighbour with them; errors stay finite."""
+    rng = np.random.default_rng(4)
+    mask = np.zeros(WAVE.size, bool)
+    mask[5::9] = True
+    sigma = np.where(rng.random(WAVE.size) < 0.03, 30.0, 1.0)
+    for fwhm in (2.5, 2.3, 2.0, 1.6, 1.2, 0.8):
+        done = to_library(blank(WAVE, ds.LSF("fwhm_aa", fwhm), sigma=sigma, mask=mask), FWHM)
+        inner = slice(5, -5)
+        np.testing.assert_array_equal(done.spectrum.valid[inner], ~mask[inner])
+        good = done.spectrum.valid
+        assert done.spectrum.sigma[good].min() > 0.99 and np.isfinite(done.spectrum.sigma[good]).all()
+        # no pixel has much more noise than it is told to have
+        assert done.noise_left[good].max() < 1.2
+
+
 def test_it_is_one_rule_for_the_smallest_lack_and_none():
     flux = 1.0 + 0.3 * np.sin(WAVE)
     # with the pixel's own width

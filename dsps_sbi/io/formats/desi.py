@@ -1,15 +1,20 @@
 """Spectra of DESI: coadds and single exposures; arms are joined, the LSF is that of the resolution matrix."""
 
+from pathlib import Path
+
 import numpy as np
 
 from ...instruments.lsf import LSF
 from ...kernels.lsf import FWHM_PER_SIGMA
+from ..fits_open import open_fits
 from ..join_arms import join_arms
 from ..spectrum_columns import FLUX_UNIT, spectrum_of
 from .options import redshift_in
 
 NAME = "DESI"
 _ARMS = ("B", "R", "Z", "BRZ")
+# How names of files with spectra begin
+_SPECTRA_FILES = ("coadd-", "spectra-")
 
 
 def _arms(hdus):
@@ -41,7 +46,10 @@ def names(hdus) -> tuple[str, ...]:
 
 
 def read(hdus, i, label, options):
-    """Row i; vacuum. Redshift from a table REDSHIFTS or ZBEST in the file, by TARGETID."""
+    """Row i; vacuum. Redshift by TARGETID, from a table REDSHIFTS or ZBEST in the file.
+
+    Or else in the file of redrock beside it, which DESI names as the coadd: ``redrock-`` for ``coadd-``.
+    """
     arms = _arms(hdus)
     parts = [_arm(hdus, arm, i) for arm in arms]
     wave, flux, sigma, bad = join_arms([part for part, _ in parts], label)
@@ -102,13 +110,30 @@ def _sigma_of(matrix):
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = (offset[:, None] * rows).sum(axis=0) / total
         variance = (offset[:, None] ** 2 * rows).sum(axis=0) / total - mean**2
-    good = (total > 0.0) & (variance > 0.0)
+    # beside dead pixels, whose columns are empty, rows are not whole
+    empty = np.convolve(np.sum(np.abs(matrix), axis=0) == 0.0, np.ones(2 * half + 1), "same") > 0.5
+    good = (total > 0.0) & (variance > 0.0) & ~empty
     good[:half] = good[-half:] = False
     return np.where(good, np.sqrt(np.where(good, variance, 1.0)), np.nan)
 
 
 def _redshift(hdus, i, label):
+    """Redshift, and where it is from."""
     targets = _targets(hdus)
+    found = _listed(hdus, targets, i)
+    if found is not None:
+        return found
+    beside = _redrock(hdus)
+    if beside is not None and targets is not None:
+        with open_fits(beside, memmap=False) as others:
+            found = _listed(others, targets, i)
+        if found is not None:
+            return found[0], beside.name
+    return redshift_in([hdus[0].header], label), None
+
+
+def _listed(hdus, targets, i):
+    """Redshift of row i in a table, and the table's name; None where there is none."""
     for hdu in hdus:
         columns = getattr(hdu, "columns", None)
         if columns is None or hdu.name not in ("REDSHIFTS", "ZBEST", "METADATA", "FASTSPEC", "REDSHIFT"):
@@ -122,4 +147,17 @@ def _redshift(hdus, i, label):
                 return float(hdu.data[small["Z"]][at[0]]), hdu.name
         elif targets is None and len(hdu.data) > i:
             return float(hdu.data[small["Z"]][i]), hdu.name
-    return redshift_in([hdus[0].header], label), None
+    return None
+
+
+def _redrock(hdus):
+    """Path of the file of redshifts beside a coadd or spectra file, None if there is none."""
+    name = hdus.filename()
+    if name is None:
+        return None
+    path = Path(name)
+    start = next((start for start in _SPECTRA_FILES if path.name.startswith(start)), None)
+    if start is None:
+        return None
+    beside = path.with_name(f"redrock-{path.name.removeprefix(start)}")
+    return beside if beside.is_file() else None

@@ -1,4 +1,4 @@
-"""Spectra of ESO's archive (Phase 3, SDP): a table of one row whose cells are arrays."""
+"""Spectra of ESO's archive (Phase 3, SDP): a table of one row whose cells are arrays, or of a row a pixel."""
 
 import numpy as np
 
@@ -7,34 +7,49 @@ from ..spectrum_columns import choose, has_spectrum, spectrum_of
 from .options import redshift_in
 
 NAME = "ESO Phase 3"
+# Pipelines of the observatory that write wavelengths in air, whatever the UCD says of what was made from them
+_AIR_PIPELINES = ("xshoo",)
 
 
 def _number(hdus):
     for i, hdu in enumerate(hdus):
         columns = getattr(hdu, "columns", None)
-        if columns is None or len(hdu.data) != 1 or not has_spectrum(columns.names, None):
+        if columns is None or not len(hdu.data) or not has_spectrum(columns.names, None):
             continue
-        if np.ndim(hdu.data[columns.names[0]][0]) == 1:
+        of_one_row = len(hdu.data) == 1 and np.ndim(hdu.data[columns.names[0]][0]) == 1
+        if of_one_row or (len(hdu.data) > 1 and _ucd(hdu, choose(columns.names, None, hdu.name))):
             return i
     return None
 
 
+def _ucd(hdu, chosen):
+    """UCD of the wavelengths, "" without one."""
+    if "wave" not in chosen:
+        return ""
+    return str(hdu.header.get(f"TUCD{hdu.columns.names.index(chosen['wave']) + 1}", ""))
+
+
 def recognises(hdus) -> bool:
-    """Whether a table of one row has wavelengths and fluxes as arrays."""
+    """Whether a table of one row has wavelengths and fluxes as arrays, or one of more rows has their UCDs."""
     return _number(hdus) is not None
 
 
 def read(hdus, i, label, options):
-    """The spectrum: air where the UCD says so, QUAL of 0 is good, the LSF from SPEC_RES."""
+    """The spectrum: air where the UCD or the pipeline says so, QUAL of 0 is good, the LSF from SPEC_RES."""
     number = _number(hdus)
     hdu, notes = hdus[number], [NAME]
-    table = {column.name: np.asarray(hdu.data[column.name][0]) for column in hdu.columns}
+    rows = 0 if len(hdu.data) == 1 else slice(None)
+    table = {column.name: np.asarray(hdu.data[column.name][rows]) for column in hdu.columns}
     chosen = choose(list(table), None, label)
     units = {column.name: column.unit for column in hdu.columns}
     at = hdu.columns.names.index(chosen["wave"]) + 1
-    ucd = str(hdu.header.get(f"TUCD{at}", ""))
+    ucd = _ucd(hdu, chosen)
     headers = [hdu.header, hdus[0].header]
-    if ucd.startswith("em.wl"):
+    pipeline = str(hdus[0].header.get("PROCSOFT", "")).lower()
+    if pipeline.startswith(_AIR_PIPELINES):
+        options = options.known(medium="air")
+        notes.append(f"air, as the pipeline {pipeline} writes")
+    elif ucd.startswith("em.wl"):
         medium = "air" if "obs.atmos" in ucd else "vacuum"
         options = options.known(medium=medium)
         notes.append(f"{medium} by TUCD{at}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import desi, eso, image, jwst, sdss, sdss_image, table
+from . import desi, eso, image, iraf, jwst, sdss, sdss_image, table
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def _one(hdus) -> tuple[str, ...]:
 # The first one that recognises a file reads it
 FORMATS = tuple(
     SpectrumFormat(module.NAME, module.recognises, getattr(module, "names", _one), module.read)
-    for module in (desi, sdss, sdss_image, eso, jwst, table, image)
+    for module in (desi, sdss, sdss_image, eso, jwst, table, iraf, image)
 )
 
 
