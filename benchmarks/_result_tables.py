@@ -364,7 +364,8 @@ def real_galaxies():
     """Two real galaxies, weighed and refined."""
     m = Metrics("real_files")
     rows = []
-    for key, label in (("desi", "DESI, z = 0.369, starburst"), ("legac", "LEGA-C M19_56670, z = 0.669")):
+    labels = {"desi": "DESI, z = 0.369, starburst", "desi_masked": "the same, more lines masked"}
+    for key, label in (labels | {"legac": "LEGA-C M19_56670, z = 0.669"}).items():
         for end, method in (("_weighed", "weighed"), ("", "refined")):
             trusted = {"1": "yes", "0": "no"}.get(m(f"{key}.trusted{end}", ".0f"), NONE)
             numbers = m(f"{key}.ess{end}", ".0f"), *(m(f"{key}.{p}{end}", ".1g") for p in _P_VALUES)
