@@ -583,3 +583,26 @@ def startup():
     rows = [[text, m(key, ".2f")] for key, text in labels.items()]
     rows.append(["programs compiled in a second call of `infer`", m("compilations_second_call", ".0f")])
     return markdown(["`dsps-sbi infer`", "time / time of the build before 0.2"], rows)
+
+
+@table
+def suite_time():
+    """Seconds of the test suite."""
+    m = Metrics("suite_time")
+    rows = [
+        ["no compiled programs kept", m("cold_s", ".0f"), m("suite_ratio", ".2f")],
+        ["programs kept from a run before", m("warm_s", ".0f"), NONE],
+    ]
+    return markdown(["`make test`, two cores", "seconds", "of the 45 minutes of the build before 0.2"], rows)
+
+
+@table
+def model_error():
+    """How much libraries of stellar populations differ."""
+    m = Metrics("model_error")
+    labels = {"10myr": "< 10 Myr", "100myr": "10-100 Myr", "1gyr": "0.1-1 Gyr", "older": "> 1 Gyr"}
+    waves = (1500, 2300, 3100, 5500, 8000, 16_000, 25_000)
+    rows = [
+        [label, *(m.percent(f"rms_{key}.{wave}aa") for wave in waves)] for key, label in labels.items()
+    ]
+    return markdown(["stars of", *(f"{wave} Angstrom" for wave in waves)], rows)
