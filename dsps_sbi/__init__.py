@@ -34,6 +34,7 @@ from .photometry.fisher import fisher as fisher
 from .photometry.flags import PixelFlag as PixelFlag
 from .photometry.maps import Maps as Maps
 from .photometry.model import GalaxyModel as GalaxyModel
+from .photometry.model_error import ModelError as ModelError
 from .photometry.network import PhotometryArchitecture as PhotometryArchitecture
 from .photometry.posterior import PhotometryPosterior as PhotometryPosterior
 from .photometry.prior import photometry_prior as photometry_prior

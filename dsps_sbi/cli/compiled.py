@@ -10,7 +10,7 @@ from ..ssp.cache import ENVIRONMENT, cache_dir
 # jax removes what was used longest ago beyond this [bytes]
 MAX_BYTES = 1 << 30
 # What takes less time to compile is compiled again [s]
-_LEAST_SECONDS = 0.1
+_LEAST_SECONDS = 0.0
 
 
 def compiled_dir() -> Path:
