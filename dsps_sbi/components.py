@@ -25,6 +25,9 @@ class _Aside:
     def __hash__(self):
         return 0
 
+    def __repr__(self):
+        return "aside"
+
 
 def pytree(*, arrays: tuple[str, ...], static: tuple[str, ...] = (), aside: tuple[str, ...] = ()):
     """Register a class as a pytree by content.

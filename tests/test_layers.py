@@ -162,8 +162,8 @@ def test_programs_are_compiled_by_content():
                     own = {id(n) for d in decorators for n in ast.walk(d)}
                     if id(node) not in own:
                         wrong.append(f"{path.relative_to(PACKAGE)}, line {node.lineno}")
-    # the sampler's own, traced once inside of a program that is compiled by content
-    assert {place.split(",")[0] for place in wrong} <= {"inference/hmc.py"}
+    # the sampler's own, traced once inside of a program that is compiled by content; programs from disk
+    assert {place.split(",")[0] for place in wrong} <= {"inference/hmc.py", "inference/exported.py"}
 
 
 def test_files_are_short_enough_to_read():

@@ -22,6 +22,8 @@ def keep_compiled() -> None:
     """Let jax keep compiled programs in :func:`compiled_dir`; without that where it cannot be written."""
     import jax
 
+    from ..inference.exported import keep_in
+
     folder = compiled_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -41,6 +43,7 @@ def keep_compiled() -> None:
     jax.config.update("jax_compilation_cache_max_size", MAX_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_SECONDS)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    keep_in(folder / "traced")
 
 
 def describe() -> str:

@@ -17,6 +17,7 @@ from jax.scipy.stats import norm
 from scipy import stats
 
 from ..kernels.psis import effective_draws, pareto_smooth, systematic_resample
+from .exported import exported
 
 # Branches of an object's key: the flow's noise is the key itself
 _RESAMPLE = 1
@@ -176,6 +177,7 @@ def judged(likelihood: Likelihood, weighted: WeightedDraws, data, view, ids, key
     return u, weighted, likelihood.misfit(u, data, view, ids, key)
 
 
+@exported(lambda *_, n_draws: (0, WeightedDraws(0, 0, 0, 0, 0), (0, 0)))
 @partial(jax.jit, static_argnames="n_draws")
 def importance_sample(likelihood: Likelihood, data, view, ids, key, n_draws):
     """Draws of the network weighed with the exact likelihood; compiled.
@@ -215,6 +217,7 @@ def tail_probability(chi2, n) -> np.ndarray:
     return stats.chi2.sf(np.asarray(chi2, float), np.maximum(np.asarray(n), 1)).astype(np.float32)
 
 
+@exported(lambda *_, n_draws: 0)
 @partial(jax.jit, static_argnames="n_draws")
 def network_draws(network, weights, data, ids, key, n_draws):
     """Draws u (Object, Draw, Param) of the network in normal coordinates; compiled."""

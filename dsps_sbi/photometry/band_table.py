@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..dust import DustLaw, birth_age, free_names, is_plain
+from ..inference.exported import exported
 from ..kernels import chebyshev
 from ..kernels.csp import metallicity_weights
 from ..kernels.full_precision import einsum, matmul
@@ -118,6 +119,14 @@ class BandTable:
         return replace(self, layers=layers, edges_gyr=self.edges_gyr[: n + 1])
 
 
+def _empty(model, z) -> BandTable:
+    """A table of the structure that :func:`build_table` gives."""
+    layers = (WholeLayer(0),) if model.gas is None else (WholeLayer(0), WholeLayer(0, True))
+    arrays = dict.fromkeys(("universe_gyr", "screen", "edges_gyr", "metallicity"), 0)
+    return BandTable(z, layers=layers, n_sub=model.n_screen, **arrays, **of_law(model.dust, model.edges_gyr))
+
+
+@exported(_empty)
 @jax.jit
 def build_table(model, z) -> BandTable:
     """Band table of a model at a redshift; compiled.

@@ -17,6 +17,7 @@ from ..errors import UserError
 from ..inference.derived import MassTable, derive, quantities_of
 from ..inference.edges import edges_of_normal, limits
 from ..inference.engine import check_numbers, padded
+from ..inference.exported import exported
 from ..inference.importance import network_draws
 from ..inference.protocol import Posterior
 from ..instruments.coverage import covered_bands
@@ -107,17 +108,12 @@ class PhotometryPosterior(Posterior):
             return jnp.array([name in SNR_BANDS for name in self.filters])
 
     @property
-    def grey(self) -> float | None:
+    def grey(self) -> np.float32 | None:
         """Scatter of the SSPs' mass-to-light ratio [dex]; None where nothing is said about it."""
-        return None if self.error is None else self.error.grey_dex
+        return None if self.error is None else np.float32(self.error.grey_dex)
 
     def check_redshift(self, z: float):
-        """Refuse a redshift that the network has not seen.
-
-        Raises
-        ------
-        UserError
-        """
+        """Refuse a redshift (), as :meth:`check_redshifts`."""
         self.check_redshifts(np.array([z]))
 
     def check_redshifts(self, z):
@@ -258,7 +254,9 @@ class PhotometryPosterior(Posterior):
     def derived_draws(self, u, z, quantities=None):
         """Quantities (Quantity, Object, Draw) of draws u (Object, Draw, Param) at redshifts z (Object,)."""
         wanted = quantities_of(self.names, quantities)
-        return _derived(self.network, self.mass_table, self.grey, jnp.asarray(u), jnp.asarray(z), wanted)
+        return _derived(
+            self.network, self.mass_table, self.grey, jnp.asarray(u), jnp.asarray(z), wanted=wanted
+        )
 
     def sample(self, flux_ujy, sigma_ujy, z, *, n_draws=500, seed=0, valid=None, upper=None, ids=None):
         """Draws of the parameters.
@@ -391,6 +389,7 @@ def _log_prob(network, weights, theta, data):
     return network.log_prob(weights, network.condition(weights, *data), u)
 
 
+@exported(lambda *_, wanted: 0)
 @partial(jax.jit, static_argnames="wanted")
 def _derived(network, table, grey, u, z, wanted):
     universe = network.cosmology.age(z)

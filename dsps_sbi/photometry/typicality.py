@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import UserError
+from ..inference.exported import exported
 from ..inference.importance import network_draws
 from ..kernels.laplace import best_mass
 from ..kernels.likelihood import mean_snr
@@ -86,6 +87,7 @@ def cell(data, named):
 statistic = jax.jit(_statistic)
 
 
+@exported(lambda *_: 0)
 @jax.jit
 def _p_value(typical, network, weights, named, u, data):
     deviate = _statistic(network, weights, u, data)

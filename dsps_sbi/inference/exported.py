@@ -1,0 +1,139 @@
+"""Traced programs on disk: a new process need not trace and lower again what an earlier one has.
+
+jax's own cache keeps what XLA compiled, and finds it only after tracing and lowering, which take a third of a
+short run. Here the lowered program is kept beside it, as ``jax.export`` writes it: StableHLO, no code of
+Python's. Nothing is kept until :func:`keep_in` names a folder, as the command line does.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from functools import cache, wraps
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import export
+
+from ..errors import UserError
+from ..io.atomic import atomic_path
+
+# What is beyond this many is removed, what was used longest ago first
+MOST = 100
+# How Python spells objects that have no value to compare: two of them may have the same address
+_NAMELESS = " at 0x"
+_folder: Path | None = None
+
+
+def keep_in(folder: Path | None) -> None:
+    """Keep programs in a folder from now on; None for nowhere."""
+    global _folder
+    _folder = folder
+
+
+def exported(like: Callable[..., object]):
+    """Let a compiled function be found on disk by later processes.
+
+    Parameters
+    ----------
+    like : callable
+        Takes the function's arguments, makes a pytree of the structure that it returns, with any leaves.
+
+    Returns
+    -------
+    callable
+        Decorator of a function that ``jax.jit`` made, whose arguments by keyword are static ones.
+    """
+
+    def decorate(jitted):
+        ready = {}
+
+        @wraps(jitted)
+        def call(*args, **static):
+            leaves, structure = jax.tree.flatten(args)
+            if _folder is None or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+                return jitted(*args, **static)
+            keys = tuple(_is_key(leaf) for leaf in leaves)
+            leaves = [jax.random.key_data(leaf) if k else leaf for leaf, k in zip(leaves, keys, strict=True)]
+            shapes = tuple((np.shape(leaf), np.dtype(leaf.dtype).str) for leaf in leaves)
+            name = (structure, keys, shapes, tuple(static.items()))
+            if name not in ready:
+                ready[name] = _program(jitted, structure, keys, leaves, static)
+            if ready[name] is None:
+                return jitted(*args, **static)
+            return jax.tree.unflatten(jax.tree.structure(like(*args, **static)), ready[name](*leaves))
+
+        return call
+
+    return decorate
+
+
+def _is_key(leaf):
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _program(jitted, structure, keys, leaves, static):
+    """A compiled function of leaves that gives leaves; None where it cannot be kept."""
+    file = _file(jitted, structure, keys, leaves, static)
+    if file is None:
+        return None
+    try:
+        kept = export.deserialize(bytearray(file.read_bytes()))
+        os.utime(file)
+        return jax.jit(kept.call)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except Exception:  # noqa: BLE001
+        # a damaged file, or one of another build that jax cannot read: traced again, and written anew
+        file.unlink(missing_ok=True)
+
+    def flat(*leaves):
+        pairs = zip(leaves, keys, strict=True)
+        whole = [jax.random.wrap_key_data(leaf) if is_key else leaf for leaf, is_key in pairs]
+        return jax.tree.leaves(jitted(*jax.tree.unflatten(structure, whole), **static))
+
+    shapes = [jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype) for leaf in leaves]
+    program = export.export(jax.jit(flat))(*shapes)
+    _write(file, program.serialize())
+    return jax.jit(program.call)
+
+
+def _file(jitted, structure, keys, leaves, static) -> Path | None:
+    """Where a program is kept: named by all that it depends on; None where that has no content."""
+    words = str(structure)
+    if _NAMELESS in words:
+        return None
+    digest = hashlib.blake2b(_surroundings(), digest_size=16)
+    shapes = [(np.shape(leaf), np.dtype(leaf.dtype).str) for leaf in leaves]
+    own = (jitted.__module__, jitted.__qualname__, words, keys, shapes, sorted(static.items()))
+    digest.update(repr(own).encode())
+    return _folder / f"{digest.hexdigest()}.stablehlo"
+
+
+@cache
+def _surroundings() -> bytes:
+    """Hash of what else a program depends on."""
+    digest = hashlib.blake2b()
+    package = Path(__file__).parents[1]
+    for file in sorted(package.rglob("*.py")):
+        digest.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
+    libraries = [(name, version(name)) for name in ("jax", "jaxlib", "flax", "distrax", "numpy")]
+    device, config = jax.devices()[0], jax.config
+    options = config.jax_enable_x64, config.jax_default_matmul_precision, config.jax_default_prng_impl
+    digest.update(repr((libraries, device.platform, device.device_kind, options)).encode())
+    return digest.digest()
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write a program; where that cannot be, the next process traces again."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(file) as temporary:
+            temporary.write_bytes(content)
+        oldest_first = sorted(file.parent.glob("*.stablehlo"), key=os.path.getmtime)
+        for old in oldest_first[: len(oldest_first) - MOST]:
+            old.unlink(missing_ok=True)
+    except (OSError, UserError):
+        return
