@@ -7,12 +7,12 @@ from ..spectrum_columns import spectrum_of
 from .options import redshift_in
 
 NAME = "image"
-_ERRORS = {
+ERRORS = {
     "error": ("ERROR", "ERR", "SIGMA", "STDEV", "UNCERT", "NOISE"),
     "ivar": ("IVAR", "INVVAR"),
     "variance": ("VAR", "VARIANCE", "STAT"),
 }
-_BAD = ("MASK", "DQ")
+BAD = ("MASK", "DQ")
 _WAVE = ("WAVELENGTH", "WAVE", "LAMBDA")
 _FLUX = ("FLUX", "DATA", "SCI", "SPECTRUM")
 _AXES = {"WAVE": "vacuum", "AWAV": "air"}
@@ -21,7 +21,7 @@ _AXES = {"WAVE": "vacuum", "AWAV": "air"}
 def _flux(hdus):
     """The image of fluxes: of one or two axes, by its name or the first with a scale of wavelengths."""
     images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") in (1, 2)]
-    other = {name for names in (*_ERRORS.values(), _BAD) for name in names}
+    other = {name for names in (*ERRORS.values(), BAD) for name in names}
     images = [hdu for hdu in images if hdu.name not in other and _scaled(hdu.header)]
     return next((hdu for hdu in images if hdu.name in _FLUX), images[0] if images else None)
 
@@ -58,7 +58,7 @@ def read(hdus, i, label, options):
         wave, unit = np.atleast_2d(extensions[own].data)[i], extensions[own].header.get("BUNIT")
         medium, notes = None, [f"wavelengths from {own}"]
     else:
-        wave, unit, medium, notes = _wavelengths(header, shape[-1], label, options)
+        wave, unit, medium, notes = wavelengths(header, shape[-1], label, options)
     table = {"wave": wave, "flux": np.atleast_2d(flux.data)[i]}
     units = {"wave": unit, "flux": header.get("BUNIT")}
     if hdus[0].header.get("TELESCOP") == "JWST":
@@ -68,14 +68,14 @@ def read(hdus, i, label, options):
             # what the NIRSpec team's extraction writes without saying so
             units["flux"] = "W m-3"
             notes.append("W m-3 assumed")
-    for role, known in _ERRORS.items():
+    for role, known in ERRORS.items():
         name = next((name for name in known if name in extensions), None)
         if name is not None:
             table[role] = np.atleast_2d(extensions[name].data)[i]
             units[role] = extensions[name].header.get("BUNIT")
             notes.append(f"{role} from {name}")
             break
-    name = next((name for name in _BAD if name in extensions), None)
+    name = next((name for name in BAD if name in extensions), None)
     if name is not None:
         table["mask"] = np.atleast_2d(extensions[name].data)[i]
     options = options.known(medium=medium, redshift=redshift_in([header, hdus[0].header], label))
@@ -84,7 +84,7 @@ def read(hdus, i, label, options):
     )
 
 
-def _wavelengths(header, n, label, options):
+def wavelengths(header, n, label, options):
     """Wavelengths (Pixel,), their unit, the medium that the header tells, and notes."""
     pixel = np.arange(n) + 1.0
     kind = str(header.get("CTYPE1", "")).upper().strip()
