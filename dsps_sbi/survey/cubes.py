@@ -13,7 +13,7 @@ from ..io.spectrum_list import stem
 from ..spectroscopy.result import catalogue_columns
 from .cube_maps import write_cube_maps
 from .entries import Entry
-from .spectra import SpectrumJob, _answer, _write
+from .spectra import SpectrumJob
 
 MAPS = "maps.fits"
 # Up to this many spectra each has a picture and a best fit, as files of spectra have
@@ -70,30 +70,18 @@ class CubeJob(SpectrumJob):
     words: ClassVar[str] = "spectra of a cube"
 
     def __init__(self, post, likelihood, spectra: CubeSpectra, *, pictures: bool = True, **options):
-        super().__init__(post, likelihood, pictures=pictures and len(spectra) <= DETAILED, **options)
+        few = len(spectra) <= DETAILED
+        super().__init__(post, likelihood, pictures=pictures and few, **options)
+        self.best_fits = self.best_fits and few
         self.spectra = spectra
-        self.detailed = len(spectra) <= DETAILED
-        self._places = dict(
-            zip((e.name for e in cube_entries(spectra)), spectra.places.values(), strict=True)
-        )
+        names = (entry.name for entry in cube_entries(spectra))
+        self._places = dict(zip(names, spectra.places.values(), strict=True))
 
-    def fit(self, entry, folder) -> dict:
-        """Fit a spectrum of the cube."""
-        result = _answer(self.post, entry, self._infer)
-        if self.keep_draws:
-            self._store.put(entry.name, result.theta[0])
-        if self.detailed:
-            _write(result, folder, self.pictures)
-        row = result.rows()[0]
+    def row(self, result) -> dict:
+        """Row of a spectrum, with what maps tell of each parameter."""
         of_parameters = (name for name in result.columns if name.startswith(_OF_PARAMETERS))
         more = {name: float(result.columns[name][0]) for name in of_parameters}
-        return row | {name: value if np.isfinite(value) else None for name, value in more.items()}
-
-    def complete(self, row, folder) -> bool:
-        """Whether all files of a row are there."""
-        if self.detailed:
-            return super().complete(row, folder)
-        return not self.keep_draws or self._store.has(row["name"])
+        return super().row(result) | {k: v if np.isfinite(v) else None for k, v in more.items()}
 
     def table(self, rows):
         """Rows as a table, with the places in the cube."""

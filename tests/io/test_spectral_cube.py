@@ -102,6 +102,23 @@ def test_lsf_of_manga_by_release(tmp_path, widths, holds, note):
     np.testing.assert_allclose(one.lsf.value, 2.3548 * 0.2 if widths else 2000.0, rtol=1e-4)
 
 
+def test_cubes_of_the_analysis_pipeline_have_bits_of_their_own(tmp_path):
+    mask = np.zeros(FLUX.shape, np.int32)
+    # ignored; failed fits of emission lines
+    mask[3, 0, 1], mask[4, 0, 1] = 1 << 0, 1 << 8
+    one = ds.read_spectral_cube(manga(tmp_path / "dap.fits", mask, widths=("LSF",))).spectrum(0, 1)
+    assert list(np.flatnonzero(~one.valid)) == [3] and not one.pixel_in_lsf and "LSF from LSF" in one.notes
+
+
+def test_masks_of_cubes_that_are_not_of_manga_are_no_bits(tmp_path):
+    path = manga(tmp_path / "other.fits", np.ones(FLUX.shape, np.int32), widths=())
+    with fits.open(path, "update") as hdus:
+        del hdus[0].header["PLATEIFU"], hdus[0].header["VERSDRP3"]
+        hdus[1].header["CD3_3"] = 1.0
+    cube = ds.read_spectral_cube(path)
+    assert cube.notes[0] == "cube" and not cube.snr().any()
+
+
 def test_rows_of_fibres(tmp_path):
     mask = np.zeros(FLUX.shape, np.int32)
     mask[3, 0, 1], mask[4, 0, 1] = 1 << 30, 1 << 5

@@ -14,7 +14,7 @@ from dsps_sbi.bundle import load as bundle_module
 from dsps_sbi.bundle.load import load_bundle
 from dsps_sbi.errors import UserError
 from dsps_sbi.inference.trust import Trust
-from dsps_sbi.survey import cubes as module
+from dsps_sbi.survey import cubes, spectra
 from dsps_sbi.survey.entries import name_id
 from dsps_sbi.survey.run_log import LOG
 
@@ -90,8 +90,8 @@ def test_spaxels_to_maps(untrained, cube, tmp_path):
 
 
 def test_bins_to_maps(untrained, cube, bins, tmp_path):
-    spectra = cube.spectra(ds.read_bins(bins, cube))
-    table = ds.infer_many(untrained, spectra, tmp_path / "out", **FAST)
+    summed = cube.spectra(ds.read_bins(bins, cube))
+    table = ds.infer_many(untrained, summed, tmp_path / "out", **FAST)
     assert table["name"].tolist() == ["galaxy_bin0", "galaxy_bin5"]
     assert table["n_spaxels"].tolist() == [2, 3] and table["y"].tolist() == pytest.approx([0.5, 1.0 / 3.0])
     assert "sum of 2 spaxels, errors as if independent" in table["notes"][1]
@@ -100,13 +100,13 @@ def test_bins_to_maps(untrained, cube, bins, tmp_path):
     np.testing.assert_allclose(t50[[0, 0, 1], [1, 2, 2]], table["t50"][1], rtol=1e-5)
     assert np.isnan(t50[1, 1])
     # the sum of a spaxel and four times the same
-    total = spectra[0]
+    total = summed[0]
     np.testing.assert_allclose(total.flux, 5.0 * cube.spectrum(0, 0).flux, rtol=1e-5)
     np.testing.assert_allclose(total.sigma, np.sqrt(17.0) * cube.spectrum(0, 0).sigma, rtol=1e-5)
 
 
 def test_a_cube_that_was_broken_off_goes_on(untrained, cube, tmp_path, monkeypatch):
-    real, seen = module._answer, []
+    real, seen = spectra._answer, []
 
     def answer(post, entry, options):
         seen.append(entry.name)
@@ -114,8 +114,8 @@ def test_a_cube_that_was_broken_off_goes_on(untrained, cube, tmp_path, monkeypat
             raise KeyboardInterrupt
         return real(post, entry, options)
 
-    monkeypatch.setattr(module, "_answer", answer)
-    monkeypatch.setattr(module, "DETAILED", 0)
+    monkeypatch.setattr(spectra, "_answer", answer)
+    monkeypatch.setattr(cubes, "DETAILED", 0)
     with pytest.raises(KeyboardInterrupt):
         ds.infer_many(untrained, cube, tmp_path / "out", **FAST)
     assert not (tmp_path / "out" / "maps.fits").exists()
@@ -126,6 +126,22 @@ def test_a_cube_that_was_broken_off_goes_on(untrained, cube, tmp_path, monkeypat
     other = dataclasses.replace(cube, lsf=ds.LSF("fwhm_aa", 5.0))
     ds.infer_many(untrained, other, tmp_path / "out", resume=True, **FAST)
     assert len(seen) == 9
+
+
+def test_few_spectra_are_shown_one_by_one(untrained, likelihood, cube, tmp_path, monkeypatch):
+    one = cube.spectra(pixels=[(0, 1)])
+    ds.infer_many(untrained, one, tmp_path / "few", model=likelihood, n_draws=200)
+    assert {"galaxy_0_1.png", "galaxy_0_1_fit.ecsv"} <= {p.name for p in (tmp_path / "few").iterdir()}
+    ess = image_of(tmp_path / "few", "ESS")[0]
+    assert ess[0, 1] >= 1.0 and np.isnan(ess[0, 0])
+    monkeypatch.setattr(cubes, "DETAILED", 0)
+    ds.infer_many(untrained, one, tmp_path / "many", model=likelihood, n_draws=200)
+    assert {p.name for p in (tmp_path / "many").iterdir()} == {"catalogue.ecsv", "maps.fits", LOG}
+
+
+def test_a_cube_of_spectra_is_no_cutout(path):
+    with pytest.raises(UserError, match="galaxy.fits is a cube of spectra: give it with a bundle of spectra"):
+        ds.read(path)
 
 
 def test_cubes_are_for_posteriors_of_spectra(tiny_posterior, cube, tmp_path):
