@@ -51,9 +51,10 @@ def write_cube_maps(path, rows, places, cube, post, meta) -> None:
         return [row.get(name) for row in rows]
 
     comments = (
-        "Maps of the spectra of a cube: planes 1, 2, 3 of an extension are the 16th, 50th and 84th",
-        "percentile of a quantity; NaN where not fitted. A mass is that of the light of one spectrum:",
-        "in a bin each spaxel has the mass of the whole bin. ROW is the row of the catalogue from 0.",
+        "Maps of the spectra of a cube: planes 1, 2, 3 of an extension are the",
+        "16th, 50th and 84th percentile of a quantity; NaN where not fitted.",
+        "In a bin each spaxel has the answer, and the mass, of the whole bin.",
+        "ROW is the row of the catalogue, from 0.",
     )
     hdus = fits.HDUList([fits.PrimaryHDU(header=provenance_header(meta, comments))])
     for name in quantity_names(post):
