@@ -17,14 +17,17 @@ from .instruments.lsf import LSF as LSF
 from .instruments.spectrograph import Spectrograph as Spectrograph
 from .io import Catalogue as Catalogue
 from .io import PixelCube as PixelCube
+from .io import SpectralCube as SpectralCube
 from .io import Spectrum as Spectrum
 from .io import from_specutils as from_specutils
 from .io import read as read
 from .io import read_band_list as read_band_list
+from .io import read_bins as read_bins
 from .io import read_cutout as read_cutout
 from .io import read_npy as read_npy
 from .io import read_sbipix as read_sbipix
 from .io import read_spectra as read_spectra
+from .io import read_spectral_cube as read_spectral_cube
 from .io import read_spectrum as read_spectrum
 from .io.spectrum_list import SpectrumFile as SpectrumFile
 from .io.spectrum_list import read_spectrum_list as read_spectrum_list

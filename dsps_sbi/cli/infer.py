@@ -13,7 +13,8 @@ def infer(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Images: FITS, TOML list, sbipix HDF5, or .npy fluxes. Spectra: SDSS, FITS, ECSV, text."
+            help="Images: FITS, TOML list, sbipix HDF5, or .npy fluxes. Spectra: SDSS, FITS, ECSV, text. "
+            "Cubes: MaNGA, MUSE."
         ),
     ] = None,
     *,
@@ -42,7 +43,10 @@ def infer(
     ] = False,
     z: Annotated[float | None, typer.Option(help="Redshift, instead of that in the file.")] = None,
     snr_min: Annotated[
-        float | None, typer.Option(help="Images: mean observed S/N above which pixels are fitted; 5.")
+        float | None,
+        typer.Option(
+            help="Images: mean observed S/N above which pixels are fitted. Cubes: median S/N of spaxels; 5."
+        ),
     ] = None,
     filters: Annotated[
         str | None, typer.Option(help="Images: names with commas, or 'jades'; instead of the file's.")
@@ -78,6 +82,14 @@ def infer(
         str | None,
         typer.Option(help="Spectra: which of a file of several, by name or number, with commas; all."),
     ] = None,
+    bins: Annotated[
+        Path | None,
+        typer.Option(help="Cubes: FITS image of whole numbers; spaxels of equal ones are summed."),
+    ] = None,
+    pixel: Annotated[
+        list[str] | None,
+        typer.Option(help="Cubes: y,x of a spaxel, counted from 0; may be given several times."),
+    ] = None,
     pixel_in_lsf: Annotated[
         bool | None,
         typer.Option(
@@ -97,11 +109,12 @@ def infer(
     ] = False,
 ) -> None:
     """Posterior maps of images, pixel by pixel, or a catalogue of spectra: the bundle tells which."""
-    of_images = {"snr_min": snr_min, "filters": filters, "galaxy": galaxy, "quantities": quantities}
+    of_images = {"filters": filters, "galaxy": galaxy, "quantities": quantities}
     of_images |= {"error": error, "shape": shape}
     of_spectra = {"list_": list_, "lsf": lsf, "medium": medium, "columns": columns, "wave_unit": wave_unit}
     of_spectra |= {"flux_unit": flux_unit, "snr": snr, "no_pictures": no_pictures or None}
     of_spectra |= {"format_": format_, "targets": targets, "pixel_in_lsf": pixel_in_lsf}
+    of_spectra |= {"bins": bins, "pixel": pixel or None}
     if unweighted and refine:
         raise UserError("--unweighted and --refine were given: refining needs weights; leave one out")
     # what is mistyped is told before anything is loaded
@@ -114,7 +127,7 @@ def infer(
 
     post = load_bundle(bundle)
     common = {"draws": draws, "seed": seed, "keep_draws": keep_draws, "unweighted": unweighted}
-    common |= {"refine": refine, "resume": resume, "z": z}
+    common |= {"refine": refine, "resume": resume, "z": z, "snr_min": snr_min}
     if post.data_words == "spectra":
         from .spectra import infer_files as run
 

@@ -33,9 +33,13 @@ def infer_files(
     columns,
     format_,
     targets,
+    bins,
+    pixel,
+    snr_min,
     **reading,
 ) -> None:
-    """Fit spectra; the options are those of the command line, None where not given."""
+    """Fit spectra, or a cube; the options are those of the command line, None where not given."""
+    from ..io.read_spectral_cube import is_spectral_cube
     from ..io.spectrum_list import (
         SpectrumFile,
         columns_of,
@@ -44,9 +48,15 @@ def infer_files(
         read_spectrum_list,
         targets_of,
     )
-    from ..survey.run import CATALOGUE, run
+    from ..survey.cubes import CubeJob, cube_entries
+    from ..survey.run import run
     from ..survey.spectra import SpectrumJob, spectrum_entries
 
+    cubes = [path for path in files if is_spectral_cube(path)]
+    of_cubes = {"bins": bins, "pixel": pixel, "snr-min": snr_min}
+    given = [f"--{name}" for name, value in of_cubes.items() if value is not None]
+    if given and not cubes:
+        raise UserError(f"{', '.join(given)} goes with a cube of spectra: give one, or leave it out")
     reading |= {
         "columns": None if columns is None else columns_of(columns),
         "targets": None if targets is None else targets_of(targets),
@@ -54,30 +64,46 @@ def infer_files(
         "redshift": z,
     }
     options = {name: value for name, value in reading.items() if value is not None}
+    fitting = {"refine": refine, "n_draws": 1000 if draws is None else draws, "seed": seed}
+    fitting |= {"keep_draws": keep_draws, "pictures": not no_pictures}
+    start = time.perf_counter()
+    if cubes:
+        from .cubes import choose, read_one
+
+        others = [str(path) for path in files if path not in cubes] + ([str(list_)] if list_ else [])
+        cube = read_one(cubes, others, lsf, options)
+        chosen = choose(cube, bins, pixel, options.get("targets"), snr_min)
+        job = CubeJob(post, _likelihood(post, unweighted, refine), chosen, **fitting)
+        print(f"{cube.label}: {'; '.join(cube.notes)}; {len(chosen)} spectra")
+        table = run(job, cube_entries(chosen), output, resume=resume, progress=sys.stderr.isatty())
+        _tell(table, output, time.perf_counter() - start)
+        return
     spectra = [SpectrumFile(path, options=options) for path in files]
     if list_ is not None:
         spectra += read_spectrum_list(list_, **options)
     spectra = expanded(spectra)
     if not spectra:
         raise UserError("no spectrum is given: name at least one file, or a list of files with --list")
+    likelihood = _likelihood(post, unweighted, refine)
+    job = SpectrumJob(post, likelihood, lsf=None if lsf is None else lsf_of(lsf), **fitting)
+    table = run(job, spectrum_entries(spectra), output, resume=resume, progress=sys.stderr.isatty())
+    _tell(table, output, time.perf_counter() - start)
+
+
+def _likelihood(post, unweighted, refine):
     likelihood = post.likelihood(None if unweighted else "auto")
     if likelihood is None and refine:
         raise UserError(
             "--refine was given without the stellar populations of the bundle: run dsps-sbi fetch for them, "
             "or leave it out"
         )
-    start = time.perf_counter()
-    job = SpectrumJob(
-        post,
-        likelihood,
-        refine=refine,
-        n_draws=1000 if draws is None else draws,
-        seed=seed,
-        keep_draws=keep_draws,
-        pictures=not no_pictures,
-        lsf=None if lsf is None else lsf_of(lsf),
-    )
-    table = run(job, spectrum_entries(spectra), output, resume=resume, progress=sys.stderr.isatty())
+    return likelihood
+
+
+def _tell(table, output, seconds):
+    """What was fitted and what failed, in lines."""
+    from ..survey.run import CATALOGUE
+
     failed = table[table["problem"] != ""]
     for row in failed:
         print(f"error: {row['name']}: {as_options(row['problem'])}", file=sys.stderr)
@@ -87,7 +113,6 @@ def infer_files(
             print(f"{row['name']}: {row['notes']}")
             print(describe(row))
     trusted, strained = sum(good["trust"] == "trusted"), sum(is_strained(row) for row in good)
-    seconds = time.perf_counter() - start
     print(
         f"{len(good)} of {len(table)} spectra fitted, {trusted} trusted; {seconds:.1f} s; in "
         f"{output / CATALOGUE}"

@@ -8,8 +8,10 @@ from .fits_cube import read_cutout
 from .fits_open import existing_file
 from .from_specutils import from_specutils
 from .npy import read_npy
+from .read_spectral_cube import read_bins, read_spectral_cube
 from .read_spectrum import read_spectra, read_spectrum
 from .sbipix_hdf5 import read_sbipix
+from .spectral_cube import SpectralCube
 from .spectrum import Spectrum
 from .summary import TotalAccumulator, write_summary
 from .toml_list import read_band_list
@@ -17,15 +19,18 @@ from .toml_list import read_band_list
 __all__ = [
     "Catalogue",
     "PixelCube",
+    "SpectralCube",
     "Spectrum",
     "TotalAccumulator",
     "atomic_path",
     "from_specutils",
     "read",
     "read_band_list",
+    "read_bins",
     "read_cutout",
     "read_npy",
     "read_sbipix",
+    "read_spectral_cube",
     "read_spectra",
     "read_spectrum",
     "write_summary",

@@ -5,6 +5,7 @@ import numpy as np
 from ..errors import UserError
 from .cube import PixelCube
 from .fits_open import native, open_fits
+from .formats.registry import cube_format_of
 from .stand_ins import refuse_stand_ins
 from .units import factor_to_ujy
 from .wcs import celestial_header, pixel_area_sr
@@ -81,6 +82,11 @@ def read_cutout(path, *, redshift=None, filters=None):
 
 def _cube_hdu(hdus, name, path):
     if name not in hdus:
+        if cube_format_of(hdus) is not None:
+            raise UserError(
+                f"{path} is a cube of spectra: give it with a bundle of spectra, or read it with "
+                "read_spectral_cube"
+            )
         names = ", ".join(hdu.name for hdu in hdus if hdu.name)
         raise UserError(
             f"{path} has no extension {name}: found {names}: expected FLUX and ERROR; rename the extensions"

@@ -32,6 +32,13 @@ def existing_file(path):
     return path
 
 
+def is_fits(path):
+    """Whether a file that is there is FITS, by its first bytes or the ending of its name."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    return start == b"\x1f\x8b" or path.suffix.lower() in (".fits", ".fit", ".fts") or start == b"SI"
+
+
 @contextlib.contextmanager
 def open_fits(path, memmap=True):
     """Open a FITS file for reading.

@@ -140,7 +140,8 @@ def _parts(spectrum, label, snr):
     if len(shape) != 1 and np.prod(shape[:-1]) != 1:
         raise UserError(
             f"{label}: flux has shape {shape}: expected one spectrum; take one (of a list of spectra "
-            "spectrum[0], of a cube cube[y, x]), or the sum over an aperture, and give it to from_specutils"
+            "spectrum[0], of a cube cube[y, x]), or the sum over an aperture, and give it to from_specutils; "
+            "files of MaNGA and MUSE are read by read_spectral_cube"
         )
     axis = u.Quantity(spectrum.spectral_axis)
     try:

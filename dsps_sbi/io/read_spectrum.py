@@ -8,9 +8,9 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
 from ..errors import UserError
-from .fits_open import existing_file, open_fits
+from .fits_open import existing_file, is_fits, open_fits
 from .formats.options import ReadOptions
-from .formats.registry import format_of
+from .formats.registry import cube_format_of, format_of
 from .formats.table import from_table, read_columns
 from .from_specutils import read_with_specutils
 from .spectrum import Spectrum
@@ -90,7 +90,7 @@ def read_spectrum(
             if value is not None:
                 raise UserError(f"{name}= was given with format=: specutils knows the columns; leave it out")
         spectrum = read_with_specutils(path, format, redshift=redshift, medium=medium, lsf=lsf, snr=snr)
-    elif _is_fits(path):
+    elif is_fits(path):
         spectrum = _read_fits(path, columns, options, targets)
     else:
         _chosen(("",), targets, path)
@@ -113,7 +113,7 @@ def spectrum_names(path, targets=None) -> tuple[str, ...]:
         If a target is not there.
     """
     path = existing_file(path)
-    if not _is_fits(path):
+    if not is_fits(path):
         return _chosen(("",), targets, path)
     with open_fits(path, memmap=False) as hdus:
         known = format_of(hdus)
@@ -183,17 +183,16 @@ def _listed(names):
     return f"{shown} ... ({len(names)} in all)" if len(names) > _LISTED else shown or "none, it has one"
 
 
-def _is_fits(path):
-    with path.open("rb") as file:
-        start = file.read(2)
-    return start == b"\x1f\x8b" or path.suffix.lower() in (".fits", ".fit", ".fts") or start == b"SI"
-
-
 def _read_fits(path, columns, options, targets):
     label = str(path)
     with open_fits(path, memmap=False) as hdus:
         if columns is not None:
             return _by_columns(hdus, columns, label, options)
+        if cube_format_of(hdus) is not None:
+            raise UserError(
+                f"{path} is a cube of spectra: give it to dsps-sbi infer by itself, or take a spaxel of it "
+                "with ds.read_spectral_cube(path).spectrum(y, x)"
+            )
         known = format_of(hdus)
         if known is None:
             raise UserError(

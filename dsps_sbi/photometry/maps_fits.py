@@ -39,7 +39,7 @@ def write_maps(maps, path, overwrite):
         hdus = fits.HDUList([fits.PrimaryHDU(header=_primary_header(maps.meta))])
         for name, planes in zip(maps.names, maps.percentiles, strict=True):
             unit, text = maps.descriptions[name]
-            header = _plane_header(maps.header, unit, text)
+            header = plane_header(maps.header, unit, text)
             hdus.append(fits.ImageHDU(planes, header=header, name=name.upper()))
         for name, (field, text) in _IMAGES.items():
             header = maps.header.copy()
@@ -48,7 +48,7 @@ def write_maps(maps, path, overwrite):
                 _add_flags(header)
             hdus.append(fits.ImageHDU(getattr(maps, field), header=header, name=name))
         for name, image in maps.columns.items():
-            hdus.append(_column_hdu(maps.header, name, image))
+            hdus.append(column_hdu(maps.header, name, image))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyUserWarning)  # long values in HIERARCH cards
             hdus.writeto(temporary, overwrite=True, checksum=True)
@@ -98,7 +98,18 @@ def _ascii(text):
     return " ".join(str(text).encode("ascii", "backslashreplace").decode().split())
 
 
-def _primary_header(meta):
+def provenance_header(meta, comments):
+    """Primary header of a file of maps: cards of the provenance, and comments.
+
+    Parameters
+    ----------
+    meta : mapping of str to (str or int or float)
+    comments : sequence of str
+
+    Returns
+    -------
+    astropy.io.fits.Header
+    """
     header = fits.Header()
     header["ORIGIN"] = "dsps_sbi"
     header[f"HIERARCH {_PREFIX}FORMAT"] = 1
@@ -107,13 +118,22 @@ def _primary_header(meta):
         if isinstance(value, np.generic) and number:
             value = value.item()
         header[f"HIERARCH {_PREFIX}{key.upper()}"] = value if number else _ascii(value)
-    header.add_comment("Maps of posterior percentiles: planes 1, 2, 3 of each extension are the 16th,")
-    header.add_comment("50th and 84th percentile of a quantity; NaN where not fitted. The bits of FLAGS:")
+    for comment in comments:
+        header.add_comment(comment)
+    return header
+
+
+def _primary_header(meta):
+    comments = (
+        "Maps of posterior percentiles: planes 1, 2, 3 of each extension are the 16th,",
+        "50th and 84th percentile of a quantity; NaN where not fitted. The bits of FLAGS:",
+    )
+    header = provenance_header(meta, comments)
     _add_flags(header)
     return header
 
 
-def _plane_header(celestial, unit, text):
+def plane_header(celestial, unit, text):
     """Header of a cube: the celestial WCS, and the percentile as the third, linear axis."""
     header = fits.Header()
     if celestial:
@@ -134,7 +154,7 @@ def _plane_header(celestial, unit, text):
     return header
 
 
-def _column_hdu(celestial, name, image):
+def column_hdu(celestial, name, image):
     """Extension of one column; those of codes carry a card for each code."""
     header = celestial.copy()
     extension, text = quality.describe(name)

@@ -2,7 +2,9 @@
 
 One file holds one SSP, L_sun / Angstrom / M_sun formed on linear air wavelengths; its parameters
 are in its name alone, as in ``Mkb1.30Zp0.06T09.5000_iTp0.00_Ep0.40.fits``: library (M: MILES, E:
-E-MILES), initial mass function and slope, [M/H], age in Gyr, isochrones, [alpha/Fe].
+E-MILES), initial mass function and slope, [M/H], age in Gyr, isochrones, [alpha/Fe]. Names of sMILES
+(Knowles et al. 2023), such as ``Mku1.30Zp0.06T10.0000_iTp0.40_ACFep00_aFep04.fits``, state the [alpha/Fe]
+of the spectra and that of the isochrones.
 """
 
 import io
@@ -97,14 +99,37 @@ def read_miles_alpha(folder, **options) -> dict[float, SSPGrid]:
     Raises
     ------
     UserError
-        If two grids have the same [alpha/Fe], or one is of the base models, which have no single value.
+        If there are several initial mass functions, two grids have the same [alpha/Fe], one is of the base
+        models, which have no single value, or an SSP is there at one [alpha/Fe] and not at another.
     """
-    grids = {}
-    for kind in _in_folder(folder):
-        if kind.alpha_fe is None or kind.alpha_fe in grids:
+    kinds = _in_folder(folder)
+    stars = sorted({kind.stars for kind in kinds})
+    if len(stars) > 1:
+        raise UserError(
+            f"{folder} holds SSPs of {', '.join(stars)}: expected one initial mass function; keep one in the "
+            "folder, or use read_miles(kind=)"
+        )
+    by_alpha = {}
+    for kind in kinds:
+        if kind.alpha_fe is None or kind.alpha_fe in by_alpha:
             raise UserError(f"{folder}: [alpha/Fe] does not tell {kind.name} apart: use read_miles(kind=)")
-        grids[kind.alpha_fe] = read_miles(folder, kind.name, **options)
-    return dict(sorted(grids.items()))
+        by_alpha[kind.alpha_fe] = kind
+    _check_same(folder, {alpha: kinds[kind] for alpha, kind in by_alpha.items()}, options.get("age_min_gyr"))
+    return {alpha: read_miles(folder, kind.name, **options) for alpha, kind in sorted(by_alpha.items())}
+
+
+def _check_same(folder, files, age_min_gyr):
+    """Refuse [alpha/Fe] of which some SSPs are missing: between the grids one interpolates."""
+    age_min = 0.0 if age_min_gyr is None else age_min_gyr
+    every = {key for keys in files.values() for key in keys if key[1] >= age_min}
+    for alpha, keys in sorted(files.items()):
+        missing = sorted(every - set(keys))
+        if missing:
+            (met, age), more = missing[0], f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise UserError(
+                f"{folder}: [alpha/Fe] {alpha:+.2f} lacks [M/H] {met:+.2f} at {age:g} Gyr{more}, which "
+                "others have: add these files, or remove them from the others"
+            )
 
 
 def assemble(

@@ -3,6 +3,8 @@
 from astropy.table import Table
 
 from ..errors import UserError
+from ..io.spectral_cube import CubeSpectra, SpectralCube
+from .cubes import CubeJob, cube_entries
 from .images import ImageJob, image_entries
 from .run import run
 from .spectra import SpectrumJob, spectrum_entries
@@ -32,9 +34,10 @@ def infer_many(
     ----------
     post : PhotometryPosterior or SpectrumPosterior
     inputs : path, PixelCube, Spectrum or SpectrumFile, or sequence of these
+        Or one SpectralCube (all spaxels of S/N 5 and more), or what its ``spectra`` gives.
     folder : path
         Gets ``catalogue.ecsv`` with a row of each object. Of images, a folder ``NAME`` each with maps, totals
-        and a picture; of spectra, ``NAME.png`` and ``NAME_fit.ecsv``.
+        and a picture; of spectra, ``NAME.png`` and ``NAME_fit.ecsv``; of a cube, ``maps.fits``.
     weigh, refine, model
         As for ``post.infer``.
     resume : bool
@@ -63,5 +66,11 @@ def infer_many(
         raise UserError(
             "refine needs the stellar populations of the bundle: run dsps-sbi fetch, or give their model"
         )
+    if isinstance(inputs, SpectralCube | CubeSpectra):
+        if post.kind != "spectrum":
+            raise UserError(f"a cube of spectra was given to a posterior of {post.data_words}: give images")
+        spectra = inputs.spectra() if isinstance(inputs, SpectralCube) else inputs
+        job = CubeJob(post, likelihood, spectra, refine=refine, **options)
+        return run(job, cube_entries(spectra), folder, resume=resume, progress=progress)
     job = kind(post, likelihood, refine=refine, **options)
     return run(job, entries(inputs), folder, resume=resume, progress=progress)

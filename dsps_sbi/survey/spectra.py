@@ -81,7 +81,7 @@ class SpectrumJob(Job):
     ):
         check_numbers(n_draws, seed, "spectrum")
         self.post, self.likelihood, self.lsf = post, likelihood, lsf
-        self.keep_draws, self.pictures = keep_draws, pictures
+        self.keep_draws, self.pictures, self.best_fits = keep_draws, pictures, likelihood is not None
         self._infer = {"model": likelihood, "weigh": likelihood is not None, "refine": refine}
         self._infer |= {"n_draws": n_draws, "seed": seed, "lsf": lsf}
         method = "flow" if likelihood is None else "refined" if refine else "weighed"
@@ -103,14 +103,18 @@ class SpectrumJob(Job):
         result = _answer(self.post, entry, self._infer)
         if self.keep_draws:
             self._store.put(entry.name, result.theta[0])
-        _write(result, folder, self.pictures)
+        _write(result, folder, self.pictures, self.best_fits)
+        return self.row(result)
+
+    def row(self, result: SpectrumResult) -> dict:
+        """Row of the one spectrum of a result, as it is kept."""
         return result.rows()[0]
 
     def complete(self, row, folder) -> bool:
         """Whether all files of a row are there."""
         name = row["name"]
         files = [folder / f"{name}.png"] if self.pictures else []
-        files += [folder / f"{name}_fit.ecsv"] if self.likelihood is not None else []
+        files += [folder / f"{name}_fit.ecsv"] if self.best_fits else []
         return all(file.is_file() for file in files) and (not self.keep_draws or self._store.has(name))
 
     def table(self, rows) -> Table:
@@ -135,10 +139,10 @@ def _answer(post, entry, options) -> SpectrumResult:
     return result
 
 
-def _write(result, folder, pictures):
+def _write(result, folder, pictures, best_fits):
     """Picture and best fit of the one spectrum."""
     name = result.labels[0]
-    fit = None if result.likelihood is None else result.best_fit(0)
+    fit = result.best_fit(0) if best_fits else None
     if fit is not None:
         best = {f"best_{key}": float(value) for key, value in zip(result.post.names, fit.theta, strict=True)}
         meta = {"name": name, "z": float(result.z[0]), "chi2_per_pixel": fit.chi2_per_pixel, **best}

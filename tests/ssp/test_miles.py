@@ -69,8 +69,57 @@ def test_alpha_enhanced_files_are_grids_of_their_own(tmp_path):
     assert grids[0.4].flux[0, 0, 0] == 2.0 and grids[0.0].flux[0, 0, 0] == 1.0
     assert grids[0.4].sha == read_miles(folder, "Mkb1.30_iTp0.40_Ep0.40").sha
     put(folder, imf="ku", tracks="Tp0.40", alpha="Ep0.40")
-    with pytest.raises(UserError, match=r"\[alpha/Fe\] does not tell Mku1.30_iTp0.40_Ep0.40 apart"):
+    with pytest.raises(UserError, match="holds SSPs of Mkb1.30, Mku1.30: expected one initial mass function"):
         read_miles_alpha(folder)
+    folder = put(put(tmp_path / "n"), tracks="Pp0.00")
+    with pytest.raises(UserError, match=r"\[alpha/Fe\] does not tell Mkb1.30_iTp0.00_Ep0.00 apart"):
+        read_miles_alpha(folder)
+
+
+SMILES = {-0.2: "m02", 0.0: "p00", 0.2: "p02", 0.4: "p04", 0.6: "p06"}
+
+
+@pytest.fixture
+def smiles(tmp_path):
+    for alpha, text in SMILES.items():
+        tracks = "Tp0.40" if alpha > 0.3 else "Tp0.00"
+        put(tmp_path / "s", imf="ku", tracks=tracks, alpha=f"ACFep00_aFe{text}", scale=1.0 + alpha)
+    return tmp_path / "s"
+
+
+def test_names_of_smiles_are_grids_by_alpha(smiles):
+    grids = read_miles_alpha(smiles)
+    assert list(grids) == list(SMILES)
+    for alpha, grid in grids.items():
+        assert grid.flux[0, 0, 0] == np.float32(1.0 + alpha) and grid.fwhm_aa == 2.51
+        assert grid.imf == "Kroupa (2001) universal, slope 1.30"
+    assert grids[0.6].tracks == "BaSTI, isochrones of +0.40, spectra of [alpha/Fe] +0.60"
+    assert grids[-0.2].name == "Mku1.30_iTp0.00_ACFep00_aFem02"
+
+
+def test_names_in_other_letters_are_the_same():
+    (kind,) = kinds_of(["MKU1.3Zm0.96T00.0300_iTp0.40_ACFep00_aFep04.fits"])
+    ((same, files),) = kinds_of(["Mku1.30Zm0.96T00.0300_iTp0.40_ACFep00_aFep04.fits"]).items()
+    assert kind == same and list(files) == [(-0.96, 0.03)] and kind.alpha_fe == 0.4
+    (carbon,) = kinds_of(["Mbi1.30Zp0.26T14.0000_iTp0.00_ACFep02_aFem02.fits"])
+    assert carbon.alpha_fe == -0.2 and carbon.words()["tracks"].endswith("[alpha/Fe] -0.20, ACFe +0.20")
+
+
+def test_folders_of_smiles_that_do_not_fit_are_one_line(smiles):
+    (smiles / "Mku1.30Zp0.06T09.5000_iTp0.40_ACFep00_aFep06.fits").unlink()
+    message = r"\[alpha/Fe\] \+0.60 lacks \[M/H\] \+0.06 at 9.5 Gyr, which others have: add these"
+    with pytest.raises(UserError, match=message):
+        read_miles_alpha(smiles)
+    put(smiles, imf="ch", alpha="ACFep00_aFep00")
+    with pytest.raises(UserError, match="holds SSPs of Mch1.30, Mku1.30: expected one initial mass function"):
+        read_miles_alpha(smiles)
+    (smiles / "MKU1.3Zp0.06T14.0000_iTp0.00_ACFep00_aFep00.fits").write_text("")
+    with pytest.raises(UserError, match="are of the same SSP: keep one of them"):
+        miles_kinds(smiles)
+    (smiles / "MKU1.3Zp0.06T14.0000_iTp0.00_ACFep00_aFep00.fits").unlink()
+    (smiles / "Mku1.30Zp0.06T10.0000_aFep4.fits").write_text("")
+    with pytest.raises(UserError, match="aFep4.fits has a name that cannot be read: expected one like Mkb1"):
+        miles_kinds(smiles)
 
 
 def test_missing_ssps_are_named(tmp_path):

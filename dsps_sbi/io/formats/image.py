@@ -9,12 +9,12 @@ from ..spectrum_columns import spectrum_of
 from .options import redshift_in
 
 NAME = "image"
-_ERRORS = {
+ERRORS = {
     "error": ("ERROR", "ERR", "SIGMA", "STDEV", "UNCERT", "NOISE"),
     "ivar": ("IVAR", "INVVAR"),
     "variance": ("VAR", "VARIANCE", "STAT"),
 }
-_BAD = ("MASK", "DQ")
+BAD = ("MASK", "DQ")
 _WAVE = ("WAVELENGTH", "WAVE", "LAMBDA")
 _FLUX = ("FLUX", "DATA", "SCI", "SPECTRUM")
 # LSF by extension, and what makes of it what LSF takes: MaNGA has resolving powers, and sigmas in Angstrom
@@ -34,7 +34,7 @@ def _flux(hdus):
     An image in an extension of its own can be that scale.
     """
     images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") in (1, 2)]
-    other = {name for names in (*_ERRORS.values(), _BAD) for name in names}
+    other = {name for names in (*ERRORS.values(), BAD) for name in names}
     along = {hdu.shape[0] for hdu in hdus if hdu.is_image and hdu.name in _WAVE and len(hdu.shape) == 1}
     images = [
         hdu
@@ -95,14 +95,14 @@ def read(hdus, i, label, options):
             notes.append("W m-3 assumed")
     elif medium is None and options.medium is None:
         medium = _medium(wave, headers, notes)
-    for role, known in _ERRORS.items():
+    for role, known in ERRORS.items():
         name = next((name for name in known if name in extensions), None)
         if name is not None:
             table[role] = _row(extensions[name], i)
             units[role] = extensions[name].header.get("BUNIT")
             notes.append(f"{role} from {name}")
             break
-    name = next((name for name in _BAD if name in extensions), None)
+    name = next((name for name in BAD if name in extensions), None)
     if name is not None:
         table["mask"] = _row(extensions[name], i)
     name = next((name for name in _LSF if name in extensions), None)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import desi, eso, image, iraf, jwst, sdss, sdss_image, table
+from . import desi, eso, image, iraf, jwst, manga, muse, sdss, sdss_image, table
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,19 @@ def _one(hdus) -> tuple[str, ...]:
 # The first one that recognises a file reads it
 FORMATS = tuple(
     SpectrumFormat(module.NAME, module.recognises, getattr(module, "names", _one), module.read)
-    for module in (desi, sdss, sdss_image, eso, jwst, table, iraf, image)
+    for module in (desi, sdss, sdss_image, eso, jwst, manga, table, iraf, image)
 )
 
 
 def format_of(hdus) -> SpectrumFormat | None:
     """The format of an open file, None if none is known."""
     return next((known for known in FORMATS if known.recognises(hdus)), None)
+
+
+# Readers of cubes: modules with CUBE_NAME, recognises_cube and read_cube(hdus, label, options)
+CUBES = (manga, muse)
+
+
+def cube_format_of(hdus):
+    """The reader of an open cube, None if it is none that is known."""
+    return next((known for known in CUBES if known.recognises_cube(hdus)), None)

@@ -1,0 +1,111 @@
+"""Cubes whose wavelengths stand in the header: of MUSE, and others with fluxes and errors in extensions."""
+
+import numpy as np
+
+from ...errors import UserError
+from ...instruments.lsf import LSF
+from ..spectral_cube import LazyArray, SpectralCube
+from ..unit_text import read_unit
+from .cube_parts import cube_wavelengths, flux_factor
+from .image import BAD, ERRORS
+from .manga import root_of_inverse
+from .options import redshift_in
+
+CUBE_NAME = "cube"
+_FLUX = ("DATA", "FLUX", "SCI", "PRIMARY")
+_SPECTRAL = ("WAVE", "AWAV", "LINEAR", "LAMBDA", "WAVELENGTH", "LOG", "LOGLAM")
+# FWHM [Angstrom] at air wavelengths [Angstrom] (Bacon et al. 2017, A&A 608, A1)
+_FWHM = (5.866e-8, -9.187e-4, 6.040)
+
+
+def _flux(hdus):
+    """The cube of fluxes: three axes, the third of wavelengths."""
+    for hdu in hdus:
+        if hdu.is_image and len(hdu.shape) == 3 and hdu.name in (*_FLUX, ""):
+            kind = str(hdu.header.get("CTYPE3", "")).split("-")[0].strip().upper()
+            if kind in _SPECTRAL:
+                return hdu
+    return None
+
+
+def recognises_cube(hdus) -> bool:
+    """Whether there is a cube whose third axis is one of wavelengths."""
+    return _flux(hdus) is not None
+
+
+def read_cube(hdus, label, options) -> SpectralCube:
+    """The cube; of MUSE also air, and the LSF of the deep fields where no other is given."""
+    flux = _flux(hdus)
+    header, shape = flux.header, flux.shape
+    there = {hdu.name: hdu for hdu in hdus if hdu.is_image and hdu.shape == shape and hdu is not flux}
+    wave, medium, notes = cube_wavelengths(header, shape[0], label, options)
+    factor, unit = flux_factor(options.flux_unit or header.get("BUNIT"), label)
+    instrument = str(hdus[0].header.get("INSTRUME", "")).strip().upper()
+    muse = instrument == "MUSE" or (not instrument and flux.name == "DATA" and "STAT" in there)
+    notes = [
+        "MUSE" if instrument == "MUSE" else "MUSE assumed by DATA and STAT" if muse else CUBE_NAME,
+        *notes,
+    ]
+    lsf = options.lsf
+    medium = options.medium or medium
+    if muse and medium is None:
+        medium = "air"
+        notes.append("air assumed")
+    if muse and lsf is None:
+        air = wave if medium == "air" else wave / 1.00028
+        lsf = LSF("fwhm_aa", np.polyval(_FWHM, air))
+        notes.append("LSF of Bacon et al. (2017) assumed")
+    error, how = _errors(there, unit, factor, label)
+    mask = next((there[name] for name in BAD if name in there), None)
+    return SpectralCube(
+        wave,
+        LazyArray(flux.data, lambda values: np.asarray(values, float) * factor),
+        error,
+        medium,
+        None if mask is None else LazyArray(mask.data, lambda values: np.asarray(values) != 0),
+        options.redshift if options.redshift is not None else redshift_in([header, hdus[0].header], label),
+        lsf,
+        header=header,
+        source=label,
+        notes=(*notes, how, f"cube in {unit}"),
+    )
+
+
+def _errors(there, unit, factor, label):
+    """Standard deviations as :class:`LazyArray`, and what they are from."""
+    found = [(role, name) for role, known in ERRORS.items() for name in known if name in there]
+    if not found:
+        raise UserError(
+            f"{label} has no cube of errors: expected an extension of the shape of the fluxes called "
+            f"{', '.join(name for known in ERRORS.values() for name in known)}; add or rename it"
+        )
+    role, name = found[0]
+    values = there[name].data
+    # what STAT says of its unit is wrong in many files; it is a variance in the unit of DATA squared
+    if name != "STAT":
+        _check_unit(there[name].header.get("BUNIT"), role, unit, f"{label} {name}")
+    if role == "ivar":
+        return LazyArray(values, lambda v: factor * root_of_inverse(v)), f"ivar from {name}"
+    if role == "variance":
+        return LazyArray(values, lambda v: factor * _root(v)), f"variance from {name}"
+    return LazyArray(values, lambda v: factor * np.asarray(v, float)), f"error from {name}"
+
+
+def _check_unit(text, role, unit, where):
+    """Refuse errors that are said to be in another unit than the fluxes."""
+    if text is None or str(text).strip() == "":
+        return
+    power = {"error": 1, "variance": 2, "ivar": -2}[role]
+    try:
+        same = abs(read_unit(text).to(unit**power) - 1.0) < 1e-6
+    except ValueError:
+        same = False
+    if not same:
+        raise UserError(
+            f"{where} has the unit {str(text)!r}: expected {unit**power}, as the fluxes have it; mend BUNIT"
+        )
+
+
+def _root(variance):
+    variance = np.asarray(variance, float)
+    return np.sqrt(np.where(variance > 0.0, variance, np.nan))
