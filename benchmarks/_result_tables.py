@@ -586,17 +586,6 @@ def startup():
 
 
 @table
-def suite_time():
-    """Seconds of the test suite."""
-    m = Metrics("suite_time")
-    rows = [
-        ["no compiled programs kept", m("suite_seconds_cold", ".0f"), m("suite_ratio", ".2f")],
-        ["programs kept from a run before", m("suite_seconds_warm", ".0f"), NONE],
-    ]
-    return markdown(["`make test`, two cores", "seconds", "of the 45 minutes of the build before 0.2"], rows)
-
-
-@table
 def model_error():
     """How much libraries of stellar populations differ."""
     m = Metrics("model_error")
