@@ -33,7 +33,7 @@ def test_mass_fractions_against_the_full_grid_of_ages(name, request, galaxies):
     theta, universe = galaxies
     derived = derive(DelayedTau(), MassTable.from_grid(grid), theta, NAMES, universe)
     edges = jnp.asarray(age_edges(grid.age_gyr), jnp.float32)
-    weights = jax.vmap(lambda t, u: mass_weights(DelayedTau(), t[:2], edges, u))(theta, universe)
+    weights = jax.jit(jax.vmap(lambda t, u: mass_weights(DelayedTau(), t[:2], edges, u)))(theta, universe)
     mets = metallicity_weights(theta[:, 2], jnp.asarray(grid.metallicity, jnp.float32))
     tables = {"log_mass": grid.surviving_fraction, "log_mass_living": grid.living_fraction}
     for (key, fraction), (worst, most) in zip(tables.items(), TOLERANCES[name], strict=True):

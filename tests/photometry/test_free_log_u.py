@@ -36,16 +36,16 @@ def test_equals_the_fixed_one_at_and_between_the_tabulated_values(models):
     theta = np.array(draws(fixed, 2.0, 8))
     for log_u in (float(fixed.ssp.nebular.log_u[1]), -2.3):
         own = np.insert(theta, -1, log_u, axis=1).astype(np.float32)
-        ours = jax.vmap(lambda t: free.predict(t, 2.0))(own)
+        ours = jax.jit(jax.vmap(lambda t: free.predict(t, 2.0)))(own)
         same = replace(fixed, log_u=log_u)
-        theirs = jax.vmap(lambda t, m=same: m.predict(t, 2.0))(theta)
+        theirs = jax.jit(jax.vmap(lambda t, m=same: m.predict(t, 2.0)))(theta)
         np.testing.assert_allclose(ours, theirs, rtol=2e-5)
 
 
 def test_log_u_changes_young_galaxies_and_its_gradient_is_finite(models):
     free, _ = models
     theta = jnp.array([0.0, 3.0, -0.3, 0.2, -2.3, 9.0])
-    gradient = jax.jacfwd(lambda t: free.predict(t, 2.0))(theta)
+    gradient = jax.jit(jax.jacfwd(lambda t: free.predict(t, 2.0)))(theta)
     assert np.isfinite(gradient).all()
     assert np.abs(gradient[:, 4]).max() > 0
 
@@ -56,7 +56,7 @@ def test_fast_path_agrees_with_full_resolution(models, dust):
     if dust == "charlot_fall":
         free = replace(free, dust=CharlotFall())
     theta = draws(free, 2.0)
-    exact = np.asarray(jax.vmap(lambda t: free.predict(t, 2.0))(theta))
+    exact = np.asarray(jax.jit(jax.vmap(lambda t: free.predict(t, 2.0)))(theta))
     fast = np.asarray(free.predict_fast(theta, free.band_table(2.0)))
     bright = exact > 1e-3 * exact.max(axis=1, keepdims=True)
     assert np.quantile(np.abs(fast / exact - 1.0)[bright], 0.99) < 5e-3

@@ -137,7 +137,7 @@ def test_derivatives_are_finite_and_right(jacobian, predict):
 def test_derivatives_are_finite_over_the_whole_prior(few, jacobian):
     z = jnp.linspace(0.001, 7.5, 100)
     u = jax.random.normal(jax.random.key(0), (100, 5)).at[::10].set(9.0).at[5::10].set(-9.0)
-    theta = jax.vmap(few.prior.from_normal)(u, few.cosmology.age(z))
+    theta = jax.jit(jax.vmap(few.prior.from_normal))(u, few.cosmology.age(z))
     for some, redshifts in zip(np.split(np.asarray(theta), 25), np.split(np.asarray(z), 25), strict=True):
         assert np.all(np.isfinite(jacobian(some, redshifts)[0]))
 

@@ -40,8 +40,8 @@ def test_errors_are_linear_in_log_wavelength_and_constant_beyond():
 def test_modes_of_the_package_are_large_where_libraries_differ():
     shipped = ModelError.shipped()
     optical, infrared = np.sqrt(np.sum(np.asarray(shipped.at(jnp.array([5500.0, 16000.0]))) ** 2, axis=0)).T
-    # least for old stars in the optical; the thermally pulsing giants of 0.1 to 1 Gyr are known worst
-    assert optical[-1] == optical.min() and infrared[2] == infrared.max() > 2.0 * optical[-1]
+    # least for old stars in the optical; worst of those without gas are the giants of 0.1 to 1 Gyr
+    assert optical[-1] == optical.min() and infrared[2] == infrared[1:].max() > 2.0 * optical[-1]
 
 
 def test_light_of_all_ages_is_the_sum_of_its_parts(widened, table):
