@@ -595,3 +595,14 @@ def model_error():
         [label, *(m.percent(f"rms_{key}.{wave}aa") for wave in waves)] for key, label in labels.items()
     ]
     return markdown(["stars of", *(f"{wave} Angstrom" for wave in waves)], rows)
+
+
+@table
+def suite_time():
+    """Seconds of the test suite."""
+    m = Metrics("suite_time")
+    rows = [
+        ["no compiled programs kept", m("suite_seconds_cold", ".0f"), m("suite_ratio", ".2f")],
+        ["programs kept from a run before", m("suite_seconds_warm", ".0f"), NONE],
+    ]
+    return markdown(["`make test`, two cores", "seconds", "of the 45 minutes of the build before 0.2"], rows)

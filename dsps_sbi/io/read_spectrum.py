@@ -67,7 +67,7 @@ def read_spectrum(
     format : str, optional
         A format of specutils, such as ``"JWST x1d"`` or ``"DESI coadd"``, which then reads the file
         (``pip install 'dsps_sbi[specutils]'``); see :func:`dsps_sbi.from_specutils`.
-    targets : sequence of one str or int, optional
+    targets : str, int, or sequence of one of these, optional
         Which spectrum of a file that has several, see :func:`read_spectra`.
     pixel_in_lsf : bool, optional
         Whether the LSF holds the width of the pixels, see
@@ -104,7 +104,7 @@ def spectrum_names(path, targets=None) -> tuple[str, ...]:
     Parameters
     ----------
     path : path-like
-    targets : sequence of str or int, optional
+    targets : str, int, or sequence of these, optional
         Some of them, by name, or by number from 0.
 
     Raises
@@ -128,7 +128,7 @@ def read_spectra(path, *, targets=None, **options) -> list[Spectrum]:
     Parameters
     ----------
     path : path-like
-    targets : sequence of str or int, optional
+    targets : str, int, or sequence of these, optional
         Those that are wanted: by name (a TARGETID, a SOURCEID), or by number from 0.
     **options
         Of :func:`read_spectrum`.
@@ -165,6 +165,12 @@ def read_spectra(path, *, targets=None, **options) -> list[Spectrum]:
 def _chosen(names, targets, path):
     if targets is None:
         return names
+    # one name or number is one target, not its letters
+    targets = (targets,) if isinstance(targets, str) or np.ndim(targets) == 0 else targets
+    if not len(targets):
+        raise UserError(
+            f"{path}: targets= is empty: expected some of {_listed(names)}; name them, or leave it out"
+        )
     by_name = {name: name for name in names} | {str(i): names[i] for i in range(len(names)) if names[i] == ""}
     out = []
     for target in targets:
@@ -244,6 +250,9 @@ def _read_text(path, columns, options):
                 table = Table.read(path, format="ascii.ecsv")
             else:
                 table = Table.read(path, format="ascii")
+    except IndexError as err:
+        # what astropy's reader raises for names without a row of numbers
+        raise UserError(f"{path} has no rows: expected a row for each pixel; add them") from err
     except (OSError, ValueError, TypeError, KeyError) as err:
         reason = " ".join(str(err).split())[:100]
         raise UserError(f"{path} is no table of text ({reason}): give columns of numbers, or FITS") from err

@@ -35,7 +35,7 @@ _ERROR_POWERS = {"error": 1, "variance": 2, "ivar": -2}
 # Signal-to-noise ratios of the median pixel outside these are told: errors have another unit, or are none
 _USUAL_SNR = (0.1, 1e4)
 # Where a column that says mask hides more than this share, it may say which pixels are good
-_MOST_MASKED = 0.5
+MOST_MASKED = 0.5
 # Fewer pixels that can be used than this share are told
 _FEW_GOOD = 1.0 / 3.0
 
@@ -48,7 +48,8 @@ def choose(names, columns, label) -> dict[str, str]:
     names : sequence of str
         Columns of the table.
     columns : mapping of str to str, or None
-        Column by role as the user gives it; None: by the usual names.
+        Column by role as the user gives it; None: by the usual names. Without wavelength and flux they add to
+        columns with the usual names.
     label : str
         How messages name the table.
 
@@ -57,17 +58,21 @@ def choose(names, columns, label) -> dict[str, str]:
     UserError
         For unknown roles or columns, and where wavelength or flux are not found.
     """
+    small = {name.lower(): name for name in names}
+    usual = {role: [small[n] for n in found if n in small] for role, found in ROLES.items()}
+    chosen = {role: found[0] for role, found in usual.items() if found}
     if columns is not None:
         for role, name in columns.items():
             if role not in ROLES:
                 raise UserError(f"columns names {role!r}: give any of {', '.join(ROLES)}")
             if name not in names:
                 raise UserError(f"{label} has no column {name!r}: it has {', '.join(names)}")
-        chosen = dict(columns)
-    else:
-        small = {name.lower(): name for name in names}
-        usual = {role: [small[n] for n in found if n in small] for role, found in ROLES.items()}
-        chosen = {role: found[0] for role, found in usual.items() if found}
+        if columns.keys() & {"wave", "log10_wave", "flux"}:
+            chosen = dict(columns)
+        else:
+            # what a mask or an error is, told beside columns with the usual names
+            taken = set(columns.values())
+            chosen = {role: name for role, name in chosen.items() if name not in taken} | dict(columns)
     if "wave" in chosen:
         chosen.pop("log10_wave", None)
     for role in ("wave", "flux"):
@@ -142,6 +147,8 @@ def spectrum_of(
         that it may be the good pixels which it marks.
     """
     notes = list(notes)
+    if not len(table[next(iter(chosen.values()))]):
+        raise UserError(f"{label} has no rows: expected a row for each pixel; add them")
     column = {role: _plain(table[name]) for role, name in chosen.items() if role not in ("mask", "good")}
     wave = _wavelengths(column, chosen, units, wave_unit, label)
     sigma, of_error = _errors(column, chosen, snr, label)
@@ -257,7 +264,7 @@ def _mask(table, chosen, label, is_known, notes):
     mask = np.asarray(np.ma.filled(table[chosen["mask"]], 1)) != 0
     name = chosen["mask"]
     if not is_known:
-        if mask.mean() > _MOST_MASKED:
+        if mask.mean() > MOST_MASKED:
             raise UserError(
                 f"{label}: the column {name} is not 0 in {100 * mask.mean():.3g} % of the pixels: say whether"
                 f" these are bad, columns=dict(mask='{name}', ...), or good, columns=dict(good='{name}', ...)"

@@ -77,6 +77,14 @@ class CubeJob(SpectrumJob):
         names = (entry.name for entry in cube_entries(spectra))
         self._places = dict(zip(names, spectra.places.values(), strict=True))
 
+    def options(self) -> dict:
+        """What answers depend on beside the cube: the bins, where there are some."""
+        bins = {key: place for key, place in self.spectra.places.items() if not isinstance(key, tuple)}
+        digest = hashlib.blake2b(digest_size=8)
+        for key, place in bins.items():
+            digest.update(repr((int(key), [np.asarray(axis).tolist() for axis in place])).encode())
+        return super().options() | {"bins": digest.hexdigest() if bins else "none"}
+
     def row(self, result) -> dict:
         """Row of a spectrum, with what maps tell of each parameter."""
         of_parameters = (name for name in result.columns if name.startswith(_OF_PARAMETERS))

@@ -212,3 +212,23 @@ def test_masked_lines_are_where_sdss_has_them():
     ours = {n: w for n, w in EMISSION_LINES.items() if n not in ("[NI]5201", "HeI5877", "[NeIII]3969")}
     for name, wave in ours.items():
         assert np.abs(table - wave).min() < 0.01, name
+
+
+def test_what_a_mask_means_is_told_beside_columns_with_the_usual_names(tmp_path):
+    """A role given alone adds to the columns that are known by their names."""
+    good = np.arange(30) != 4
+    path = tmp_path / "good.ecsv"
+    Table({"wave": WAVE, "flux": FLUX, "error": ERROR, "mask": good.astype(int)}).write(path)
+    options = {"medium": "vacuum", "wave_unit": "AA", "flux_unit": "relative"}
+    with pytest.raises(ds.UserError, match="say whether these are bad, .* or good"):
+        ds.read_spectrum(path, **options)
+    s = ds.read_spectrum(path, columns={"good": "mask"}, **options)
+    assert list(np.flatnonzero(s.mask)) == [4]
+    np.testing.assert_allclose(s.flux / s.sigma, FLUX / ERROR, rtol=1e-5)
+
+
+def test_a_table_without_rows_is_refused(tmp_path):
+    path = tmp_path / "header.txt"
+    path.write_text("# wave flux error\n")
+    with pytest.raises(ds.UserError, match="header.txt has no rows: expected a row for each pixel; add them"):
+        ds.read_spectrum(path, medium="air", wave_unit="AA", flux_unit="relative")

@@ -270,3 +270,14 @@ def test_parts_that_do_not_fit():
         ds.SpectralCube(**good | {"error": SIGMA[:, 0, 0]})
     with pytest.raises(UserError, match="medium is 'water'"):
         ds.SpectralCube(**good | {"medium": "water"})
+
+
+def test_a_mask_that_marks_most_of_a_cube_may_mean_good_pixels(tmp_path):
+    path = muse(tmp_path / "cube.fits", dq=True)
+    assert "DQ: not 0 is bad" in ds.read_spectral_cube(path).notes
+    with fits.open(path, mode="update") as hdus:
+        hdus["DQ"].data = 1 - hdus["DQ"].data
+    with pytest.raises(
+        ds.UserError, match="DQ is not 0 in .* % of the pixels .* expected 0 for good ones; if"
+    ):
+        ds.read_spectral_cube(path)

@@ -90,7 +90,11 @@ def test_sources_of_jwst_are_a_list(tmp_path):
     every = ds.read_spectra(path)
     assert [s.source.rsplit(":")[-1] for s in every] == ["101", "102", "103"]
     np.testing.assert_allclose(every[1].flux, 2.0 * every[0].flux, rtol=1e-6)
-    for targets in (["102"], [102], [1]):
+    # a name or a number by itself is one target, not its letters
+    assert ds.read_spectrum(path, targets="102").source == every[1].source
+    with pytest.raises(UserError, match="targets= is empty: expected some of 101, 102, 103; name them"):
+        ds.read_spectra(path, targets=[])
+    for targets in (["102"], [102], [1], "102", 102, np.int64(1)):
         np.testing.assert_array_equal(ds.read_spectra(path, targets=targets)[0].flux, every[1].flux)
     with pytest.raises(UserError, match=r"has no target 104: give 101, 102, 103, or a number from 0"):
         ds.read_spectra(path, targets=[104])

@@ -193,3 +193,10 @@ def test_what_is_mistyped_is_one_line(fit, path, bins, files):
     with fits.open(path, "update") as hdus:
         hdus[0].header["INSTRUME"] = "KCWI"
     refused("galaxy.fits does not tell its LSF: give --lsf", path, "--z", 0.05)
+
+
+def test_other_bins_are_another_run(untrained, cube, bins, tmp_path):
+    ds.infer_many(untrained, cube.spectra(bins=ds.read_bins(bins)), tmp_path / "out", **FAST)
+    other = np.array([[0, 5, 5], [5, -1, 5]])
+    with pytest.raises(UserError, match="resume with the same options, or give another folder"):
+        ds.infer_many(untrained, cube.spectra(bins=other), tmp_path / "out", resume=True, **FAST)

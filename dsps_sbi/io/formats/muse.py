@@ -5,6 +5,7 @@ import numpy as np
 from ...errors import UserError
 from ...instruments.lsf import LSF
 from ..spectral_cube import LazyArray, SpectralCube
+from ..spectrum_columns import MOST_MASKED
 from ..unit_text import read_unit
 from .cube_parts import cube_wavelengths, flux_factor
 from .image import BAD, ERRORS
@@ -14,6 +15,8 @@ from .options import redshift_in
 CUBE_NAME = "cube"
 _FLUX = ("DATA", "FLUX", "SCI", "PRIMARY")
 _SPECTRAL = ("WAVE", "AWAV", "LINEAR", "LAMBDA", "WAVELENGTH", "LOG", "LOGLAM")
+# Planes in which a mask is looked at
+_SAMPLED = 40
 # FWHM [Angstrom] at air wavelengths [Angstrom] (Bacon et al. 2017, A&A 608, A1)
 _FWHM = (5.866e-8, -9.187e-4, 6.040)
 
@@ -57,6 +60,8 @@ def read_cube(hdus, label, options) -> SpectralCube:
         notes.append("LSF of Bacon et al. (2017) assumed")
     error, how = _errors(there, unit, factor, label)
     mask = next((there[name] for name in BAD if name in there), None)
+    if mask is not None:
+        notes.append(_told(mask, flux, label))
     return SpectralCube(
         wave,
         LazyArray(flux.data, lambda values: np.asarray(values, float) * factor),
@@ -69,6 +74,19 @@ def read_cube(hdus, label, options) -> SpectralCube:
         source=label,
         notes=(*notes, how, f"cube in {unit}"),
     )
+
+
+def _told(mask, flux, label):
+    """That what is not 0 is bad, unless that hides most of the cube: then the mask may mean good pixels."""
+    planes = slice(None, None, max(1, flux.shape[0] // _SAMPLED))
+    seen = np.isfinite(flux.data[planes])
+    hidden = np.mean(np.asarray(mask.data[planes])[seen] != 0) if seen.any() else 0.0
+    if hidden > MOST_MASKED:
+        raise UserError(
+            f"{label}: the extension {mask.name} is not 0 in {100 * hidden:.3g} % of the pixels that have a "
+            "flux: expected 0 for good ones; if it marks good pixels, turn it over, or else remove it"
+        )
+    return f"{mask.name}: not 0 is bad"
 
 
 def _errors(there, unit, factor, label):
