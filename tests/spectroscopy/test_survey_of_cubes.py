@@ -196,7 +196,7 @@ def test_what_is_mistyped_is_one_line(fit, path, bins, files):
 
 
 def test_other_bins_are_another_run(untrained, cube, bins, tmp_path):
-    ds.infer_many(untrained, cube.spectra(bins=ds.read_bins(bins)), tmp_path / "out", **FAST)
+    ds.infer_many(untrained, cube.spectra(bins=ds.read_bins(bins, cube)), tmp_path / "out", **FAST)
     other = np.array([[0, 5, 5], [5, -1, 5]])
     with pytest.raises(UserError, match="resume with the same options, or give another folder"):
         ds.infer_many(untrained, cube.spectra(bins=other), tmp_path / "out", resume=True, **FAST)
