@@ -15,6 +15,8 @@ from ..errors import UserError
 _NOT_CELESTIAL = re.compile(
     "DATE|MJD|OBSGEO|TIME|TREF|PLEPHEM|VELO|SYSOBS|SPECSYS|VELANGL|ZSOURCE|COMMENT|^$"
 )
+# Cards of the linear part of a WCS
+_LINEAR = re.compile(r"(CRVAL|CRPIX|CDELT|CROTA)[12]$|(CD|PC)[12]_[12]$")
 _DEG2_SR = (1 * u.deg**2).to_value(u.sr)
 
 
@@ -30,6 +32,9 @@ def celestial_wcs(header):
     astropy.wcs.WCS or None
         ``None`` if the header has no (usable) celestial WCS.
     """
+    if any(_LINEAR.match(name) and not _is_number(header[name]) for name in header):
+        # astropy would take 0 for NaN
+        return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
         try:
@@ -38,6 +43,26 @@ def celestial_wcs(header):
             # A malformed WCS is no WCS; astropy's WcsError is a ValueError.
             return None
     return wcs if wcs.has_celestial else None
+
+
+def _is_number(value) -> bool:
+    try:
+        return bool(np.isfinite(float(value)))
+    except (TypeError, ValueError):
+        return False
+
+
+def _linear_at(wcs, x, y):
+    """A WCS without distortion that agrees with another about pixel (x, y), which becomes its first."""
+    sky = wcs.all_pix2world([[x, y], [x + 1.0, y], [x, y + 1.0]], 0)
+    plane = WCS(naxis=2)
+    plane.wcs.ctype = [kind.removesuffix("-SIP") for kind in wcs.wcs.ctype]
+    plane.wcs.crval, plane.wcs.crpix = sky[0], (1.0, 1.0)
+    plane.wcs.cunit, plane.wcs.radesys, plane.wcs.equinox = wcs.wcs.cunit, wcs.wcs.radesys, wcs.wcs.equinox
+    plane.wcs.cd = np.eye(2)
+    # with a unit matrix pixels are degrees of the tangent plane
+    plane.wcs.cd = plane.wcs_world2pix(sky[1:], 0).T
+    return plane
 
 
 def celestial_header(header, offset=(0, 0)):
@@ -53,14 +78,17 @@ def celestial_header(header, offset=(0, 0)):
     Returns
     -------
     astropy.io.fits.Header
-        Cards of a two-dimensional WCS, without the polynomials of optical distortion (SIP),
-        which vary too little over a cutout to matter; empty if there is no celestial WCS.
+        Cards of a two-dimensional WCS; empty if there is no celestial WCS. Without the polynomials of optical
+        distortion (SIP): the linear part is that about the first pixel that is kept.
     """
     wcs = header if isinstance(header, WCS) else celestial_wcs(header)
     if wcs is None:
         return fits.Header()
-    wcs = wcs.deepcopy()
-    wcs.wcs.crpix = np.asarray(wcs.wcs.crpix) - np.array([offset[1], offset[0]])
+    if wcs.sip is not None:
+        wcs = _linear_at(wcs, offset[1], offset[0])
+    else:
+        wcs = wcs.deepcopy()
+        wcs.wcs.crpix = np.asarray(wcs.wcs.crpix) - np.array([offset[1], offset[0]])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
         cards = wcs.to_header(relax=False)

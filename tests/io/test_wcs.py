@@ -45,6 +45,24 @@ def test_distortion_is_left_out_without_a_warning():
     assert kept["CTYPE1"] == "RA---TAN" and "A_ORDER" not in kept
 
 
+def test_distortion_is_that_about_the_cutout():
+    """Far from the reference pixel it is arcseconds; over a cutout it hardly changes."""
+    sip = {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-5, "B_1_1": 2e-5}
+    header = tan_header(CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP", **sip)
+    whole, cut = WCS(header), WCS(celestial_header(header, offset=(900, 1500)))
+    for x, y in ((0, 0), (4, 0), (3, 5)):
+        apart = cut.pixel_to_world(x, y).separation(whole.pixel_to_world(1500 + x, 900 + y))
+        assert apart.deg < 0.01 * abs(cut.proj_plane_pixel_scales()[0].to_value("deg"))
+    assert (
+        WCS(tan_header()).pixel_to_world(1500, 900).separation(whole.pixel_to_world(1500, 900)).arcsec > 0.1
+    )
+
+
+def test_a_wcs_with_a_card_that_is_no_number_is_none():
+    for value in ("NaN", "west"):
+        assert celestial_wcs(tan_header(CRVAL1=value)) is None
+
+
 def test_headers_without_celestial_wcs():
     header = fits.Header({"CTYPE1": "WAVE", "CRVAL1": 5000.0})
     assert celestial_wcs(header) is None
