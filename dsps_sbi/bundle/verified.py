@@ -1,25 +1,18 @@
 """Comparisons of bundle and model that came out well, kept in the user's cache: made once, not every time."""
 
 import hashlib
-import os
 from collections.abc import Callable
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from ..errors import UserError
-from ..io.atomic import atomic_path
+from ..io.kept import keep, surroundings, words_of
 from ..ssp.cache import cache_dir
 from .fingerprint import TOLERANCE
 
 # What is beyond this many is removed, the oldest first
 MOST = 200
-_PACKAGE = Path(__file__).parents[1]
-# How Python spells objects that have no value to compare: two of them may have the same address
-_NAMELESS = " at 0x"
 
 
 def verified_dir() -> Path:
@@ -48,17 +41,17 @@ def verified(check: Callable[[], float], *compared) -> float:
         return kept
     difference = check()
     if key is not None:
-        _keep(verified_dir() / key, difference)
+        keep(verified_dir() / key, repr(float(difference)).encode(), MOST)
     return difference
 
 
 def content_key(*compared) -> str | None:
     """Hash of pytrees by content, 32 hexadecimal digits; None where something has no content to compare."""
     leaves, structure = jax.tree.flatten(compared)
-    words = str(structure)
-    if _NAMELESS in words:
+    words = words_of(structure)
+    if words is None:
         return None
-    digest = hashlib.blake2b(_surroundings(), digest_size=16)
+    digest = hashlib.blake2b(surroundings(), digest_size=16)
     digest.update(words.encode())
     for leaf in leaves:
         array = np.ascontiguousarray(leaf)
@@ -69,18 +62,6 @@ def content_key(*compared) -> str | None:
     return digest.hexdigest()
 
 
-@cache
-def _surroundings() -> bytes:
-    """Hash of what else fluxes depend on."""
-    digest = hashlib.blake2b()
-    for file in sorted(_PACKAGE.rglob("*.py")):
-        digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0" + file.read_bytes())
-    libraries = [f"{name} {version(name)}" for name in ("jax", "jaxlib", "numpy")]
-    device = jax.devices()[0]
-    digest.update(repr((libraries, device.platform, device.device_kind, jax.config.jax_enable_x64)).encode())
-    return digest.digest()
-
-
 def _read(file: Path) -> float | None:
     """An outcome; None where there is none that can be read, and good."""
     try:
@@ -88,16 +69,3 @@ def _read(file: Path) -> float | None:
     except (OSError, ValueError):
         return None
     return difference if 0.0 <= difference <= TOLERANCE else None
-
-
-def _keep(file: Path, difference: float) -> None:
-    """Keep an outcome; where that cannot be written, the next run compares again."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(file) as temporary:
-            temporary.write_text(repr(float(difference)))
-        oldest_first = sorted(file.parent.iterdir(), key=os.path.getmtime)
-        for old in oldest_first[: len(oldest_first) - MOST]:
-            old.unlink(missing_ok=True)
-    except (OSError, UserError):
-        return

@@ -77,7 +77,7 @@ def quantities_of(names, wanted=None) -> tuple[str, ...]:
     Parameters
     ----------
     names : tuple of str
-    wanted : sequence of str or None
+    wanted : str, sequence of str, or None
         Those that are asked for: of the default ones, and times such as ``t10``, ``t90_lookback`` (Gyr
         before the epoch of observation) and ``t50_fraction`` (of the age of the Universe), for any
         percentage of the formed mass between 0 and 100. Default: all derived quantities but these,
@@ -92,7 +92,8 @@ def quantities_of(names, wanted=None) -> tuple[str, ...]:
     everything = (*DERIVED, *_FIRST, *rest)
     if wanted is None:
         return everything
-    wanted = tuple(dict.fromkeys(wanted))
+    # one name is one quantity, not its letters
+    wanted = tuple(dict.fromkeys((wanted,) if isinstance(wanted, str) else wanted))
     unknown = [name for name in wanted if name not in everything and not _is_time(name)]
     if unknown or not wanted:
         raise UserError(

@@ -2,14 +2,14 @@
 
 jax's own cache keeps what XLA compiled, and finds it only after tracing and lowering, which take a third of a
 short run. Here the lowered program is kept beside it, as ``jax.export`` writes it: StableHLO, no code of
-Python's. Nothing is kept until :func:`keep_in` names a folder, as the command line does.
+Python's. Nothing is kept until :func:`keep_in` names a folder, as the command
+line does: classes of a user's own, whose source no key knows, do not come in there.
 """
 
 import hashlib
 import os
 from collections.abc import Callable
-from functools import cache, wraps
-from importlib.metadata import version
+from functools import wraps
 from pathlib import Path
 
 import jax
@@ -17,13 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
-from ..errors import UserError
-from ..io.atomic import atomic_path
+from ..io.kept import keep, surroundings, words_of
 
 # What is beyond this many is removed, what was used longest ago first
 MOST = 100
-# How Python spells objects that have no value to compare: two of them may have the same address
-_NAMELESS = " at 0x"
 _folder: Path | None = None
 
 
@@ -96,44 +93,17 @@ def _program(jitted, structure, keys, leaves, static):
 
     shapes = [jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype) for leaf in leaves]
     program = export.export(jax.jit(flat))(*shapes)
-    _write(file, program.serialize())
+    keep(file, bytes(program.serialize()), MOST)
     return jax.jit(program.call)
 
 
 def _file(jitted, structure, keys, leaves, static) -> Path | None:
     """Where a program is kept: named by all that it depends on; None where that has no content."""
-    words = str(structure)
-    if _NAMELESS in words:
+    words = words_of(structure)
+    if words is None:
         return None
-    digest = hashlib.blake2b(_surroundings(), digest_size=16)
+    digest = hashlib.blake2b(surroundings(), digest_size=16)
     shapes = [(np.shape(leaf), np.dtype(leaf.dtype).str) for leaf in leaves]
     own = (jitted.__module__, jitted.__qualname__, words, keys, shapes, sorted(static.items()))
     digest.update(repr(own).encode())
     return _folder / f"{digest.hexdigest()}.stablehlo"
-
-
-@cache
-def _surroundings() -> bytes:
-    """Hash of what else a program depends on."""
-    digest = hashlib.blake2b()
-    package = Path(__file__).parents[1]
-    for file in sorted(package.rglob("*.py")):
-        digest.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
-    libraries = [(name, version(name)) for name in ("jax", "jaxlib", "flax", "distrax", "numpy")]
-    device, config = jax.devices()[0], jax.config
-    options = config.jax_enable_x64, config.jax_default_matmul_precision, config.jax_default_prng_impl
-    digest.update(repr((libraries, device.platform, device.device_kind, options)).encode())
-    return digest.digest()
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Write a program; where that cannot be, the next process traces again."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(file) as temporary:
-            temporary.write_bytes(content)
-        oldest_first = sorted(file.parent.glob("*.stablehlo"), key=os.path.getmtime)
-        for old in oldest_first[: len(oldest_first) - MOST]:
-            old.unlink(missing_ok=True)
-    except (OSError, UserError):
-        return

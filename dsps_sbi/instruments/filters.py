@@ -90,6 +90,7 @@ class FilterSet:
         """Load curves from astro-sedpy by any usual spelling of their names (default: 19 JADES bands)."""
         from sedpy.observate import Filter
 
+        names = (names,) if isinstance(names, str) else names
         names = tuple(canonical_filter(name) for name in names)
         curves = [Filter(name) for name in names]
         return cls(

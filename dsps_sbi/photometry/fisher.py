@@ -196,13 +196,19 @@ def fisher(model, theta, z, sigma_ujy, *, floor: float = 0.0) -> FisherInformati
     ------
     UserError
         For theta or z outside the prior, sigmas of a wrong shape or not positive, or a floor outside
-        [0, 1). Values are not checked under ``jax.vmap`` and ``jax.jit``.
+        [0, 1), or a model with errors that bands share. Values are not checked under ``jax.vmap`` and
+        ``jax.jit``.
     """
     theta, sigma = jnp.asarray(theta, jnp.float32), jnp.asarray(sigma_ujy, jnp.float32)
     z = jnp.asarray(z, jnp.float32)
     prior = getattr(model, "prior", None)
     if not 0.0 <= floor < 1.0:
         raise UserError(f"noise floor {floor}: give a relative error in [0, 1), such as 0.05")
+    if getattr(model, "error", None) is not None:
+        raise UserError(
+            "the model has errors that bands share, of which Fisher information knows nothing: give "
+            "dataclasses.replace(model, error=None)"
+        )
     n = theta.shape[-1] if prior is None else len(prior.names)
     if theta.shape != (n,):
         raise UserError(f"theta has shape {theta.shape}, expected ({n},): use jax.vmap over objects")

@@ -48,7 +48,7 @@ def test_any_change_of_content_is_compared_again(monkeypatch):
     for compared in others:
         verified(check, *compared)
     assert check.n == len(others)
-    monkeypatch.setattr(module, "_surroundings", lambda: b"another version")
+    monkeypatch.setattr(module, "surroundings", lambda: b"another version")
     verified(check, *others[0])
     assert check.n == len(others) + 1
 

@@ -115,3 +115,7 @@ def test_a_grid_without_mass_fractions(toy):
 
     with pytest.raises(UserError, match="SSP grid toy-0 has no surviving mass fractions: use a grid"):
         MassTable.from_grid(dataclasses.replace(toy, surviving_fraction=None))
+
+
+def test_one_name_is_one_quantity():
+    assert quantities_of(NAMES, "t50") == quantities_of(NAMES, ["t50"]) == ("t50",)

@@ -74,7 +74,7 @@ def test_another_program_is_not_taken_for_the_same(folder, change):
 
 def test_another_source_or_jax_makes_another_program(folder, monkeypatch):
     call(make()[0])
-    monkeypatch.setattr(module, "_surroundings", lambda: b"of another version")
+    monkeypatch.setattr(module, "surroundings", lambda: b"of another version")
     run, traced = make()
     call(run)
     assert traced == [3] and len(list(folder.iterdir())) == 2

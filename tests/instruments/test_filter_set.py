@@ -81,3 +81,7 @@ def test_any_spelling():
 def test_unusable_curves_are_refused(names, waves, trans, match):
     with pytest.raises(UserError, match=match):
         FilterSet(names, waves, trans)
+
+
+def test_one_name_is_one_filter():
+    assert FilterSet.from_names("jwst_f090w").names == ("jwst_f090w",)

@@ -10,6 +10,7 @@ from scipy import stats
 
 from dsps_sbi import UserError
 from dsps_sbi.bundle.load import load_bundle, save_bundle
+from dsps_sbi.photometry.fisher import fisher
 from dsps_sbi.photometry.likelihood import PhotometryLikelihood
 from dsps_sbi.photometry.model_error import ModelError, with_grey
 from dsps_sbi.photometry.simulator import PhotometrySimulator
@@ -135,3 +136,9 @@ def test_model_error_that_does_not_fit_together_is_refused():
         ModelError(wave, np.zeros((1, 3, 2)), (0.1,))
     with pytest.raises(UserError, match="do not increase, or with NaN: mend its table"):
         ModelError(wave[::-1], np.zeros((1, 2, 2)), (0.1,))
+
+
+def test_fisher_information_does_not_pretend_to_know_shared_errors(widened):
+    theta = widened.model.prior.sample(jax.random.key(8), jnp.array([2.0]), widened.model.cosmology.age(2.0))
+    with pytest.raises(UserError, match="errors that bands share, .*: give dataclasses.replace"):
+        fisher(widened.model, theta[0], 2.0, np.full(3, 1e-4))
