@@ -14,6 +14,7 @@ from astropy.io import fits
 from dsps_sbi.bundle import load as bundle_module
 from dsps_sbi.bundle.load import load_bundle, save_bundle
 from dsps_sbi.cli import app as cli
+from dsps_sbi.inference import exported
 from dsps_sbi.inference.derived import MassTable
 from dsps_sbi.instruments.filters import FilterSet
 from dsps_sbi.instruments.jades import JADES_BANDS, JADES_DEPTH_UJY
@@ -38,6 +39,8 @@ gc.set_threshold(200_000, 50, 100)
 jax.config.update("jax_include_full_tracebacks_in_locations", False)
 jax.config.update("jax_traceback_in_locations_limit", 0)
 
+_TRACED = pytest.StashKey()
+
 
 def pytest_configure(config):
     """What one file has compiled another need not, nor the next run: compiling is most of the work here."""
@@ -49,6 +52,13 @@ def pytest_configure(config):
         jax.config.update("jax_compilation_cache_dir", folder)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        # Traced programs too, in a folder of this state of the tests: their names hold the package's source,
+        # but not that of classes which tests define
+        sources = hashlib.blake2b(digest_size=8)
+        for file in sorted(Path(__file__).parent.rglob("*.py")):
+            sources.update(file.read_bytes())
+        config.stash[_TRACED] = cache.mkdir("traced") / sources.hexdigest()
+        exported.MOST = 400
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -64,6 +74,7 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Before the fixtures of a test: the compiler as it is for tests that are marked so."""
+    exported.keep_in(item.config.stash.get(_TRACED, None))
     jax.config.update("jax_disable_most_optimizations", item.get_closest_marker("optimized") is None)
 
 

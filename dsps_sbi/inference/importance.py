@@ -177,7 +177,12 @@ def judged(likelihood: Likelihood, weighted: WeightedDraws, data, view, ids, key
     return u, weighted, likelihood.misfit(u, data, view, ids, key)
 
 
-@exported(lambda *_, n_draws: (0, WeightedDraws(0, 0, 0, 0, 0), (0, 0)))
+def like_judged(*_, n_draws):
+    """A pytree of the structure that :func:`judged` returns, for :func:`~.exported.exported`."""
+    return 0, WeightedDraws(0, 0, 0, 0, 0), (0, 0)
+
+
+@exported(like_judged)
 @partial(jax.jit, static_argnames="n_draws")
 def importance_sample(likelihood: Likelihood, data, view, ids, key, n_draws):
     """Draws of the network weighed with the exact likelihood; compiled.

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 from ..kernels.full_precision import einsum, matmul
 from ..kernels.psis import systematic_resample
 from ..kernels.student_mixture import moments, whiten
+from .exported import exported
 from .hmc import N_CHAINS, run_chains
-from .importance import Likelihood, WeightedDraws, branch, judged, object_keys
+from .importance import Likelihood, WeightedDraws, branch, judged, like_judged, object_keys
 from .modes import mode_search
 from .pmc import pool, population_monte_carlo
 
@@ -32,11 +33,12 @@ def by_weights(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraw
     # of one shape, wherever the draws come from: compiled once
     start = pool(weighted.u[..., :-1], weighted.log_weight)
     iteration = jnp.asarray(iteration, jnp.uint32)
-    return _by_weights(likelihood, data, view, ids, key, n_draws, start, iteration)
+    return _by_weights(likelihood, data, view, ids, key, start, iteration, n_draws=n_draws)
 
 
+@exported(like_judged)
 @partial(jax.jit, static_argnames="n_draws")
-def _by_weights(likelihood: Likelihood, data, view, ids, key, n_draws, start, iteration):
+def _by_weights(likelihood: Likelihood, data, view, ids, key, start, iteration, n_draws):
     keys = branch(branch(object_keys(key, ids), _PMC), iteration)
     weighted = population_monte_carlo(likelihood, data, view, keys, *start)
     return judged(likelihood, weighted, data, view, ids, key, n_draws)
@@ -48,17 +50,17 @@ def by_modes(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraws)
     Only for likelihoods that know their curvature: ``likelihood.finds_modes``.
     """
     start = pool(weighted.u[..., :-1], weighted.log_weight)
-    return _by_modes(likelihood, data, view, ids, key, n_draws, start)
+    return _by_modes(likelihood, data, view, ids, key, start, n_draws=n_draws)
 
 
+@exported(like_judged)
 @partial(jax.jit, static_argnames="n_draws")
-def _by_modes(likelihood: Likelihood, data, view, ids, key, n_draws, start):
+def _by_modes(likelihood: Likelihood, data, view, ids, key, start, n_draws):
     weighted = mode_search(likelihood, data, view, branch(object_keys(key, ids), _MODES), *start)
     return judged(likelihood, weighted, data, view, ids, key, n_draws)
 
 
-@partial(jax.jit, static_argnames="n_draws")
-def by_chains(likelihood: Likelihood, data, view, ids, key, n_draws, weighted: WeightedDraws):
+def by_chains(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraws):
     """Hamiltonian chains started from weighted draws.
 
     Returns
@@ -67,8 +69,14 @@ def by_chains(likelihood: Likelihood, data, view, ids, key, n_draws, weighted: W
     r_hat, ess : array (Object,)
     misfit : tuple of array (Object,)
     """
+    start = weighted.u[..., : likelihood.n_shape], weighted.log_weight
+    return _by_chains(likelihood, data, view, ids, key, *start, n_draws=n_draws)
+
+
+@exported(lambda *_, n_draws: (0, 0, 0, (0, 0)))
+@partial(jax.jit, static_argnames="n_draws")
+def _by_chains(likelihood: Likelihood, data, view, ids, key, u, log_weight, n_draws):
     keys, n = object_keys(key, ids), likelihood.n_shape
-    u, log_weight = weighted.u[..., :n], weighted.log_weight
     mean, factor = jax.vmap(moments)(u, log_weight)
     shift = jax.vmap(jax.random.uniform)(branch(keys, _START))
     index = systematic_resample(shift, log_weight, N_CHAINS)

@@ -9,11 +9,6 @@ from dsps_sbi.errors import UserError
 from dsps_sbi.inference.trust import Method, Trust
 from dsps_sbi.sfh import DelayedTau
 from dsps_sbi.spectroscopy.likelihood import SpectrumLikelihood
-from dsps_sbi.spectroscopy.simulator import SpectrumSimulator
-from dsps_sbi.spectroscopy.train import train_spectra
-from dsps_sbi.training.trainer import TrainConfig
-
-CONFIG = TrainConfig(steps=200, batch=64, n_z=1, n_per_z=64, pool=16, learning_rate=1e-2, warmup=10, ema=0.95)
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +17,8 @@ def model(tau_model):
 
 
 @pytest.fixture(scope="module")
-def post(model, small_arch):
-    return train_spectra(
-        model,
-        simulator=SpectrumSimulator(model, snr=(10.0, 200.0)),
-        arch=small_arch,
-        config=CONFIG,
-        guess_steps=150,
-        guess_batch=96,
-        progress=False,
-    )
+def post(trained):
+    return trained
 
 
 @pytest.fixture(scope="module")
