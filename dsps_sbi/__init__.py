@@ -23,6 +23,7 @@ from .io import from_specutils as from_specutils
 from .io import read as read
 from .io import read_band_list as read_band_list
 from .io import read_bins as read_bins
+from .io import read_catalogue as read_catalogue
 from .io import read_cutout as read_cutout
 from .io import read_npy as read_npy
 from .io import read_sbipix as read_sbipix

@@ -13,8 +13,8 @@ def infer(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Images: FITS, TOML list, sbipix HDF5, or .npy fluxes. Spectra: SDSS, FITS, ECSV, text. "
-            "Cubes: MaNGA, MUSE."
+            help="Images: FITS, TOML list, sbipix HDF5, or .npy fluxes. A table of galaxies: FITS, ECSV, "
+            "CSV, Parquet, VOTable. Spectra: SDSS, FITS, ECSV, text. Cubes: MaNGA, MUSE."
         ),
     ] = None,
     *,
@@ -104,17 +104,31 @@ def infer(
     snr: Annotated[
         float | None, typer.Option(help="Spectra: S/N of the median pixel, where there are no errors.")
     ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            help="Tables: what the columns are, such as redshift=zz,flux={}_flux,error={}_err,unit=nJy, or a "
+            "TOML file; else by their names."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tables: tell how the columns are understood, and stop.")
+    ] = False,
+    catalogue: Annotated[
+        str | None, typer.Option(help="Tables: kind of the catalogue: fits, parquet or ecsv; fits.")
+    ] = None,
     no_pictures: Annotated[
         bool, typer.Option("--no-pictures", help="Spectra: do not draw them; saves a second each.")
     ] = False,
 ) -> None:
-    """Posterior maps of images, pixel by pixel, or a catalogue of spectra: the bundle tells which."""
+    """Posterior maps of images, or a catalogue of galaxies or spectra: bundle and files tell which."""
     of_images = {"filters": filters, "galaxy": galaxy, "quantities": quantities}
     of_images |= {"error": error, "shape": shape}
     of_spectra = {"list_": list_, "lsf": lsf, "medium": medium, "columns": columns, "wave_unit": wave_unit}
     of_spectra |= {"flux_unit": flux_unit, "snr": snr, "no_pictures": no_pictures or None}
     of_spectra |= {"format_": format_, "targets": targets, "pixel_in_lsf": pixel_in_lsf}
     of_spectra |= {"bins": bins, "pixel": pixel or None}
+    of_tables = {"layout": layout, "dry_run": dry_run or None, "catalogue": catalogue}
     if unweighted and refine:
         raise UserError("--unweighted and --refine were given: refining needs weights; leave one out")
     # what is mistyped is told before anything is loaded
@@ -128,18 +142,62 @@ def infer(
     post = load_bundle(bundle)
     common = {"draws": draws, "seed": seed, "keep_draws": keep_draws, "unweighted": unweighted}
     common |= {"refine": refine, "resume": resume, "z": z, "snr_min": snr_min}
+    table = one_table(files or []) if post.data_words != "spectra" else None
+    if table is not None:
+        from .tables import infer_file
+
+        of_images = {name: value for name, value in of_images.items() if name != "quantities"}
+        _refuse(
+            of_spectra | of_images | {"snr_min": snr_min},
+            f"{table}, a table of galaxies",
+            "images or spectra",
+        )
+        del common["snr_min"]
+        infer_file(
+            post,
+            table,
+            output,
+            layout=layout,
+            dry_run=dry_run,
+            kind=catalogue,
+            quantities=quantities,
+            **common,
+        )
+        return
     if post.data_words == "spectra":
         from .spectra import infer_files as run
 
-        given, others, other_words = of_spectra, of_images, "images"
+        given, others, other_words = of_spectra, of_images | of_tables, "images and tables of galaxies"
     else:
         from .images import infer_files as run
 
-        given, others, other_words = of_images, of_spectra, "spectra"
-    wrong = [f"--{name.strip('_').replace('_', '-')}" for name, value in others.items() if value is not None]
+        given, others, other_words = of_images, of_spectra | of_tables, "spectra, cubes or tables"
+    _refuse(others, f"bundle {bundle}, which knows {post.data_words}", other_words)
+    run(post, files or [], output, **common, **given)
+
+
+def one_table(files):
+    """The table of galaxies among files; None where they are images.
+
+    Raises
+    ------
+    UserError
+        If there is more than that table.
+    """
+    from ..io.tables.rows import is_table
+
+    tables = [path for path in files if is_table(path)]
+    if tables and len(files) > 1:
+        raise UserError(
+            f"{tables[0]} is a table of galaxies, and was given with {len(files) - 1} more: give it by itself"
+        )
+    return tables[0] if tables else None
+
+
+def _refuse(options, given_with, words):
+    """Refuse options that go with other data."""
+    wrong = [f"--{name.strip('_').replace('_', '-')}" for name, value in options.items() if value is not None]
     if wrong:
         raise UserError(
-            f"{', '.join(wrong)} was given with bundle {bundle}, which knows {post.data_words}: this goes "
-            f"with {other_words}; leave it out"
+            f"{', '.join(wrong)} was given with {given_with}: this goes with {words}; leave it out"
         )
-    run(post, files or [], output, **common, **given)

@@ -14,6 +14,7 @@ from .sbipix_hdf5 import read_sbipix
 from .spectral_cube import SpectralCube
 from .spectrum import Spectrum
 from .summary import TotalAccumulator, write_summary
+from .tables import read_catalogue
 from .toml_list import read_band_list
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "read",
     "read_band_list",
     "read_bins",
+    "read_catalogue",
     "read_cutout",
     "read_npy",
     "read_sbipix",

@@ -15,6 +15,7 @@ from ..inference.quality import COMMON, Columns
 from ..inference.result import Result, provenance
 from ..inference.table import percentile_columns, quality_columns, rows_of, table_of
 from ..io.catalogue import Catalogue
+from ..io.tables.read import read_catalogue
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +114,9 @@ def infer_catalogue(
     Parameters
     ----------
     post : PhotometryPosterior
-    catalogue : Catalogue
-        Its bands may be any subset of the posterior's, in any order.
+    catalogue : Catalogue, Table or DataFrame
+        Its bands may be any subset of the posterior's, in any order. Of tables, see
+        :func:`dsps_sbi.read_catalogue`.
     likelihood : PhotometryLikelihood or None
         None: the draws are the network's own and every answer is ``unchecked``.
     refine : bool
@@ -135,10 +137,12 @@ def infer_catalogue(
         For another kind of data, redshifts outside of the trained range (naming the galaxy), unknown bands,
         or if there is nothing to refine with.
     """
+    if isinstance(catalogue, Table) or hasattr(catalogue, "iloc"):
+        catalogue = read_catalogue(catalogue, filters=post.filters)
     if not isinstance(catalogue, Catalogue):
         raise UserError(
-            f"data of type {type(catalogue).__name__} for a posterior of {post.data_words}: give a PixelCube "
-            "or a Catalogue"
+            f"data of type {type(catalogue).__name__} for a posterior of {post.data_words}: give a "
+            "PixelCube, a Catalogue, or a table"
         )
     check_numbers(n_draws, seed, "galaxy")
     low, high = post.network.prior.z

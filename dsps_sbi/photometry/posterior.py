@@ -342,7 +342,7 @@ class PhotometryPosterior(Posterior):
 
         Parameters
         ----------
-        data : PixelCube or Catalogue
+        data : PixelCube or Catalogue, or a table for :func:`dsps_sbi.read_catalogue`
         weigh : bool
             Weigh the draws with the exact likelihood where the SSPs are at hand, else (or without them) they
             are the network's own and every answer is ``unchecked``.

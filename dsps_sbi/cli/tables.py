@@ -1,0 +1,107 @@
+"""A table of galaxies in, a catalogue out: what the command ``infer`` does with a bundle of photometry."""
+
+import sys
+import time
+from collections import Counter
+
+from ..errors import UserError
+
+# Problems that are told one by one
+_FEW = 5
+
+
+def infer_file(
+    post,
+    path,
+    output,
+    *,
+    layout,
+    dry_run,
+    kind,
+    draws,
+    seed,
+    keep_draws,
+    unweighted,
+    refine,
+    resume,
+    z,
+    quantities,
+) -> None:
+    """Fit the galaxies of a table; the options are those of the command line, None where not given."""
+    from ..io.tables.layout import layout_of, said_of
+    from ..io.tables.rows import TableFile, fingerprint
+    from ..survey.tables import TableRun, infer_table
+
+    said = {} if layout is None else said_of(layout)
+    table = TableFile(path, said.get("hdu"))
+    found = layout_of(table.names, table.units, said=said, bands=post.filters, redshift=z, where=str(path))
+    for line in found.told(table.units):
+        print(line)
+    if dry_run:
+        return
+    likelihood = post.likelihood(None if unweighted else "auto")
+    if refine and likelihood is None:
+        raise UserError(
+            "--refine was given without the stellar populations of the bundle: run dsps-sbi fetch for them, "
+            "or leave it out"
+        )
+    names = None if quantities is None else tuple(name.strip() for name in quantities.split(","))
+    numbers = {"n_draws": 500 if draws is None else draws, "seed": seed}
+    run = TableRun(
+        post,
+        likelihood,
+        found,
+        refine,
+        quantities=names,
+        keep_draws=keep_draws,
+        kind=kind or "fits",
+        **numbers,
+    )
+    count = Count()
+    start = time.perf_counter()
+    place = infer_table(
+        run,
+        table,
+        output,
+        fingerprint=fingerprint(path),
+        resume=resume,
+        progress=sys.stderr.isatty(),
+        on_rows=count.add,
+    )
+    count.tell(place, time.perf_counter() - start)
+
+
+class Count:
+    """What became of the rows of a table."""
+
+    def __init__(self):
+        self.n = self.trusted = 0
+        self.problems, self.ids = Counter(), Counter()
+        self.few = []
+
+    def add(self, rows):
+        """Count rows."""
+        self.n += len(rows)
+        for row in rows:
+            self.ids[hash(row["id"])] += 1
+            self.trusted += row["trust"] == "trusted"
+            if row["problem"]:
+                self.problems[row["problem"].split(" ")[0]] += 1
+                if len(self.few) < _FEW:
+                    self.few.append(f"{row['id']}: {row['problem']}")
+
+    def tell(self, place, seconds):
+        """What was fitted, in lines."""
+        bad, double = self.problems.total(), sum(n > 1 for n in self.ids.values())
+        for line in self.few:
+            print(f"no answer: {line}", file=sys.stderr)
+        if bad > len(self.few):
+            print(f"no answer: {bad - len(self.few)} more, see the column problem", file=sys.stderr)
+        if double:
+            print(f"{double} ids stand in several rows: each row has its own answer", file=sys.stderr)
+        if not self.n:
+            print(f"outputs are complete, skipped; in {place}")
+            return
+        print(
+            f"{self.n - bad} of {self.n} galaxies fitted, {self.trusted} trusted; {seconds:.1f} s; in {place}"
+        )

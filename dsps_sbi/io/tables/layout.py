@@ -1,0 +1,321 @@
+"""What the columns of a table of photometry are: found by their names, or as a user says."""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...errors import UserError
+from ...instruments.filter_names import canonical_filter
+from .columns import (
+    KINDS,
+    BandColumns,
+    bands_by_template,
+    find_bands,
+    find_id,
+    find_redshift,
+    find_redshift_error,
+    shown,
+)
+
+_ROLES = {
+    "hdu",
+    "id",
+    "redshift",
+    "flux",
+    "mag",
+    *KINDS,
+    "upper",
+    "unit",
+    "zero_point",
+    "limits",
+    "filters",
+    "band",
+}
+_BAND_ROLES = {"filter", "flux", "mag", *KINDS, "upper"}
+CIGALE = "cigale"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is where in a table.
+
+    Parameters
+    ----------
+    bands : tuple of BandColumns
+    id : str or None
+        Column of the galaxies' names; None: their numbers, from 0.
+    redshift : str or float
+        Column, or the redshift of all.
+    unit : str or None
+        Of fluxes whose columns have none.
+    zero_point : float or None
+        AB magnitude of a flux of one, in place of a unit.
+    limits : None, "cigale" or float
+        What is an upper limit, see :func:`dsps_sbi.io.tables.values.photometry_of`.
+    left_out : tuple of str
+        Columns of bands that cannot be used, and why, for :meth:`told`.
+    """
+
+    bands: tuple[BandColumns, ...]
+    id: str | None
+    redshift: str | float
+    unit: str | None = None
+    zero_point: float | None = None
+    limits: str | float | None = None
+    left_out: tuple[str, ...] = field(default=())
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Sedpy names of the bands."""
+        return tuple(band.filter for band in self.bands)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are read."""
+        names = [] if self.id is None else [self.id]
+        names += [self.redshift] if isinstance(self.redshift, str) else []
+        for band in self.bands:
+            names += [band.flux, band.error] + ([] if band.upper is None else [band.upper])
+        return tuple(dict.fromkeys(names))
+
+    def told(self, units: Mapping[str, str | None]) -> list[str]:
+        """What was understood, in lines; ``units`` are those of the columns."""
+        lines = [f"id: {'row number' if self.id is None else self.id}"]
+        if isinstance(self.redshift, str):
+            lines.append(f"redshift: {self.redshift}")
+        else:
+            lines.append(f"redshift: {self.redshift:g} for all")
+        for band in self.bands:
+            unit = "AB magnitude" if band.magnitude else self._unit(units.get(band.flux))
+            flag = f", limits {band.upper}" if band.upper else ""
+            lines.append(f"{band.filter}: {band.flux}, {band.kind} {band.error} [{unit}]{flag}")
+        if self.limits is not None:
+            words = "negative errors" if self.limits == CIGALE else f"fluxes below {self.limits:g} errors"
+            lines.append(f"upper limits: {words}")
+        if self.left_out:
+            lines.append(f"not used: {'; '.join(self.left_out)}")
+        return lines
+
+    def _unit(self, own) -> str:
+        if self.zero_point is not None:
+            return f"zero point {self.zero_point:g} AB"
+        return str(own or self.unit)
+
+
+def layout_of(
+    names: Sequence[str],
+    units: Mapping[str, str | None],
+    *,
+    said: Mapping | None = None,
+    bands: Sequence[str] | None = None,
+    redshift: float | None = None,
+    where: str = "the table",
+) -> Layout:
+    """Find out what the columns of a table are.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns.
+    units : mapping of str to str or None
+        Their units.
+    said : mapping, optional
+        What a user says: ``id``, ``redshift`` (columns), ``flux`` and ``error`` (or ``ivar``, ``variance``),
+        or ``mag`` and ``error``, with {} where the band's name is, ``upper`` the same of flags, ``unit`` or
+        ``zero_point``, ``limits``, ``filters`` (names of bands to filters), ``band`` (a list with ``filter``,
+        ``flux`` or ``mag``, ``error`` and ``upper`` of each).
+    bands : sequence of str, optional
+        Sedpy names of the filters that can be used; others are left out.
+    redshift : float, optional
+        Of all galaxies, instead of a column.
+    where : str
+        How messages name the table.
+
+    Raises
+    ------
+    UserError
+        For roles or columns that are not there, several columns for one role, no band that can be used, no
+        redshift, no unit, or units beside those that the table has.
+    """
+    said = dict(said or {})
+    _check(said, _ROLES, where)
+    filters = said.get("filters") or {}
+    if not isinstance(filters, Mapping):
+        raise UserError(f"{where}: filters is {filters!r}: expected names of bands = names of filters")
+    found, strangers = _bands(names, said, filters)
+    left_out = [f"{name} (no filter of that name)" for name in strangers]
+    if bands is not None:
+        left_out += [f"{band.flux} (not in the bundle)" for band in found if band.filter not in bands]
+        found = tuple(band for band in found if band.filter in bands)
+    if not found:
+        more = f"; {'; '.join(left_out[:6])}" if left_out else ""
+        raise UserError(
+            f"{where} has no flux with an error in a band of use{more}: columns are {shown(names)}; say "
+            "which, such as --layout flux={}_flux,error={}_err, or name filters in a TOML file"
+        )
+    error = find_redshift_error(names)
+    if error is not None:
+        left_out.append(f"{error} (redshifts count as exact)")
+    # a unit says more than a name
+    found = tuple(
+        dataclasses.replace(band, magnitude=True) if _is_magnitude(units.get(band.flux)) else band
+        for band in found
+    )
+    layout = Layout(
+        found,
+        said.get("id", find_id(names)),
+        _redshift(names, said, redshift, where),
+        said.get("unit"),
+        _number(said, "zero_point", where),
+        _limits(said, where),
+        tuple(left_out),
+    )
+    missing = [name for name in layout.columns if name not in names]
+    if missing:
+        raise UserError(f"{where} has no column {', '.join(missing)}: it has {shown(names)}; mend the name")
+    _check_units(layout, units, where)
+    return layout
+
+
+def said_of(text: str) -> dict:
+    """What a user says in one argument: the name of a TOML file, or ``role=value`` with commas between.
+
+    Raises
+    ------
+    UserError
+        If it is neither.
+    """
+    if text.lower().endswith(".toml"):
+        return read_said(text)
+    said = {}
+    for part in text.split(","):
+        role, sign, value = (piece.strip() for piece in part.partition("="))
+        if not (role and sign and value):
+            raise UserError(f"{part!r} is no role=value: give redshift=zz,flux={{}}_flux,error={{}}_err")
+        said[role] = value
+    _check(said, _ROLES - {"band", "filters"}, text)
+    return said
+
+
+def read_said(path) -> dict:
+    """What a TOML file says of a table, for :func:`layout_of`.
+
+    Raises
+    ------
+    UserError
+        If it is no TOML, or says what nobody knows.
+    """
+    path = Path(path)
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): give a TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML ({error}): mend that line") from error
+    _check(said, _ROLES, path)
+    return said
+
+
+def _check(said, roles, where):
+    unknown = sorted(set(said) - roles)
+    if unknown:
+        raise UserError(
+            f"{where}: unknown {', '.join(unknown)}: expected {', '.join(sorted(roles))}; mend it"
+        )
+
+
+def _second(said, where) -> tuple[str, str]:
+    """The one column beside the flux, and what it holds."""
+    given = [kind for kind in KINDS if kind in said]
+    if len(given) != 1:
+        raise UserError(
+            f"{where}: {', '.join(given) or 'no error'} beside the flux: give one of {', '.join(KINDS)}"
+        )
+    return said[given[0]], given[0]
+
+
+def _bands(names, said, filters):
+    if "band" in said:
+        out = []
+        for one in said["band"]:
+            _check(one, _BAND_ROLES, "[[band]]")
+            if "filter" not in one or ("flux" in one) == ("mag" in one):
+                raise UserError(f"[[band]] {one}: expected filter, flux or mag, and error")
+            error, kind = _second(one, f"[[band]] {one['filter']}")
+            flux = one.get("flux", one.get("mag"))
+            name = canonical_filter(one["filter"])
+            out.append(BandColumns(name, flux, error, kind, "mag" in one, one.get("upper")))
+        double = {band.filter for band in out if sum(b.filter == band.filter for b in out) > 1}
+        if double:
+            raise UserError(f"[[band]] names {', '.join(sorted(double))} twice: leave one out")
+        return tuple(out), ()
+    if "flux" in said and "mag" in said:
+        raise UserError("flux and mag were given: expected one of them; leave one out")
+    if "flux" in said or "mag" in said:
+        error, kind = _second(said, "columns")
+        found = bands_by_template(
+            names, said.get("flux", said.get("mag")), error, kind, "mag" in said, said.get("upper"), filters
+        )
+        return found.bands, found.strangers
+    found = find_bands(names, filters)
+    return found.bands, found.strangers
+
+
+def _redshift(names, said, given, where):
+    if given is not None:
+        return float(given)
+    column = said.get("redshift") or find_redshift(names)
+    if column is None:
+        raise UserError(
+            f"{where} has no column of redshifts: columns are {shown(names)}; say which, as --layout "
+            "redshift=NAME, or give one for all with --z"
+        )
+    return column
+
+
+def _is_magnitude(unit) -> bool:
+    return unit is not None and "".join(c for c in unit.lower() if c.isalpha()) in ("mag", "magab", "abmag")
+
+
+def _number(said, role, where):
+    try:
+        return None if said.get(role) is None else float(said[role])
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: {role} is {said[role]!r}: expected a number") from error
+
+
+def _limits(said, where):
+    limits = said.get("limits")
+    if limits is None or limits == CIGALE:
+        return limits
+    try:
+        number = float(limits)
+    except (TypeError, ValueError):
+        number = -1.0
+    if not 0.0 < number <= 100.0:
+        raise UserError(f"{where}: limits is {limits!r}: expected cigale, or a number of errors such as 3")
+    return number
+
+
+def _check_units(layout, units, where):
+    if layout.unit is not None and layout.zero_point is not None:
+        raise UserError(
+            f"{where}: unit {layout.unit} and zero point {layout.zero_point:g} were given: leave one out"
+        )
+    of_flux = [band for band in layout.bands if not band.magnitude]
+    with_unit = [band for band in of_flux if units.get(band.flux)]
+    stated = layout.unit if layout.zero_point is None else f"zero point {layout.zero_point:g}"
+    if stated and with_unit:
+        one = with_unit[0]
+        raise UserError(
+            f"{where}: {stated} was given, and {one.flux} has the unit {units[one.flux]}: leave out what is "
+            "given, or take the unit off the column"
+        )
+    bare = [band.flux for band in of_flux if not units.get(band.flux)]
+    if bare and not stated:
+        raise UserError(
+            f"{where}: {shown(bare, 3)} has no unit: give one, as --layout unit=nJy, or a "
+            "zero point, as --layout zero_point=25"
+        )

@@ -1,0 +1,234 @@
+"""Tables of galaxies: some thousand rows at a time, a row of the catalogue each, in the table's order."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..errors import UserError
+from ..inference.derived import quantities_of
+from ..inference.engine import check_numbers
+from ..inference.quality import COMMON
+from ..inference.result import provenance
+from ..inference.table import percentile_columns, quality_columns, rows_of, table_of
+from ..io.atomic import atomic_path
+from ..io.catalogue import Catalogue
+from ..io.folders import filling
+from ..io.tables.layout import Layout
+from ..io.tables.rows import TableFile
+from ..io.tables.values import Photometry, photometry_of
+from ..io.tables.write import WRITERS, join, keep_part, part_of
+from .run import failed_row
+from .run_log import RunLog
+
+# Rows that are read, fitted and kept together
+ROWS = 4096
+_PARTS, _DRAWS, _DONE = ".parts", "draws.h5", "joined"
+
+
+@dataclass(frozen=True)
+class TableRun:
+    """What is done with the rows of a table.
+
+    Parameters
+    ----------
+    post : PhotometryPosterior
+    likelihood : PhotometryLikelihood or None
+        What the draws are weighed with; without, they are the network's own.
+    layout : Layout
+        Of the table.
+    refine : bool
+    n_draws, seed : int
+        The draws of a galaxy depend on the seed and on the number of its row.
+    quantities : sequence of str or None
+        See :func:`dsps_sbi.inference.derived.quantities_of`.
+    keep_draws : bool
+        Write ``draws.h5``.
+    kind : {"fits", "parquet", "ecsv"}
+        Of the catalogue.
+    """
+
+    post: object
+    likelihood: object
+    layout: Layout
+    refine: bool = False
+    n_draws: int = 500
+    seed: int = 0
+    quantities: tuple[str, ...] | None = None
+    keep_draws: bool = False
+    kind: str = "fits"
+
+    def __post_init__(self):
+        check_numbers(self.n_draws, self.seed, "galaxy")
+        if self.kind not in WRITERS:
+            raise UserError(f"catalogues of kind {self.kind!r}: give one of {', '.join(WRITERS)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Quantities."""
+        return quantities_of(self.post.names, self.quantities)
+
+    @property
+    def columns(self) -> dict[str, tuple[str, str]]:
+        """Unit and meaning of the catalogue's columns."""
+        first = {
+            "id": ("", "as in the table"),
+            "z": ("", "redshift"),
+            "n_bands": ("", "bands that were measured, upper limits among them"),
+        }
+        last = {"problem": ("", "why there is no answer")}
+        return first | percentile_columns(self.names) | quality_columns(COMMON) | last
+
+    def meta(self, source: str) -> dict:
+        """Provenance."""
+        method = "flow" if self.likelihood is None else "refined" if self.refine else "weighed"
+        numbers = {"n_draws": self.n_draws, "seed": self.seed, "method": method}
+        return provenance(self.post, **numbers, source=source)
+
+    def rows(self, seen: Photometry, first: int) -> tuple[list[dict], np.ndarray]:
+        """Rows of the catalogue, and draws (Quantity, Row, Draw) that are NaN where there are none."""
+        seen = replace(seen, problems=self._problems(seen))
+        good = np.flatnonzero([not problem for problem in seen.problems])
+        n_bands = np.isfinite(seen.flux_ujy).sum(axis=1)
+        rows = [
+            failed_row(name, problem) | {"id": name}
+            for name, problem in zip(seen.ids, seen.problems, strict=True)
+        ]
+        draws = np.full((len(self.names), len(seen.ids), self.n_draws), np.nan, np.float32)
+        if good.size:
+            catalogue = Catalogue(
+                seen.flux_ujy[good],
+                seen.sigma_ujy[good],
+                self.layout.filters,
+                seen.redshift[good],
+                names=[seen.ids[i] for i in good],
+                upper=seen.upper[good],
+                ids=first + good,
+            )
+            result = self.post.infer(
+                catalogue,
+                model=self.likelihood,
+                weigh=self.likelihood is not None,
+                refine=self.refine,
+                n_draws=self.n_draws,
+                seed=self.seed,
+                quantities=self.names,
+            )
+            draws[:, good] = result.values
+            for i, row in zip(good, rows_of(result, {}, COMMON), strict=True):
+                rows[i] = row | {"id": seen.ids[i], "problem": ""}
+        for row, z, n in zip(rows, seen.redshift, n_bands, strict=True):
+            row |= {"z": float(z) if np.isfinite(z) else None, "n_bands": int(n)}
+        return rows, draws
+
+    def _problems(self, seen):
+        low, high = self.post.network.prior.z
+        out = []
+        for problem, z in zip(seen.problems, seen.redshift, strict=True):
+            outside = not problem and not low <= np.float32(z) <= high
+            out.append(f"redshift {z:g} is outside of the bundle's {low:g}-{high:g}" if outside else problem)
+        return out
+
+
+def infer_table(
+    run: TableRun,
+    table: TableFile,
+    folder,
+    *,
+    fingerprint: str,
+    resume: bool = False,
+    progress: bool = False,
+    on_rows: Callable[[list[dict]], None] | None = None,
+) -> Path:
+    """Posteriors of the galaxies of a table, in bounded memory.
+
+    Parameters
+    ----------
+    run : TableRun
+    table : TableFile
+    folder : path
+        Gets the catalogue, and ``draws.h5``.
+    fingerprint : str
+        What tells the table from others: a run that goes on must have the same.
+    resume : bool
+        Keep what an earlier run with the same options and the same table finished in this folder.
+    progress : bool
+        Show a bar.
+    on_rows : callable, optional
+        Called with the rows of each part that is finished.
+
+    Returns
+    -------
+    path
+        Of the catalogue: a row for each of the table's, in its order.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be written, the table has no rows or cannot be read, or an earlier run had other
+        options or another table.
+    """
+    meta = run.meta(table.label)
+    weights = run.post.meta.get("sha256", {}).get("params.safetensors", "unknown")
+    options = meta | {"weights": weights, "table": fingerprint, "quantities": list(run.names)}
+    options |= {"columns": run.layout.told(table.units), "keep_draws": run.keep_draws}
+    with filling(folder) as folder:
+        path, draws_path = folder / f"catalogue.{run.kind}", folder / _DRAWS
+        log, parts = RunLog(folder, options, resume), folder / _PARTS
+        if log.row(_DONE, fingerprint) and path.is_file() and (draws_path.is_file() or not run.keep_draws):
+            return path
+        if not resume:
+            shutil.rmtree(parts, ignore_errors=True)
+        parts.mkdir(exist_ok=True)
+        files, first = [], 0
+        with tqdm(unit="galaxy", disable=not progress) as bar:
+            for chunk in table.chunks(ROWS, run.layout.columns):
+                seen = photometry_of(chunk, run.layout, table.units, first, table.label)
+                part = parts / f"{len(files):06d}.npz"
+                wanted = [part] + [_draws_of(part)] * run.keep_draws
+                if log.row(part.stem, fingerprint) is None or not all(file.is_file() for file in wanted):
+                    rows, draws = run.rows(seen, first)
+                    if run.keep_draws:
+                        with atomic_path(_draws_of(part)) as temporary:
+                            np.save(temporary, draws)
+                    keep_part(part, table_of(rows, run.columns, {}))
+                    log.add(part.stem, fingerprint, {"rows": len(rows)})
+                    if on_rows is not None:
+                        on_rows(rows)
+                files.append(part)
+                first += len(seen.ids)
+                bar.update(len(seen.ids))
+        if not first:
+            raise UserError(f"{table.label} has no rows: expected a galaxy in each; give another")
+        join(files, path, run.columns, meta)
+        if run.keep_draws:
+            _join_draws(files, draws_path, run, first, meta)
+        else:
+            draws_path.unlink(missing_ok=True)
+        log.add(_DONE, fingerprint, {"rows": first})
+        shutil.rmtree(parts)
+    return path
+
+
+def _draws_of(part):
+    return part.with_name(f"{part.stem}-draws.npy")
+
+
+def _join_draws(parts, path, run, n, meta):
+    """All draws in one file: ``id`` (Object,) and ``draws/<quantity>`` (Object, Draw) float32."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(meta)
+        ids = file.create_dataset("id", (n,), h5py.string_dtype())
+        sets = [file.create_dataset(f"draws/{name}", (n, run.n_draws), np.float32) for name in run.names]
+        first = 0
+        for part in parts:
+            draws = np.load(_draws_of(part), allow_pickle=False)
+            rows = slice(first, first + draws.shape[1])
+            ids[rows] = part_of(part)["id"].astype(object)
+            for one, values in zip(sets, draws, strict=True):
+                one[rows] = values
+            first = rows.stop

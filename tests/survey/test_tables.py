@@ -1,0 +1,145 @@
+"""Tables of galaxies: a row for each row, what a broken run leaves, what is refused."""
+
+import h5py
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from dsps_sbi.errors import UserError
+from dsps_sbi.instruments.jades import JADES_BANDS
+from dsps_sbi.io.tables.layout import layout_of
+from dsps_sbi.io.tables.rows import TableFile, fingerprint
+from dsps_sbi.survey import tables as module
+from dsps_sbi.survey.tables import TableRun, infer_table
+
+BAD = {2: "no redshift", 5: "no band was measured", 6: "redshift 15 is outside of the bundle's"}
+
+
+@pytest.fixture
+def table(mock_pixels):
+    """Ten galaxies, three of them of no use; one id stands twice."""
+    flux, sigma = (1e3 * np.asarray(a[:10], float) for a in mock_pixels)
+    out = Table({"ID": [f"g{i}" for i in range(9)] + ["g0"], "z": np.linspace(1.0, 3.0, 10)})
+    out["z"][2], out["z"][6] = -1.0, 15.0
+    flux[5] = -99.0
+    flux[1, 3] = np.nan
+    for i, band in enumerate(JADES_BANDS):
+        out[f"f_{band}"], out[f"e_{band}"] = flux[:, i], sigma[:, i]
+        out[f"f_{band}"].unit = out[f"e_{band}"].unit = "nJy"
+    return out
+
+
+@pytest.fixture
+def file(table, tmp_path):
+    path = tmp_path / "t.fits"
+    table.write(path)
+    return path
+
+
+@pytest.fixture
+def go(loaded, file, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "ROWS", 4)
+
+    def go(resume=False, path=file, folder=tmp_path / "out", **options):
+        source = TableFile(path)
+        layout = layout_of(source.names, source.units, bands=loaded.filters)
+        run = TableRun(loaded, None, layout, n_draws=20, seed=4, **options)
+        return infer_table(run, source, folder, fingerprint=fingerprint(path), resume=resume)
+
+    return go
+
+
+@pytest.mark.parametrize("kind", ["fits", "ecsv", "parquet"])
+def test_a_row_for_each_row_in_their_order(go, table, kind):
+    if kind == "parquet":
+        parquet = pytest.importorskip("pyarrow.parquet")
+    path = go(kind=kind, keep_draws=True)
+    if kind == "parquet":
+        found = parquet.read_table(path)
+        assert found.schema.field("log_mass_formed").metadata[b"unit"] == b"dex(solMass)"
+        out = Table({name: found.column(name).to_numpy() for name in found.column_names})
+    else:
+        out = Table.read(path)
+    assert [str(name).strip() for name in out["id"]] == table["ID"].tolist()
+    problems = [str(text).strip() for text in np.ma.filled(np.ma.asarray(out["problem"]), "")]
+    assert {i for i, text in enumerate(problems) if text} == set(BAD)
+    assert all(problems[i].startswith(text) for i, text in BAD.items())
+    assert out["n_bands"].tolist() == [19, 18, 19, 19, 19, 0, 19, 19, 19, 19]
+    good = [i for i in range(10) if i not in BAD]
+    mass = np.ma.filled(np.ma.asarray(out["log_mass_formed"]).astype(float), np.nan)
+    assert np.isfinite(mass[good]).all() and np.isnan(mass[list(BAD)]).all()
+    with h5py.File(path.parent / "draws.h5") as draws:
+        assert draws["id"].asstr()[()].tolist() == table["ID"].tolist()
+        values = draws["draws/log_mass_formed"][()]
+    np.testing.assert_allclose(np.median(values[good], axis=1), mass[good], rtol=1e-5)
+    assert np.isnan(values[list(BAD)]).all()
+
+
+def test_pieces_do_not_matter(go, tmp_path, monkeypatch):
+    one = Table.read(go())
+    monkeypatch.setattr(module, "ROWS", 100)
+    two = Table.read(go(folder=tmp_path / "other"))
+    for name in ("log_mass_formed", "av_p16"):
+        np.testing.assert_allclose(np.asarray(one[name]), np.asarray(two[name]), rtol=1e-5)
+
+
+def test_resume(go, file, table, tmp_path, monkeypatch):
+    real, seen = TableRun.rows, []
+
+    def rows(self, photometry, first):
+        seen.append(first)
+        if first == 8 and len(seen) == 3:
+            raise KeyboardInterrupt
+        return real(self, photometry, first)
+
+    monkeypatch.setattr(TableRun, "rows", rows)
+    with pytest.raises(KeyboardInterrupt):
+        go()
+    path = go(resume=True)
+    assert seen == [0, 4, 8, 8]
+    broken = path.read_bytes()
+    assert go(resume=True) == path and seen == [0, 4, 8, 8]
+    assert go(folder=tmp_path / "whole").read_bytes() == broken
+    assert not list((tmp_path / "out").glob(".parts"))
+    with pytest.raises(UserError, match="holds a run with keep_draws False, this one has True"):
+        go(resume=True, keep_draws=True)
+    table["f_jwst_f200w"] *= 2.0
+    table.write(file, overwrite=True)
+    with pytest.raises(UserError, match="holds a run with table [0-9a-f]+, this one has"):
+        go(resume=True)
+
+
+def test_on_the_command_line(infer, file, tmp_path):
+    status, output, error = infer(file, "--dry-run")
+    assert status == 0 and "id: ID\nredshift: z\n" in output
+    assert "jwst_f200w: f_jwst_f200w, error e_jwst_f200w [nJy]" in output and not (tmp_path / "out").exists()
+    status, output, error = infer(
+        file, "--unweighted", "--catalogue", "ecsv", "--quantities", "log_mass_formed"
+    )
+    assert status == 0, error
+    assert "7 of 10 galaxies fitted, 0 trusted" in output
+    assert "no answer: g2: no redshift" in error and "1 ids stand in several rows" in error
+    assert "log_mass_formed" in Table.read(tmp_path / "out" / "catalogue.ecsv").colnames
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--lsf", "fwhm_aa=2"), "--lsf was given with"),
+        (("--layout", "redshift=nix"), "has no column nix"),
+        (("--layout", "unit=uJy"), "has the unit nJy"),
+        (("--catalogue", "xls"), "give one of fits, parquet, ecsv"),
+        (("--snr-min", "3"), "a table of galaxies: this goes with images or spectra"),
+    ],
+)
+def test_refused_on_the_command_line(infer, file, options, message):
+    status, _, error = infer(file, "--unweighted", *options)
+    assert status == 1 and message in error and error.count("\n") == 1
+
+
+def test_tables_in_python(loaded, table):
+    good = table[[0, 1, 3]]
+    result = loaded.infer(good, weigh=False, n_draws=20)
+    assert result.table()["name"].tolist() == ["g0", "g1", "g3"]
+    with pytest.raises(UserError, match="g2 has no redshift, and 2 more rows: leave them out"):
+        loaded.infer(table[[0, 2, 5, 2]], weigh=False)
