@@ -177,7 +177,7 @@ def check_options(lsf, medium, columns, wave_unit, flux_unit, snr) -> None:
     ------
     UserError
     """
-    from ..io.spectrum_columns import ROLES
+    from ..io.column_roles import ROLES
     from ..io.spectrum_list import columns_of, lsf_of
     from ..io.unit_text import read_unit
 

@@ -14,6 +14,20 @@ from ..instruments.spectrograph import Spectrograph, check_wavelengths
 FLUX_UNIT = u.Unit(1e-17 * u.erg / u.s / u.cm**2 / u.AA)
 
 
+def medium_of(medium, label: str) -> str:
+    """Air or vacuum.
+
+    Raises
+    ------
+    UserError
+        For anything else; ``label`` names what it is of.
+    """
+    if medium in ("air", "vacuum"):
+        return medium
+    told = "the medium of the wavelengths is not known" if medium is None else f"medium is {medium!r}"
+    raise UserError(f"{label}: {told}: give medium='air' or medium='vacuum'")
+
+
 @dataclass(frozen=True, eq=False)
 class Spectrum:
     """Flux per wavelength of one object in the pixels of a spectrograph.
@@ -92,8 +106,7 @@ class Spectrum:
                 f"{self.label}: lsf is of type {type(self.lsf).__name__}: expected an LSF; give for example "
                 "LSF('fwhm_aa', 2.8)"
             )
-        if self.medium not in ("air", "vacuum"):
-            raise UserError(f"{self.label}: medium is {self.medium!r}: give medium='air' or medium='vacuum'")
+        medium_of(self.medium, self.label)
         if self.redshift is not None:
             put("redshift", number(self.redshift, f"{self.label}: redshift"))
             if not -0.01 < self.redshift <= 20.0:
