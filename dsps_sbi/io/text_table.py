@@ -6,7 +6,6 @@ import warnings
 import zlib
 from pathlib import Path
 
-import numpy as np
 from astropy.io import ascii as astropy_ascii
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
@@ -14,7 +13,10 @@ from astropy.utils.exceptions import AstropyWarning
 from ..errors import UserError
 
 _ENCODINGS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?|nan", re.IGNORECASE)
+_FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d)")
+# Lines in which exponents of Fortran are looked for
+_LOOKED_AT = 1000
 # A decimal comma between digits
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
 
@@ -41,7 +43,7 @@ def read_text_table(path) -> Table:
             warnings.simplefilter("ignore", AstropyWarning)
             if ecsv:
                 return astropy_ascii.read(lines, format="ecsv")
-            table = astropy_ascii.read(_with_commas(lines, path))
+            table = astropy_ascii.read(_with_e(_with_commas(lines, path)))
     except IndexError as err:
         # what astropy's reader raises for names without a row of numbers
         raise UserError(f"{path} has no rows: expected a row for each pixel; add them") from err
@@ -51,8 +53,13 @@ def read_text_table(path) -> Table:
         reason = " ".join(str(err).split())[:100]
         raise UserError(f"{path} is no table of text ({reason}): give columns of numbers, or FITS") from err
     for name in table.colnames:
-        if table[name].dtype.kind not in "fiub":
-            table[name] = _numbers(table[name], f"{path}: column {name}")
+        column = table[name]
+        if column.dtype.kind not in "fiub":
+            odd = next((str(text) for text in column if not _NUMBER.fullmatch(str(text).strip())), "text")
+            raise UserError(
+                f"{path}: column {name} is not numbers (it has {odd[:30]!r}): remove it, or give FITS or ECSV; "
+                "columns may be apart by blanks, commas or semicolons"
+            )
     return table
 
 
@@ -89,13 +96,12 @@ def _with_commas(lines, path):
     return _COMMA.sub(".", text).replace(";", ",").splitlines()
 
 
-def _numbers(column, where):
-    """Texts as numbers."""
-    texts = [str(text).strip() for text in np.ma.filled(column, "nan")]
-    odd = next((t for t in texts if _NUMBER.fullmatch(t) is None and t.lower() not in ("nan", "")), None)
-    if odd is not None:
-        raise UserError(
-            f"{where} is not numbers (it has {odd[:30]!r}): remove it, or give FITS or ECSV; columns may be "
-            "apart by blanks, commas or semicolons"
-        )
-    return [float(re.sub("[dD]", "e", text)) if text and text.lower() != "nan" else np.nan for text in texts]
+def _with_e(lines):
+    """Lines of numbers with exponents that others than Fortran read."""
+    if not any(_FORTRAN.search(line) for line in lines[:_LOOKED_AT]):
+        return lines
+    return [_FORTRAN.sub("e", line) if _is_of_numbers(line) else line for line in lines]
+
+
+def _is_of_numbers(line):
+    return all(_NUMBER.fullmatch(part) for part in re.split(r"[\s,|]+", line.strip()) if part)

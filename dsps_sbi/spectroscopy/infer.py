@@ -14,6 +14,7 @@ from ..inference.engine import Engine, Posteriors, check_numbers
 from ..inference.quality import Columns
 from ..inference.result import provenance
 from ..instruments.lsf import LSF
+from ..io.formats.options import lsf_words
 from ..io.spectrum import Spectrum
 from ..io.spectrum_list import stem
 from .data import SpectrumData
@@ -77,7 +78,7 @@ def infer_spectra(
         )
     if not spectra:
         raise UserError("no spectrum is given: give at least one")
-    spectra = tuple(_without_distance(one) for one in spectra)
+    spectra = tuple(_with_lsf(_without_distance(one), lsf) for one in spectra)
     check_numbers(n_draws, seed, "spectrum")
     ids = np.arange(len(spectra)) if ids is None else np.atleast_1d(ids)
     names = [stem(s.source, f"spectrum_{i + 1}") for i, s in enumerate(spectra)] if labels is None else labels
@@ -118,6 +119,14 @@ def _without_distance(spectrum):
         return spectrum
     notes = (*spectrum.notes, f"no distance at z = {spectrum.redshift:g}: the mass is not known")
     return replace(spectrum, absolute=False, notes=notes)
+
+
+def _with_lsf(spectrum, lsf):
+    """The spectrum with a note on the LSF that is used instead of its own, or beside none."""
+    if lsf is None:
+        return spectrum
+    own = "" if spectrum.lsf is None else ", not the spectrum's own"
+    return replace(spectrum, notes=(*spectrum.notes, f"{lsf_words(lsf)} as given{own}"))
 
 
 def _one(engine, spectrum, lsf, number, key, n_draws):

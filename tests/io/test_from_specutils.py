@@ -153,7 +153,7 @@ def test_arms_are_joined():
             {"medium": "air", "mask": [1, 0]},
             r"mask has shape \(2,\) for 21 pixels: give one for each",
         ),
-        (made(uncertainty=None), {"snr": -1.0}, "signal-to-noise ratio is -1.0: give that of the median"),
+        (made(uncertainty=None), {"snr": -1.0}, "signal-to-noise ratio is -1: give that of the median"),
     ],
 )
 def test_what_is_refused(spectrum, options, message):

@@ -9,7 +9,7 @@ from astropy.table import Table
 
 import dsps_sbi as ds
 
-WAVE = np.round(5000.0 * 1.002 ** np.arange(30), 4)
+WAVE = np.round(5000.0 * 1.002 ** np.arange(60), 4)
 FLUX = 10.0 + np.sin(np.arange(60.0))
 ERROR = np.full(60, 0.5)
 
@@ -165,7 +165,9 @@ def test_units_that_cannot_be(tmp_path, units, message):
 
 def test_what_cannot_be_read(text, tmp_path):
     options = dict(wave_unit="AA", flux_unit="relative")
-    with pytest.raises(ds.UserError, match="medium of the wavelengths is not known: give medium='air' or medium='vacuum'"):
+    with pytest.raises(
+        ds.UserError, match="medium of the wavelengths is not known: give medium='air' or medium='vacuum'"
+    ):
         ds.read_spectrum(text(WAVE, FLUX, ERROR), **options)
     with pytest.raises(ds.UserError, match="unit 'furlong per'"):
         ds.read_spectrum(text(WAVE, FLUX, ERROR), wave_unit="furlong per", medium="air")

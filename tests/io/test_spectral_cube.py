@@ -165,7 +165,9 @@ def test_wavelengths_and_units_of_other_cubes(tmp_path):
     assumed = ds.read_spectral_cube(muse(tmp_path / "linear.fits", instrument="", CTYPE3="LINEAR"))
     assert "MUSE assumed by DATA and STAT" in assumed.notes and "air assumed" in assumed.notes
     path = muse(tmp_path / "other.fits", instrument="KCWI", CTYPE3="LINEAR")
-    with pytest.raises(UserError, match="medium of the wavelengths is not known: give medium='air' or medium='vacuum'"):
+    with pytest.raises(
+        UserError, match="medium of the wavelengths is not known: give medium='air' or medium='vacuum'"
+    ):
         ds.read_spectral_cube(path)
     assert ds.read_spectral_cube(path, medium="air").lsf is None
 
