@@ -142,4 +142,11 @@ def infer(
             f"{', '.join(wrong)} was given with bundle {bundle}, which knows {post.data_words}: this goes "
             f"with {other_words}; leave it out"
         )
-    run(post, files or [], output, **common, **given)
+    try:
+        run(post, files or [], output, **common, **given)
+    except UserError as problem:
+        if post.data_words != "spectra":
+            raise
+        from .spectra import as_options
+
+        raise UserError(as_options(str(problem))) from problem

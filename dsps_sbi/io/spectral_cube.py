@@ -268,7 +268,7 @@ class SpectralCube:
         if not len(found):
             raise UserError(
                 f"{self.label}: no spaxel has a median S/N of {least:g} or more, the highest is "
-                f"{snr.max():.3g}: lower the cut, or give bins"
+                f"{snr.max():.3g}: lower min_snr=, or give bins="
             )
         return CubeSpectra(self, {(int(y), int(x)): ([y], [x]) for y, x in found})
 

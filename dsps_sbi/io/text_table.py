@@ -57,8 +57,8 @@ def read_text_table(path) -> Table:
         if column.dtype.kind not in "fiub":
             odd = next((str(text) for text in column if not _NUMBER.fullmatch(str(text).strip())), "text")
             raise UserError(
-                f"{path}: column {name} is not numbers (it has {odd[:30]!r}): remove it, or give FITS or ECSV; "
-                "columns may be apart by blanks, commas or semicolons"
+                f"{path}: column {name} is not numbers (it has {odd[:30]!r}): remove it, or give FITS or "
+                "ECSV; columns may be apart by blanks, commas or semicolons"
             )
     return table
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import ndtr
 from tqdm.auto import tqdm
 
 from ..errors import UserError
-from ..inference.edges import edges, edges_of_normal, limits
+from ..inference.edges import converged, edges, edges_of_normal, limits, median_edges
 from ..inference.engine import Engine, Posteriors, check_numbers
 from ..inference.quality import Columns
 from ..inference.result import provenance
@@ -153,9 +154,14 @@ def _limits(post, posteriors, theta):
     """Edges and limits (Object, Param) of parameters (Object, Draw, Param)."""
     edge, i = edges_of_normal(posteriors.u), post.names.index("sigma_v")
     # the lower edge of the galaxy's own dispersion is not that of what the network sees, the upper one is
-    own = edges(np.asarray(post.network.prior.marginals["sigma_v"].cdf(np.float64(theta[..., i]), None)))
+    cdf = np.asarray(post.network.prior.marginals["sigma_v"].cdf(np.float64(theta[..., i]), None))
+    own = edges(cdf)
     edge[:, i] = np.where(edge[:, i] == 0, own, edge[:, i])
-    return limits(theta, edge, posteriors.ess)
+    edge, limit = limits(theta, edge, posteriors.ess)
+    # what has not converged has no limit, but it may be seen that the truth lies beyond the prior
+    near = median_edges(ndtr(np.moveaxis(np.asarray(posteriors.u, float), 1, -1)))
+    near[:, i] = np.where(near[:, i] == 0, median_edges(cdf), near[:, i])
+    return np.where(converged(posteriors.ess)[:, None], edge, near).astype(np.int8), limit
 
 
 @jax.jit
