@@ -9,12 +9,11 @@ from ..errors import UserError
 from .column_roles import choose, has_spectrum
 from .fits_open import existing_file, is_fits, open_fits
 from .formats import image
-from .formats.image import FEWEST_PIXELS
 from .formats.options import ReadOptions
 from .formats.registry import cube_format_of, format_of
 from .formats.table import from_table, read_columns
 from .from_specutils import read_with_specutils
-from .spectrum import Spectrum
+from .spectrum import FEWEST_PIXELS, Spectrum
 from .spectrum_columns import spectrum_of
 from .text_table import read_text_table
 

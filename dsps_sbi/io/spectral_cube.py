@@ -13,7 +13,7 @@ from ..instruments.spectrograph import check_wavelengths
 from ..kernels.lsf import FWHM_PER_SIGMA
 from .formats.options import ReadOptions
 from .no_data import no_data
-from .spectrum import FLUX_UNIT, Spectrum, medium_of
+from .spectrum import FEWEST_PIXELS, FLUX_UNIT, Spectrum, medium_of
 from .spectrum_columns import spectrum_of
 from .wcs import celestial_header
 
@@ -248,9 +248,15 @@ class SpectralCube:
         Raises
         ------
         UserError
-            If the bins are not an image of whole numbers of the cube's shape, no spaxel is chosen, or more
-            than one choice is made.
+            If the bins are not an image of whole numbers of the cube's shape, no spaxel is chosen, more than
+            one choice is made, or the cube has fewer than 50 wavelengths.
         """
+        if self.wave_aa.size < FEWEST_PIXELS:
+            raise UserError(
+                f"{self.label} has {self.wave_aa.size} wavelengths for {self.shape[0]} x {self.shape[1]} "
+                f"spaxels (NAXIS3, NAXIS2, NAXIS1): expected {FEWEST_PIXELS} wavelengths and more; if its axes are "
+                "swapped, write it again with wavelengths along NAXIS3 (numpy: moveaxis)"
+            )
         if sum(choice is not None for choice in (bins, min_snr, pixels)) > 1:
             raise UserError("more than one of bins, min_snr and pixels was given: choose spaxels by one")
         if pixels is not None:

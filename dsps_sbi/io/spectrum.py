@@ -12,6 +12,8 @@ from ..instruments.spectrograph import Spectrograph, check_wavelengths
 
 # Of fluxes whose scale is known
 FLUX_UNIT = u.Unit(1e-17 * u.erg / u.s / u.cm**2 / u.AA)
+# Files whose spectra have fewer pixels are refused: in most of them another axis has the wavelengths
+FEWEST_PIXELS = 50
 
 
 def medium_of(medium, label: str) -> str:

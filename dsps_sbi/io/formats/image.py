@@ -7,6 +7,7 @@ import numpy as np
 from ...errors import UserError
 from ...kernels.lsf import FWHM_PER_SIGMA
 from ..iraf_wcs import attributes
+from ..spectrum import FEWEST_PIXELS
 from ..spectrum_columns import spectrum_of
 
 NAME = "image"
@@ -29,8 +30,6 @@ _AXES = {"WAVE": "vacuum", "AWAV": "air"}
 _SDSS_STEP = 1e-4
 # Types of an axis that can be no other than one of wavelengths
 _SPECTRAL = ("WAVE", "AWAV", "WAVELEN", "WAVELENGTH", "LAMBDA", "LOGLAM")
-# Spectra of galaxies have at least as many pixels; see the readers
-FEWEST_PIXELS = 50
 
 
 def _flux(hdus):
@@ -87,8 +86,7 @@ def _kind(header, axis):
 def turned(hdu) -> bool:
     """Whether wavelengths of an image or cube are along another axis than the first, or the third.
 
-    Either a header says so, or the axis of the wavelengths has fewer pixels than spectra have, and fewer than
-    the other ones.
+    Either a header says so, or rows of an image are shorter than spectra are, and columns are longer.
     """
     header, shape = hdu.header, hdu.shape
     own = 3 if len(shape) == 3 else 1
@@ -98,9 +96,8 @@ def turned(hdu) -> bool:
     said = [_kind(header, axis) in _SPECTRAL for axis in others]
     if any(said) and _kind(header, own) not in _SPECTRAL:
         return True
-    scaled = _kind(header, own) in _SPECTRAL if own == 3 else _scaled(header)
-    n = header[f"NAXIS{own}"]
-    return scaled and n < FEWEST_PIXELS and any(n < header[f"NAXIS{axis}"] for axis in others)
+    n = header["NAXIS1"]
+    return own == 1 and _scaled(header) and n < FEWEST_PIXELS and n < header["NAXIS2"]
 
 
 def refuse_turned(hdu, label) -> None:
@@ -184,6 +181,10 @@ def read(hdus, i, label, options, named=None):
         if role in ERRORS:
             units[role] = hdu.header.get("BUNIT")
             notes.append(f"{role} from {hdu.name or 'the extension that is named'}")
+            if role in named and role != "error" and units[role] and units[role] == header.get("BUNIT"):
+                # a header that was copied from the fluxes, and a user who knows better
+                units[role] = None
+                notes.append(f"its unit {header['BUNIT']} is that of the flux and not used")
     if not set(ERRORS) & set(table) and options.snr is None:
         _ask_for_errors(hdus, flux, label)
     name = next((name for name in _LSF if name in extensions), None)
