@@ -79,6 +79,8 @@ def open_fits(path, memmap=True):
             for warning in caught:
                 if "truncated" in str(warning.message):
                     raise OSError(str(warning.message))
+            if _ends_early(hdus, path):
+                raise EOFError("Compressed file ended before its end")
             for number, hdu in enumerate(hdus):
                 _mend_cards(hdu.header)
                 _check_header(hdu, f"{path} extension {number} {hdu.name}".strip(), path)
@@ -97,7 +99,22 @@ def open_fits(path, memmap=True):
         ) from error
 
 
-def _is_cut_off(path, reason):
+def _ends_early(hdus, path):
+    """Whether a compressed file is cut off behind an extension: astropy then finds fewer extensions.
+
+    Compressed files end with their length. Where that is not the length of the extensions, all is looked at.
+    """
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return False
+        file.seek(-4, 2)
+        length = int.from_bytes(file.read(4), "little")
+    last = hdus[-1].fileinfo() or {}
+    end = last.get("datLoc", 0) + last.get("datSpan", 0)
+    return end % 2**32 != length and _is_cut_off(path)
+
+
+def _is_cut_off(path, reason=""):
     """Whether a file ends before its end."""
     if "truncated" in reason or "ended before" in reason:
         return True

@@ -254,7 +254,7 @@ class SpectralCube:
         if self.wave_aa.size < FEWEST_PIXELS:
             raise UserError(
                 f"{self.label} has {self.wave_aa.size} wavelengths for {self.shape[0]} x {self.shape[1]} "
-                f"spaxels (NAXIS3, NAXIS2, NAXIS1): expected {FEWEST_PIXELS} wavelengths and more; if its axes are "
+                f"spaxels (NAXIS3, NAXIS2, NAXIS1): expected {FEWEST_PIXELS} and more; if its axes are "
                 "swapped, write it again with wavelengths along NAXIS3 (numpy: moveaxis)"
             )
         if sum(choice is not None for choice in (bins, min_snr, pixels)) > 1:

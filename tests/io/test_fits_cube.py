@@ -125,9 +125,7 @@ def test_missing_extensions_and_broken_files_are_refused(tmp_path):
     packed = gzip.compress(whole)
     (tmp_path / "c.fits.gz").write_bytes(packed[: len(packed) // 2])
     for name in ("c.fits", "c.fits.gz"):
-        with pytest.raises(
-            UserError, match="it is cut off: expected a whole file; copy or download it again"
-        ):
+        with pytest.raises(UserError, match="it is cut off: expected a whole file; copy or download"):
             read_cutout(tmp_path / name)
     (tmp_path / "f.fits").write_text("spam")
     with pytest.raises(UserError, match="cannot be read as FITS"):
