@@ -1,7 +1,10 @@
 """Numbers in spectra that are no data: the rule, and that each reader keeps it and tells."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.io import fits
 
 import dsps_sbi as ds
@@ -61,6 +64,21 @@ def test_gaps_with_good_errors_are_left_out_and_told(tmp_path):
     # in the unit of the file, and where the scale of the flux is not known
     relative = ds.read_spectrum(written(tmp_path / "s.txt", flux), **OPTIONS | {"flux_unit": "relative"})
     assert relative.valid.sum() == 50 and np.median(relative.flux[relative.valid]) == pytest.approx(1.0, 0.05)
+
+
+@pytest.mark.parametrize("unit", [1.0, u.nJy])
+def test_arrays(unit):
+    flux = FLUX.copy()
+    flux[[5, 20]], flux[30:40] = -999.0, 0.0
+    s = ds.Spectrum(WAVE, flux * unit, np.full(N, 0.1) * unit, "air", notes=("mine",))
+    assert list(np.flatnonzero(~s.valid)) == [5, 20, *range(30, 40)] and np.isnan(s.flux[5])
+    told = ("mine", "2 pixels of -999 are no data", "10 pixels in runs of exact zeros are no data")
+    assert s.notes == told and not s.flux.flags.writeable
+    # told once
+    assert dataclasses.replace(s, redshift=0.1).notes == told and s.between(4100.0, 4900.0).notes == told
+    # what is masked may be anything, and is not told
+    mask = ~np.isin(np.arange(N), range(10, 20))
+    assert ds.Spectrum(WAVE, flux * unit, np.full(N, 0.1) * unit, "air", mask=mask).notes == ()
 
 
 def test_cubes(tmp_path):
