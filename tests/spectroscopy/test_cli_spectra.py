@@ -100,6 +100,7 @@ def test_columns_units_and_redshift(fit, galaxies, tmp_path):
     assert table["z"][0] == 0.05 and table["log_mass_formed"].mask.all()
     assert not (tmp_path / "out" / "plain.png").exists()
     np.savetxt(tmp_path / "two.txt", rows[:, :2])
+    assert "air as given; LSF fwhm_aa 5.5 as given; z 0.05 as given" in output
     argv = [tmp_path / "two.txt", *READING, "--columns", "wave,flux", *options[2:]]
     assert fit(*argv, "--z", "0.05", "--snr", "60", "--no-pictures", out=tmp_path / "two")[0] == 0
     assert catalogue(tmp_path / "two")["snr"][0] == pytest.approx(60.0, rel=0.05)
