@@ -24,6 +24,18 @@ LSF_ROLES = ("fwhm_aa", "sigma_pixel", "sigma_km_s", "resolving_power")
 ERROR_POWERS = {"error": 1, "variance": 2, "ivar": -2}
 
 
+def check_roles(roles) -> None:
+    """Refuse roles that no column can have.
+
+    Raises
+    ------
+    UserError
+    """
+    odd = next((role for role in roles if role not in ROLES), None)
+    if odd is not None:
+        raise UserError(f"columns names {odd!r}: give any of {', '.join(ROLES)}")
+
+
 def choose(names, columns, label) -> dict[str, str]:
     """Column of each role.
 
@@ -45,9 +57,8 @@ def choose(names, columns, label) -> dict[str, str]:
     usual = usual_columns(names)
     chosen = {role: found[0] for role, found in usual.items() if found}
     if columns is not None:
-        for role, name in columns.items():
-            if role not in ROLES:
-                raise UserError(f"columns names {role!r}: give any of {', '.join(ROLES)}")
+        check_roles(columns)
+        for name in columns.values():
             if name not in names:
                 raise UserError(f"{label} has no column {name!r}: it has {', '.join(names)}")
         if columns.keys() & {"wave", "log10_wave", "flux"}:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import UserError
-from .column_roles import choose, has_spectrum
+from .column_roles import check_roles, choose, has_spectrum
 from .fits_open import existing_file, is_fits, open_fits
 from .formats import image
 from .formats.options import ReadOptions
@@ -258,9 +258,17 @@ def _by_columns(hdus, columns, label, options, targets):
         named = {role: images[str(name)] for role, name in columns.items()}
         if not {"wave", "log10_wave"} & set(named):
             # wavelengths are where those of images are
-            names = image.names(hdus) if image.recognises(hdus) else ("",)
-            (name,) = _chosen(names, targets, label)[:1]
-            return image.read(hdus, names.index(name), label, options, named)
+            check_roles(named)
+            if not image.recognises(hdus):
+                raise UserError(
+                    f"{label} has no image with a scale of wavelengths ({_contents(hdus)}): name their "
+                    "extension, columns=dict(wave='...', flux='...', error='...')"
+                )
+            names = image.names(hdus)
+            chosen = _chosen(names, targets, label)
+            if len(chosen) != 1:
+                raise UserError(f"{label} has {len(names)} spectra: choose one with targets=")
+            return image.read(hdus, names.index(chosen[0]), label, options, named)
         units = {role: hdu.header.get("BUNIT") for role, hdu in named.items()}
         table = {role: np.array(hdu.data, float) for role, hdu in named.items()}
         chosen = choose(list(table), {role: role for role in table}, label)

@@ -122,6 +122,10 @@ def test_extensions_without_names_are_asked_for(tmp_path):
     as_error = ds.read_spectrum(tmp_path / "two.fits", medium="air", columns={"error": "1"})
     np.testing.assert_allclose(as_error.flux / as_error.sigma, FLUX / 4.0, rtol=1e-5)
     np.testing.assert_allclose(as_error.wave_aa, 4000.0 + 2.0 * np.arange(N))
+    both = ds.read_spectrum(tmp_path / "two.fits", medium="air", columns={"flux": "0", "error": "1"})
+    np.testing.assert_array_equal(both.flux, as_error.flux)
+    with pytest.raises(UserError, match="columns names 'colour': give any of wave, log10_wave, flux"):
+        ds.read_spectrum(tmp_path / "two.fits", medium="air", columns={"colour": "1"})
     # its header is a copy of that of the fluxes
     as_variance = ds.read_spectrum(tmp_path / "two.fits", medium="air", columns={"variance": 1})
     assert "its unit erg/cm2/s/A is that of the flux and not used" in as_variance.notes

@@ -147,7 +147,7 @@ def read(hdus, i, label, options, named=None):
     names them.
     """
     named = named or {}
-    flux = named.get("flux") or _flux(hdus)
+    flux = named["flux"] if "flux" in named else _flux(hdus)
     refuse_turned(flux, label)
     header, shape = flux.header, np.shape(flux.data)
     if not named:
@@ -161,7 +161,8 @@ def read(hdus, i, label, options, named=None):
         if not unit and options.wave_unit is None and hdus[0].header.get("TELESCOP") != "JWST":
             unit = _angstrom(wave, label, "BUNIT", notes)
     else:
-        wave, unit, options, notes = wavelengths(header, shape[-1], label, options)
+        scaled = flux if _scaled(header) else _flux(hdus)
+        wave, unit, options, notes = wavelengths(scaled.header, shape[-1], label, options)
     table = {"wave": wave, "flux": _row(flux, i)}
     units = {"wave": unit, "flux": header.get("BUNIT")}
     headers = [hdu.header for hdu in (flux, hdus[0], *([extensions[own]] if own else []))]
