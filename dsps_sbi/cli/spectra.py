@@ -39,6 +39,7 @@ def infer_files(
     **reading,
 ) -> None:
     """Fit spectra, or a cube; the options are those of the command line, None where not given."""
+    from ..io.fits_open import existing_file, is_fits, open_fits
     from ..io.read_spectral_cube import is_spectral_cube
     from ..io.spectrum_list import (
         SpectrumFile,
@@ -56,6 +57,11 @@ def infer_files(
     of_cubes = {"bins": bins, "pixel": pixel, "snr-min": snr_min}
     given = [f"--{name}" for name, value in of_cubes.items() if value is not None]
     if given and not cubes:
+        for path in files:
+            # what cannot be opened is no cube, and says why
+            if is_fits(existing_file(path)):
+                with open_fits(path):
+                    pass
         raise UserError(f"{', '.join(given)} goes with a cube of spectra: give one, or leave it out")
     reading |= {
         "columns": None if columns is None else columns_of(columns),

@@ -124,11 +124,12 @@ def test_one_bad_spectrum_among_several(fit, files, tmp_path):
     assert catalogue(tmp_path / "out")["trust"].tolist() == ["unchecked", "none"]
 
 
-def test_options_of_the_other_kind(refused, files, make_cutout):
+def test_options_of_the_other_kind(refused, files, make_cutout, tmp_path):
     message = "--filters was given with bundle spectra, which knows spectra: this goes with images"
     refused(message, files["a"], "--filters", "jades")
     message = "--pixel, --snr-min goes with a cube of spectra: give one, or leave it out"
     refused(message, files["a"], "--snr-min", 5, "--pixel", "1,2")
+    refused("none.fits does not exist", tmp_path / "none.fits", "--snr-min", 5)
     message = "--lsf, --no-pictures was given with bundle images, which knows images: this goes with spectra"
     refused(message, make_cutout(), "--lsf", "fwhm_aa=2.8", "--no-pictures", bundle="images")
     refused("--list was given with bundle images", "--list", "some.csv", bundle="images")
