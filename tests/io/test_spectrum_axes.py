@@ -107,6 +107,19 @@ def test_errors_of_another_length_are_told(tmp_path):
         ds.read_spectral_cube(path)
 
 
+def test_fluxes_that_are_not_used_are_told(tmp_path):
+    images = {"SCI": FLUX, "FLUX": FLUX, "MODEL": FLUX, "ERROR": np.ones(N)}
+    hdus = [fits.PrimaryHDU()] + [fits.ImageHDU(image, name=name) for name, image in images.items()]
+    for hdu in hdus[1:]:
+        hdu.header.update(SCALE | {"CTYPE1": "WAVE"})
+    fits.HDUList(hdus).writeto(tmp_path / "s.fits")
+    assert "flux from SCI, not FLUX, MODEL" in ds.read_spectrum(tmp_path / "s.fits").notes
+    path = cube(tmp_path / "c.fits", np.ones((N, 2, 3)), CTYPE3="AWAV", CRVAL3=4000.0, CD3_3=2.0)
+    with fits.open(path, "append") as opened:
+        opened.append(fits.ImageHDU(np.ones((N, 2, 3)), opened["DATA"].header, name="FLUX"))
+    assert "flux from DATA, not FLUX" in ds.read_spectral_cube(path).notes
+
+
 def test_extensions_without_names_are_asked_for(tmp_path):
     """As a file of mpdaf: IRAF calls the extension sigma, mpdaf reads it as a variance."""
     hdus = fits.HDUList([fits.PrimaryHDU(FLUX), fits.ImageHDU(np.full(N, 4.0))])

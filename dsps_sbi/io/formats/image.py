@@ -32,10 +32,10 @@ _SDSS_STEP = 1e-4
 _SPECTRAL = ("WAVE", "AWAV", "WAVELEN", "WAVELENGTH", "LAMBDA", "LOGLAM")
 
 
-def _flux(hdus):
-    """The image of fluxes: of one or two axes, by its name or the first with a scale of wavelengths.
+def _fluxes(hdus):
+    """Images of one or two axes that can be that of the fluxes: by name, or with a scale of wavelengths.
 
-    An image in an extension of its own can be that scale.
+    An image in an extension of its own can be that scale. Those with a name of fluxes come first.
     """
     images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") in (1, 2)]
     other = {name for names in (*ERRORS.values(), BAD) for name in names}
@@ -46,7 +46,18 @@ def _flux(hdus):
         if hdu.name not in other
         and (_scaled(hdu.header) or (hdu.name in _FLUX and hdu.shape[-1] in along) or turned(hdu))
     ]
-    return next((hdu for hdu in images if hdu.name in _FLUX), images[0] if images else None)
+    return sorted(images, key=lambda hdu: hdu.name not in _FLUX)
+
+
+def _flux(hdus):
+    """The first of them, or None."""
+    return next(iter(_fluxes(hdus)), None)
+
+
+def not_used(fluxes) -> list[str]:
+    """Note on images or cubes that could be that of the fluxes, beside the first, and have a name."""
+    others = [hdu.name for hdu in fluxes[1:] if hdu.name]
+    return [f"flux from {fluxes[0].name or 'the first extension'}, not {', '.join(others)}"] if others else []
 
 
 def _scaled(header):
@@ -196,6 +207,7 @@ def read(hdus, i, label, options, named=None):
     n = 1 if len(shape) == 1 else shape[0]
     options = _redshift(options, hdus, headers, i, n, label)
     options = of_any_scale(options, units, notes)
+    notes += [] if "flux" in named else not_used(_fluxes(hdus))
     known = "mask" in named
     return spectrum_of(table, chosen, units, label, options, notes=[NAME, *notes], mask_is_known=known)
 

@@ -8,7 +8,7 @@ from ..spectral_cube import LazyArray, SpectralCube
 from ..spectrum_columns import MOST_MASKED
 from ..unit_text import read_unit
 from .cube_parts import cube_wavelengths, flux_factor
-from .image import BAD, ERRORS, refuse_other_shapes, refuse_turned, turned
+from .image import BAD, ERRORS, not_used, refuse_other_shapes, refuse_turned, turned
 from .manga import root_of_inverse
 
 CUBE_NAME = "cube"
@@ -20,24 +20,24 @@ _SAMPLED = 40
 _FWHM = (5.866e-8, -9.187e-4, 6.040)
 
 
-def _flux(hdus):
-    """The cube of fluxes: three axes, of which one has wavelengths."""
-    for hdu in hdus:
-        if hdu.is_image and len(hdu.shape) == 3 and hdu.name in (*_FLUX, ""):
-            kind = str(hdu.header.get("CTYPE3", "")).split("-")[0].strip().upper()
-            if kind in _SPECTRAL or turned(hdu):
-                return hdu
-    return None
+def _fluxes(hdus):
+    """Cubes of fluxes: three axes, of which one has wavelengths."""
+    cubes = (hdu for hdu in hdus if hdu.is_image and len(hdu.shape) == 3 and hdu.name in (*_FLUX, ""))
+    return [hdu for hdu in cubes if _is_spectral(hdu) or turned(hdu)]
+
+
+def _is_spectral(hdu):
+    return str(hdu.header.get("CTYPE3", "")).split("-")[0].strip().upper() in _SPECTRAL
 
 
 def recognises_cube(hdus) -> bool:
     """Whether there is a cube whose third axis is one of wavelengths."""
-    return _flux(hdus) is not None
+    return bool(_fluxes(hdus))
 
 
 def read_cube(hdus, label, options) -> SpectralCube:
     """The cube; of MUSE also air, and the LSF of the deep fields where no other is given."""
-    flux = _flux(hdus)
+    flux = _fluxes(hdus)[0]
     refuse_turned(flux, label)
     header, shape = flux.header, flux.shape
     there = {hdu.name: hdu for hdu in hdus if hdu.is_image and hdu.shape == shape and hdu is not flux}
@@ -70,7 +70,7 @@ def read_cube(hdus, label, options) -> SpectralCube:
         options.lsf,
         header=header,
         source=label,
-        notes=(*notes, *options.notes(), of_error, how),
+        notes=(*notes, *not_used(_fluxes(hdus)), *options.notes(), of_error, how),
         factor=factor,
     )
 
