@@ -9,7 +9,7 @@ _PLACE = re.compile(r"\s*(\d+)\s*,\s*(\d+)\s*")
 _NOT_OF_CUBES = ("columns", "format", "snr")
 
 
-def read_one(cubes, others, lsf, options):
+def read_one(cubes, others, options):
     """The one cube that is given, with redshift and LSF.
 
     Raises
@@ -18,7 +18,6 @@ def read_one(cubes, others, lsf, options):
         If more than one file is given, or options that do not go with cubes; and for what is not known.
     """
     from ..io.read_spectral_cube import read_spectral_cube
-    from ..io.spectrum_list import lsf_of
 
     if len(cubes) > 1 or others:
         more = [str(path) for path in cubes[1:]] + others
@@ -27,7 +26,7 @@ def read_one(cubes, others, lsf, options):
     if wrong:
         raise UserError(f"{', '.join(wrong)} was given with {cubes[0]}, which is a cube: leave it out")
     reading = {name: value for name, value in options.items() if name != "targets"}
-    cube = read_spectral_cube(cubes[0], lsf=None if lsf is None else lsf_of(lsf), **reading)
+    cube = read_spectral_cube(cubes[0], **reading)
     if cube.redshift is None:
         raise UserError(f"{cubes[0]} does not tell the redshift of the galaxy: give --z")
     if cube.lsf is None and cube.lsf_sigma_aa is None:

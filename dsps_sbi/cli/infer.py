@@ -173,7 +173,14 @@ def infer(
 
         given, others, other_words = of_images, of_spectra | of_tables, "spectra, cubes or tables"
     _refuse(others, f"bundle {bundle}, which knows {post.data_words}", other_words)
-    run(post, files or [], output, **common, **given)
+    try:
+        run(post, files or [], output, **common, **given)
+    except UserError as problem:
+        if post.data_words != "spectra":
+            raise
+        from .spectra import as_options
+
+        raise UserError(as_options(str(problem))) from problem
 
 
 def one_table(files):

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from ..errors import UserError
-from ..inference.edges import told
+from ..inference.edges import converged, told
 from ..inference.trust import SMALLEST_P
 
 # Posteriors that are told one by one
@@ -39,6 +39,7 @@ def infer_files(
     **reading,
 ) -> None:
     """Fit spectra, or a cube; the options are those of the command line, None where not given."""
+    from ..io.fits_open import existing_file, is_fits, open_fits
     from ..io.read_spectral_cube import is_spectral_cube
     from ..io.spectrum_list import (
         SpectrumFile,
@@ -56,12 +57,18 @@ def infer_files(
     of_cubes = {"bins": bins, "pixel": pixel, "snr-min": snr_min}
     given = [f"--{name}" for name, value in of_cubes.items() if value is not None]
     if given and not cubes:
+        for path in files:
+            # what cannot be opened is no cube, and says why
+            if is_fits(existing_file(path)):
+                with open_fits(path):
+                    pass
         raise UserError(f"{', '.join(given)} goes with a cube of spectra: give one, or leave it out")
     reading |= {
         "columns": None if columns is None else columns_of(columns),
         "targets": None if targets is None else targets_of(targets),
         "format": format_,
         "redshift": z,
+        "lsf": None if lsf is None else lsf_of(lsf),
     }
     options = {name: value for name, value in reading.items() if value is not None}
     fitting = {"refine": refine, "n_draws": 1000 if draws is None else draws, "seed": seed}
@@ -71,12 +78,12 @@ def infer_files(
         from .cubes import choose, read_one
 
         others = [str(path) for path in files if path not in cubes] + ([str(list_)] if list_ else [])
-        cube = read_one(cubes, others, lsf, options)
+        cube = read_one(cubes, others, options)
         chosen = choose(cube, bins, pixel, options.get("targets"), snr_min)
         job = CubeJob(post, _likelihood(post, unweighted, refine), chosen, **fitting)
         print(f"{cube.label}: {'; '.join(cube.notes)}; {len(chosen)} spectra")
         table = run(job, cube_entries(chosen), output, resume=resume, progress=sys.stderr.isatty())
-        _tell(table, output, time.perf_counter() - start)
+        _tell(table, output, time.perf_counter() - start, refine)
         return
     spectra = [SpectrumFile(path, options=options) for path in files]
     if list_ is not None:
@@ -85,9 +92,9 @@ def infer_files(
     if not spectra:
         raise UserError("no spectrum is given: name at least one file, or a list of files with --list")
     likelihood = _likelihood(post, unweighted, refine)
-    job = SpectrumJob(post, likelihood, lsf=None if lsf is None else lsf_of(lsf), **fitting)
+    job = SpectrumJob(post, likelihood, **fitting)
     table = run(job, spectrum_entries(spectra), output, resume=resume, progress=sys.stderr.isatty())
-    _tell(table, output, time.perf_counter() - start)
+    _tell(table, output, time.perf_counter() - start, refine)
 
 
 def _likelihood(post, unweighted, refine):
@@ -100,7 +107,7 @@ def _likelihood(post, unweighted, refine):
     return likelihood
 
 
-def _tell(table, output, seconds):
+def _tell(table, output, seconds, refined):
     """What was fitted and what failed, in lines."""
     from ..survey.run import CATALOGUE
 
@@ -112,15 +119,20 @@ def _tell(table, output, seconds):
         for row in good:
             print(f"{row['name']}: {row['notes']}")
             print(describe(row))
-    trusted, strained = sum(good["trust"] == "trusted"), sum(is_strained(row) for row in good)
+    trusted, misfit = sum(good["trust"] == "trusted"), sum(fits_badly(row) for row in good)
+    loose = sum(not converged(_number(row["ess"])) for row in good)
     print(
         f"{len(good)} of {len(table)} spectra fitted, {trusted} trusted; {seconds:.1f} s; in "
         f"{output / CATALOGUE}"
     )
-    if strained:
+    if loose and not refined:
+        print(f"{loose} of them have not converged: --refine goes on with them")
+    if misfit:
         print(
-            f"other populations than the model has fit {strained} of them better (population_p <= "
-            f"{SMALLEST_P:g}): errors are those of the model, which may be too small"
+            f"the model does not fit {misfit} of them (ppc_p or population_p <= {SMALLEST_P:g}): check "
+            "redshift, medium and LSF in the notes, and lines of gas that are not masked; else other "
+            "populations than the model has fit better, and errors, which are those of the model, may be too "
+            "small"
         )
     if len(failed):
         raise UserError(
@@ -134,24 +146,32 @@ def describe(row) -> str:
     Limits and answers that have not converged are told as such, see :mod:`dsps_sbi.inference.edges`.
     """
     words, at_edge = [], dict(part.split(" ", 1) for part in row["at_edge"].split(", ") if part)
-    ess = np.nan if np.ma.is_masked(row["ess"]) else float(row["ess"])
+    ess = _number(row["ess"])
     for name, unit in _TOLD.items():
         percentiles = (row[name], row[f"{name}_p16"], row[f"{name}_p84"])
         words.append(f"{name} {told(*percentiles, ess, at_edge.get(name, ''))} {unit}".strip())
-    note = "; other populations fit better" if is_strained(row) else ""
+    note = "; the model does not fit: wrong z, medium or LSF, unmasked lines, or other populations"
+    note = note if fits_badly(row) else ""
     words.append(f"from {row['n_pixels']} pixels ({100.0 * row['wave_used']:.0f} % of those of use)")
     return f"{row['name']}: {row['trust']}; {', '.join(words)}{note}"
 
 
-def is_strained(row) -> bool:
-    """Whether populations that the model does not have fit better."""
-    p = row["population_p"]
-    return not np.ma.is_masked(p) and bool(p <= SMALLEST_P)
+def fits_badly(row) -> bool:
+    """Whether the data are unlikely under the model, in all pixels or along mixtures of populations."""
+    return any(_number(row[name]) <= SMALLEST_P for name in ("ppc_p", "population_p"))
 
 
-_KEYWORDS = "redshift|medium|lsf|wave_unit|flux_unit|snr|format|targets|columns"
+def _number(value):
+    """A number of a row, NaN where it is not known."""
+    return np.nan if value is None or np.ma.is_masked(value) else float(value)
+
+
+_KEYWORDS = "redshift|medium|lsf|wave_unit|flux_unit|snr|format|targets|columns|bins|min_snr"
+_TUPLE = re.compile(r"\(('\w*'(?:, '\w*')*)\)")
 _SPELLED = (
     (re.compile(r"columns=dict\(([^)]*)\)"), lambda m: "--columns " + re.sub(r"['\s]", "", m[1])),
+    (re.compile(r"\bdict\(([^)]*)\)"), lambda m: re.sub(r"['\s]", "", m[1])),
+    (_TUPLE, lambda m: re.sub(r"['\s]", "", m[1])),
     (re.compile(r"\bpixel_in_lsf=False"), lambda m: "--no-pixel-in-lsf"),
     (re.compile(r"\bLSF\('(\w+)', ([0-9.]+)\)"), lambda m: f"{m[1]}={float(m[2]):g}"),
     (re.compile(rf"\b({_KEYWORDS})='([^']*)'"), lambda m: f"{_option(m[1])} '{m[2]}'"),
@@ -167,7 +187,8 @@ def as_options(message: str) -> str:
 
 
 def _option(keyword):
-    return "--z" if keyword == "redshift" else f"--{keyword.replace('_', '-')}"
+    keyword = {"redshift": "z", "min_snr": "snr_min"}.get(keyword, keyword)
+    return f"--{keyword.replace('_', '-')}"
 
 
 def check_options(lsf, medium, columns, wave_unit, flux_unit, snr) -> None:
@@ -177,7 +198,7 @@ def check_options(lsf, medium, columns, wave_unit, flux_unit, snr) -> None:
     ------
     UserError
     """
-    from ..io.spectrum_columns import ROLES
+    from ..io.column_roles import ROLES
     from ..io.spectrum_list import columns_of, lsf_of
     from ..io.unit_text import read_unit
 

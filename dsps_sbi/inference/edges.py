@@ -13,7 +13,8 @@ distance from the nearer end, 0 or 1. A posterior is at an edge if
 Such a parameter is told as a one-sided 95 % limit.
 
 **Not at all.** Fewer than 20 effective draws have not converged: their width is that of the few draws,
-whatever the posterior is.
+whatever the posterior is, and no limit follows from them. Where their median lies within 2 % of the prior's
+probability from an end, this is told: the truth may lie beyond the prior.
 """
 
 import numpy as np
@@ -21,6 +22,8 @@ from scipy.special import ndtr
 
 # Largest median distance from an edge, in probability of the prior, and largest ratio of quartile to median
 _NEAR, _PILED = 0.25, 0.55
+# Distance of the median from an edge that is told of draws which have not converged
+_AT_ONCE = 0.02
 # Fewer effective draws than this have not converged
 FEWEST_CONVERGED = 20.0
 # Percentage of the posterior on the allowed side of a limit
@@ -58,6 +61,12 @@ def edges_of_normal(u) -> np.ndarray:
     return edges(ndtr(np.moveaxis(np.asarray(u, float), 1, -1)))
 
 
+def median_edges(v) -> np.ndarray:
+    """Edges (...) at which the medians of draws are, whatever their scatter; v as of :func:`edges`."""
+    middle = np.median(v, axis=-1)
+    return (1.0 - middle < _AT_ONCE).astype(np.int8) - (middle < _AT_ONCE).astype(np.int8)
+
+
 def limits(values, edge, ess) -> tuple[np.ndarray, np.ndarray]:
     """One-sided 95 % limits, and the edges that they belong to.
 
@@ -81,7 +90,12 @@ def limits(values, edge, ess) -> tuple[np.ndarray, np.ndarray]:
 
 
 def limit_text(edge, limit) -> str:
-    """A limit with its sign: "> 0.153" at the upper edge of the prior, "< 0.031" at the lower one."""
+    """A limit with its sign: "> 0.153" at the upper edge of the prior, "< 0.031" at the lower one.
+
+    Without a number, of draws that have not converged: "at the upper edge of the prior".
+    """
+    if not np.isfinite(limit):
+        return f"at the {'upper' if edge > 0 else 'lower'} edge of the prior"
     return f"{'>' if edge > 0 else '<'} {limit:.3g}"
 
 
@@ -98,5 +112,5 @@ def told(median, low, high, ess, limit: str = "") -> str:
         Of :func:`limit_text`; empty where the posterior is at no edge.
     """
     if not converged(ess):
-        return f"{median:.3g} (not converged)"
+        return f"{median:.3g} (not converged{', ' if limit else ''}{limit})"
     return f"{limit} ({CONFIDENCE} %)" if limit else f"{median:.3g} +- {0.5 * (high - low):.2g}"

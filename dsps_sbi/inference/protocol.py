@@ -118,6 +118,20 @@ class Posterior(ABC):
             With ``draws(name)``, ``percentiles(*names)``, ``table()``, ``trust``.
         """
 
+    def weighed_by(self, model, weigh: bool, refine: bool):
+        """:meth:`likelihood`, or None where draws are not to be weighed.
+
+        Raises
+        ------
+        UserError
+            If they are not to be weighed and to be refined.
+        """
+        if refine and not weigh:
+            raise UserError(
+                "refine=True was given with weigh=False: refining needs the weights; leave one of them out"
+            )
+        return self.likelihood(model if weigh else None)
+
     @abstractmethod
     def summary(self) -> str:
         """What it takes and where it holds, in a few words."""

@@ -72,8 +72,15 @@ SHRINKAGE = "shrink_"
 AT_EDGE = (
     "at_edge",
     f"parameters whose posterior piles up at an edge of the prior, with one-sided {CONFIDENCE} % limits: "
-    "medians and percentiles of these are no measurements",
+    "medians and percentiles of these are no measurements. Of spectra that have not converged those whose "
+    "median is at an edge, without a limit",
 )
+# Of maps of cubes alone
+OF_CUBES = {
+    "z": ("Z", "redshift"),
+    "p_t90_1gyr": ("P_T90", "probability that 90 % of the formed mass existed 1 Gyr after the Big Bang"),
+    "row": ("ROW", "row of the catalogue, counted from 0; -1: not fitted"),
+}
 _OF_PARAMETERS = {
     SHRINKAGE: "1 - posterior / prior variance of {}, in normal scores: 0 where the data say nothing",
     EDGE: "edge of the prior at which the posterior of {} piles up: 1 upper, -1 lower, 0 none",
@@ -88,8 +95,8 @@ def code_text(codes) -> dict[str, str]:
 
 def describe(name: str) -> tuple[str, str]:
     """FITS extension and meaning of a column."""
-    if name in QUALITY:
-        return QUALITY[name]
+    if name in QUALITY or name in OF_CUBES:
+        return QUALITY[name] if name in QUALITY else OF_CUBES[name]
     beginning = next(start for start in _OF_PARAMETERS if name.startswith(start))
     return name.upper(), _OF_PARAMETERS[beginning].format(name.removeprefix(beginning))
 

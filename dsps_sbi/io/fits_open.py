@@ -1,6 +1,7 @@
 """FITS files, with the errors of broken ones turned into one."""
 
 import contextlib
+import gzip
 import warnings
 import zlib
 from pathlib import Path
@@ -11,6 +12,9 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from ..errors import UserError
 from .sizes import check_size
+
+_COMPRESSED_TEXT = (".txt.gz", ".dat.gz", ".csv.gz", ".ecsv.gz", ".ascii.gz")
+_CHUNK = 2**22
 
 
 def existing_file(path):
@@ -36,7 +40,13 @@ def is_fits(path):
     """Whether a file that is there is FITS, by its first bytes or the ending of its name."""
     with path.open("rb") as file:
         start = file.read(2)
-    return start == b"\x1f\x8b" or path.suffix.lower() in (".fits", ".fit", ".fts") or start == b"SI"
+    if start != b"\x1f\x8b":
+        return path.suffix.lower() in (".fits", ".fit", ".fts") or start == b"SI"
+    try:
+        with gzip.open(path) as file:
+            return file.read(6) == b"SIMPLE" or not path.name.lower().endswith(_COMPRESSED_TEXT)
+    except (OSError, EOFError, zlib.error):
+        return True
 
 
 @contextlib.contextmanager
@@ -69,6 +79,8 @@ def open_fits(path, memmap=True):
             for warning in caught:
                 if "truncated" in str(warning.message):
                     raise OSError(str(warning.message))
+            if _ends_early(hdus, path):
+                raise EOFError("Compressed file ended before its end")
             for number, hdu in enumerate(hdus):
                 _mend_cards(hdu.header)
                 _check_header(hdu, f"{path} extension {number} {hdu.name}".strip(), path)
@@ -77,9 +89,44 @@ def open_fits(path, memmap=True):
         raise
     except (OSError, EOFError, TypeError, ValueError, KeyError, zlib.error) as error:
         reason = " ".join(str(error).split())[:120]
+        if _is_cut_off(path, reason):
+            raise UserError(
+                f"{path} cannot be read as FITS, as it is cut off: expected a whole file; copy or download "
+                "it again"
+            ) from error
         raise UserError(
             f"{path} cannot be read as FITS ({reason}): expected a whole FITS file; copy or download it again"
         ) from error
+
+
+def _ends_early(hdus, path):
+    """Whether a compressed file is cut off behind an extension: astropy then finds fewer extensions.
+
+    Compressed files end with their length. Where that is not the length of the extensions, all is looked at.
+    """
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return False
+        file.seek(-4, 2)
+        length = int.from_bytes(file.read(4), "little")
+    last = hdus[-1].fileinfo() or {}
+    end = last.get("datLoc", 0) + last.get("datSpan", 0)
+    return end % 2**32 != length and _is_cut_off(path)
+
+
+def _is_cut_off(path, reason=""):
+    """Whether a file ends before its end."""
+    if "truncated" in reason or "ended before" in reason:
+        return True
+    try:
+        with gzip.open(path) as file:
+            while file.read(_CHUNK):
+                pass
+    except EOFError:
+        return True
+    except (OSError, zlib.error):
+        pass
+    return False
 
 
 def _mend_cards(header):

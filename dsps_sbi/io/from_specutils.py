@@ -1,6 +1,7 @@
 """Spectra of the specutils package (astropy.org): its objects, and the files that it can read."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from astropy import units as u
@@ -9,6 +10,7 @@ from astropy.utils.exceptions import AstropyWarning
 
 from ..errors import UserError
 from ..instruments.lsf import LSF
+from .formats.options import ReadOptions
 from .join_arms import join_arms
 from .spectrum import Spectrum
 from .spectrum_columns import FLUX_UNIT, spectrum_of
@@ -58,7 +60,7 @@ def from_specutils(
     )
 
 
-def read_with_specutils(path, format: str, *, medium=None, **options) -> Spectrum:
+def read_with_specutils(path, format: str, **options) -> Spectrum:
     """Read a file by a format of specutils; the options are those of :func:`from_specutils`.
 
     Raises
@@ -79,8 +81,6 @@ def read_with_specutils(path, format: str, *, medium=None, **options) -> Spectru
         raise UserError(
             f"specutils knows no format {format!r}: give one of {', '.join(sorted(known[0] | known[1]))}"
         )
-    if medium is None and format.startswith(_VACUUM):
-        medium = "vacuum"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
@@ -89,10 +89,11 @@ def read_with_specutils(path, format: str, *, medium=None, **options) -> Spectru
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
         raise UserError(f"{path} cannot be read as {format!r} ({reason}): give its own format") from error
-    return _convert(spectrum, str(path), medium=medium, **options)
+    return _convert(spectrum, str(path), vacuum=format.startswith(_VACUUM), **options)
 
 
-def _convert(spectrum, label, *, redshift=None, medium=None, lsf=None, mask=None, snr=None):
+def _convert(spectrum, label, *, redshift=None, medium=None, lsf=None, mask=None, snr=None, vacuum=False):
+    options = ReadOptions(redshift, medium, lsf, snr=snr)
     if isinstance(spectrum, list | tuple):
         parts = [_parts(one, label, snr) for one in spectrum]
         if not parts:
@@ -111,23 +112,25 @@ def _convert(spectrum, label, *, redshift=None, medium=None, lsf=None, mask=None
             )
         bad = bad | extra
     physical = spectrum.spectral_axis.unit.physical_type
-    if medium is None and physical != "length":
-        medium = "vacuum"
-    if redshift is None:
-        stated = getattr(spectrum, "redshift", None)
-        stated = 0.0 if stated is None else float(np.mean(u.Quantity(stated).value))
-        redshift = stated if stated != 0.0 else None
+    if vacuum or physical != "length":
+        options = options.known(
+            "vacuum by the format" if physical == "length" else "vacuum, as the axis is no length",
+            medium="vacuum",
+        )
+    stated = getattr(spectrum, "redshift", None)
+    stated = 0.0 if stated is None else float(np.mean(u.Quantity(stated).value))
+    if stated != 0.0:
+        options = options.known(f"z {stated:.6g} of the object", redshift=stated)
     order = slice(None) if wave[0] <= wave[-1] else slice(None, None, -1)
     relative = flux.unit.physical_type == "dimensionless"
     columns = {"wave": wave[order], "flux": flux.value[order], "mask": bad[order]}
-    if snr is None:
+    if sigma is not None:
         columns["error"] = sigma.value[order]
     chosen = {name: name for name in columns}
-    options = {"redshift": redshift, "medium": medium, "lsf": lsf, "snr": snr}
+    units = {"wave": u.AA, "flux": flux.unit, "error": flux.unit}
     if relative:
-        options["flux_unit"] = "relative"
-    units = {"wave": u.AA, "flux": flux.unit}
-    return spectrum_of(columns, chosen, units, label, **options, notes=["specutils"], mask_is_known=True)
+        options, units = replace(options, flux_unit="relative"), {"wave": u.AA}
+    return spectrum_of(columns, chosen, units, label, options, notes=["specutils"], mask_is_known=True)
 
 
 def _parts(spectrum, label, snr):
@@ -152,10 +155,15 @@ def _parts(spectrum, label, snr):
             "energies or wavenumbers; convert it"
         ) from error
     flux = u.Quantity(spectrum.flux).reshape(-1)
-    sigma = None if snr is not None else _sigma(spectrum, flux, label)
+    # where errors are none, there are no data, whatever the errors are replaced by
+    sigma = None if snr is not None and not _has_errors(spectrum) else _sigma(spectrum, flux, label)
     flux, sigma = _per_wavelength(flux, sigma, wave, label)
     bad = np.zeros(wave.size, bool) if spectrum.mask is None else np.asarray(spectrum.mask).reshape(-1) != 0
     return wave, flux, sigma, bad
+
+
+def _has_errors(spectrum):
+    return spectrum.uncertainty is not None and spectrum.uncertainty.uncertainty_type in _POWERS
 
 
 def _sigma(spectrum, flux, label):

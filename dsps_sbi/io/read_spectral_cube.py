@@ -53,7 +53,7 @@ def read_spectral_cube(
         Of all spaxels, instead of that in the file. For MUSE without one, FWHM = 5.866e-8 l^2 - 9.187e-4 l +
         6.040 Angstrom (Bacon et al. 2017) is assumed.
     wave_unit, flux_unit : str, optional
-        Where the file does not state them.
+        Instead of those in the file. Errors keep the ratio of their unit to the file's unit of the flux.
     pixel_in_lsf : bool, optional
         Whether the LSF holds the width of the pixels; by default as the file has it.
 
@@ -78,7 +78,11 @@ def read_spectral_cube(
                 "cube DATA with wavelengths along its third axis (CTYPE3) and errors, as MUSE has them"
             )
         cube = known.read_cube(hdus, str(path), options)
-    return cube if pixel_in_lsf is None else replace(cube, pixel_in_lsf=bool(pixel_in_lsf))
+    if pixel_in_lsf is None:
+        return cube
+    words = "holds" if pixel_in_lsf else "does not hold"
+    notes = (*cube.notes, f"the LSF {words} the width of the pixels, as given")
+    return replace(cube, pixel_in_lsf=bool(pixel_in_lsf), notes=notes)
 
 
 def read_bins(path, cube: SpectralCube) -> np.ndarray:

@@ -4,17 +4,18 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
-from astropy.table import Table
-from astropy.utils.exceptions import AstropyWarning
 
 from ..errors import UserError
+from .column_roles import check_roles, choose, has_spectrum
 from .fits_open import existing_file, is_fits, open_fits
+from .formats import image
 from .formats.options import ReadOptions
 from .formats.registry import cube_format_of, format_of
 from .formats.table import from_table, read_columns
 from .from_specutils import read_with_specutils
-from .spectrum import Spectrum
-from .spectrum_columns import has_spectrum
+from .spectrum import FEWEST_PIXELS, Spectrum
+from .spectrum_columns import spectrum_of
+from .text_table import read_text_table
 
 _TEXT_ORDER = ("wave", "flux", "error")
 # Names that a message lists
@@ -49,21 +50,24 @@ def read_spectrum(
         ``.fits``, ``.fits.gz``, ``.fit``, ``.ecsv``, or text.
     columns : mapping of str to str, or sequence of str, optional
         For tables with names: the column of each role (for FITS files that hold them so: the
-        one-dimensional image extension of each role); for text: the role of each column in order,
-        ``""`` for one that is not wanted. Roles are wave, log10_wave, flux, error, variance, ivar, mask
+        image extension of each role); for text: the role of each column in order,
+        ``""`` for one that is not wanted. Extensions may be given by number; wavelengths of images are those
+        of the header, unless they are named. Roles are wave, log10_wave, flux, error, variance, ivar, mask
         (not 0: do not use), good (0: do not use), and for an LSF fwhm_aa, sigma_pixel, sigma_km_s,
         resolving_power. Errors have the unit that their column states, or else that of the flux.
     redshift : float, optional
-        Instead of that in the file (SDSS's table; ``REDSHIFT`` in the header or metadata).
+        Instead of that in the file (SDSS's table; ``REDSHIFT`` in the header or metadata). Here and in
+        headers a number may be text.
     medium : {"air", "vacuum"}, optional
-        What the wavelengths are in; known for SDSS.
+        What the wavelengths are in, instead of what the file says.
     lsf : LSF, optional
         Instead of that in the file.
     wave_unit, flux_unit : str, optional
-        Instead of those in the file; a flux_unit of "relative" is for spectra on any scale.
+        Instead of those in the file; a flux_unit of "relative" is for spectra on any scale. Errors whose
+        unit the file states keep its ratio to the file's unit of the flux.
     snr : float, optional
-        Signal-to-noise ratio of the median pixel, where there is no column of errors: all pixels
-        get the same error.
+        Signal-to-noise ratio of the median pixel: all pixels get the same error, instead of those in the
+        file. Where the file has errors and one is 0 or NaN, there still are no data.
     format : str, optional
         A format of specutils, such as ``"JWST x1d"`` or ``"DESI coadd"``, which then reads the file
         (``pip install 'dsps_sbi[specutils]'``); see :func:`dsps_sbi.from_specutils`.
@@ -80,8 +84,14 @@ def read_spectrum(
     Raises
     ------
     UserError
-        If the file cannot be read, its columns or units are not known, errors are missing, or
-        :class:`dsps_sbi.Spectrum` refuses what it holds.
+        If the file cannot be read, its columns or units are not known or ambiguous, errors are missing, it
+        has fewer than 50 wavelengths and columns are not named, or :class:`dsps_sbi.Spectrum` refuses what it
+        holds.
+
+    Notes
+    -----
+    Pixels with numbers that stand for missing ones, and runs of zeros, are no data: see
+    :mod:`dsps_sbi.io.no_data`.
     """
     path = existing_file(path)
     options = ReadOptions(redshift, medium, lsf, wave_unit, flux_unit, snr)
@@ -95,7 +105,15 @@ def read_spectrum(
     else:
         _chosen(("",), targets, path)
         spectrum = _read_text(path, columns, options)
-    return spectrum if pixel_in_lsf is None else replace(spectrum, pixel_in_lsf=bool(pixel_in_lsf))
+    if columns is None and format is None:
+        _long_enough(spectrum)
+    return spectrum if pixel_in_lsf is None else _with_pixels(spectrum, bool(pixel_in_lsf))
+
+
+def _with_pixels(spectrum, in_lsf):
+    words = "holds" if in_lsf else "does not hold"
+    notes = (*spectrum.notes, f"the LSF {words} the width of the pixels, as given")
+    return replace(spectrum, pixel_in_lsf=in_lsf, notes=notes)
 
 
 def spectrum_names(path, targets=None) -> tuple[str, ...]:
@@ -193,7 +211,7 @@ def _read_fits(path, columns, options, targets):
     label = str(path)
     with open_fits(path, memmap=False) as hdus:
         if columns is not None:
-            return _by_columns(hdus, columns, label, options)
+            return _by_columns(hdus, columns, label, options, targets)
         if cube_format_of(hdus) is not None:
             raise UserError(
                 f"{path} is a cube of spectra: give it to dsps-sbi infer by itself, or take a spaxel of it "
@@ -214,8 +232,7 @@ def _read_fits(path, columns, options, targets):
                 "targets=, or read all of them with read_spectra"
             )
         name = chosen[0]
-        spectrum = known.read(hdus, names.index(name), f"{label}:{name}" if name else label, options)
-        return replace(spectrum, source=label if not name else f"{label}:{name}")
+        return known.read(hdus, names.index(name), f"{label}:{name}" if name else label, options)
 
 
 def _contents(hdus):
@@ -228,43 +245,65 @@ def _contents(hdus):
     return "; ".join(words[:_LISTED])
 
 
-def _by_columns(hdus, columns, label, options):
-    """The spectrum of columns that the user names: of a table, or extensions that hold one each."""
-    rows = {hdu.name: hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 1}
-    if hasattr(columns, "values") and set(columns.values()) <= set(rows):
-        table = Table({name: np.array(rows[name].data, float) for name in columns.values()})
-        units = {name: rows[name].header.get("BUNIT") for name in columns.values()}
-        return from_table(table, units, columns, [hdus[0].header], label, options)
+def _by_columns(hdus, columns, label, options, targets):
+    """The spectrum of columns that the user names: of a table, or extensions by name or number."""
+    images = {
+        key: hdu
+        for i, hdu in enumerate(hdus)
+        if hdu.is_image and len(hdu.shape) in (1, 2)
+        for key in {str(i), hdu.name}
+        if key
+    }
+    if hasattr(columns, "values") and {str(name) for name in columns.values()} <= set(images):
+        named = {role: images[str(name)] for role, name in columns.items()}
+        if not {"wave", "log10_wave"} & set(named):
+            # wavelengths are where those of images are
+            check_roles(named)
+            if not image.recognises(hdus):
+                raise UserError(
+                    f"{label} has no image with a scale of wavelengths ({_contents(hdus)}): name their "
+                    "extension, columns=dict(wave='...', flux='...', error='...')"
+                )
+            names = image.names(hdus)
+            chosen = _chosen(names, targets, label)
+            if len(chosen) != 1:
+                raise UserError(f"{label} has {len(names)} spectra: choose one with targets=")
+            return image.read(hdus, names.index(chosen[0]), label, options, named)
+        units = {role: hdu.header.get("BUNIT") for role, hdu in named.items()}
+        table = {role: np.array(hdu.data, float) for role, hdu in named.items()}
+        chosen = choose(list(table), {role: role for role in table}, label)
+        options = options.redshift_of([hdus[0].header], label)
+        return spectrum_of(table, chosen, units, label, options, notes=["images"], mask_is_known=True)
     tables = [i for i, h in enumerate(hdus) if getattr(h, "columns", None) is not None and len(h.data)]
     if not tables:
-        raise UserError(f"{label} has no table ({_contents(hdus)}): leave columns= out, or name extensions")
+        raise UserError(
+            f"{label} has no table ({_contents(hdus)}): leave columns= out, or name extensions, or their "
+            "numbers"
+        )
     number = next((i for i in tables if has_spectrum(hdus[i].columns.names, columns)), tables[0])
     return read_columns(hdus, number, label, options, columns)
 
 
 def _read_text(path, columns, options):
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)
-            if path.suffix.lower() == ".ecsv":
-                table = Table.read(path, format="ascii.ecsv")
-            else:
-                table = Table.read(path, format="ascii")
-    except IndexError as err:
-        # what astropy's reader raises for names without a row of numbers
-        raise UserError(f"{path} has no rows: expected a row for each pixel; add them") from err
-    except (OSError, ValueError, TypeError, KeyError) as err:
-        reason = " ".join(str(err).split())[:100]
-        raise UserError(f"{path} is no table of text ({reason}): give columns of numbers, or FITS") from err
-    plain = [name for name in table.colnames if table[name].dtype.kind in "fiub"]
-    if len(plain) != len(table.colnames) and path.suffix.lower() != ".ecsv":
-        other = next(name for name in table.colnames if name not in plain)
-        raise UserError(f"{path}: column {other} is not numbers: remove it or give FITS or ECSV")
+    table = read_text_table(path)
     nameless = all(name == f"col{i}" for i, name in enumerate(table.colnames, 1))
     if nameless or (columns is not None and not hasattr(columns, "keys")):
         table, columns = _by_order(path, table, columns)
     units = {name: table[name].unit for name in table.colnames}
     return from_table(table, units, columns, [table.meta], str(path), options)
+
+
+def _long_enough(spectrum):
+    """Refuse what is too short to be a spectrum, unless the user names its columns."""
+    n = spectrum.wave_aa.size
+    if n < FEWEST_PIXELS:
+        raise UserError(
+            f"{spectrum.label} has {n} wavelengths from {spectrum.wave_aa[0]:.6g} to "
+            f"{spectrum.wave_aa[-1]:.6g} Angstrom: expected {FEWEST_PIXELS} and more; if its axes are not "
+            "swapped, name the columns or extensions, for example columns=dict(wave='wave', flux='flux', "
+            "error='error')"
+        )
+    return spectrum
 
 
 def _by_order(path, table, columns):

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from astropy.io import fits
 
+from ..arrays import number, whole
 from ..errors import UserError
 from ..instruments.lsf import LSF
 from ..instruments.spectrograph import check_wavelengths
 from ..kernels.lsf import FWHM_PER_SIGMA
-from .spectrum import FLUX_UNIT, Spectrum
+from .formats.options import ReadOptions
+from .no_data import no_data
+from .spectrum import FEWEST_PIXELS, FLUX_UNIT, Spectrum, medium_of
 from .spectrum_columns import spectrum_of
 from .wcs import celestial_header
 
@@ -77,6 +80,9 @@ class SpectralCube:
     source : str
     notes : tuple of str
         How it was read.
+    factor : float
+        From the unit of the file to that of the fluxes: numbers such as -999 that stand for missing ones are
+        looked for in the former.
 
     Raises
     ------
@@ -96,6 +102,7 @@ class SpectralCube:
     header: fits.Header = field(default_factory=fits.Header)
     source: str = ""
     notes: tuple[str, ...] = ()
+    factor: float = 1.0
 
     def __post_init__(self):
         put = lambda key, value: object.__setattr__(self, key, value)  # noqa: E731
@@ -111,8 +118,9 @@ class SpectralCube:
             found = np.shape(getattr(self, name))
             if found != shape and getattr(self, name) is not None:
                 raise UserError(f"{self.label}: {name} has shape {found}: expected {shape} as flux")
-        if self.medium not in ("air", "vacuum"):
-            raise UserError(f"{self.label}: medium is {self.medium!r}: give medium='air' or medium='vacuum'")
+        medium_of(self.medium, self.label)
+        if self.redshift is not None:
+            put("redshift", number(self.redshift, f"{self.label}: redshift"))
 
     @property
     def label(self) -> str:
@@ -128,19 +136,21 @@ class SpectralCube:
         """Median S/N (Y, X) of the pixels of each spaxel that can be used; 0 where none can."""
         out = np.zeros(self.shape)
         for y in range(self.shape[0]):
-            flux, error, good = self._part(np.s_[:, y, :])
+            flux, error, good, _ = self._part(np.s_[:, y, :])
             ratio = np.where(good, flux / np.where(good, error, 1.0), np.nan)
             some = good.any(axis=0)
             out[y, some] = np.nanmedian(ratio[:, some], axis=0)
         return out
 
     def _part(self, key):
-        """Flux, error and whether these can be used (Pixel, Spaxel)."""
+        """Flux, error, whether these can be used, and where only numbers stand for data (Pixel, Spaxel)."""
         flux, error = (np.asarray(array[key], float) for array in (self.flux, self.error))
         good = np.isfinite(flux) & np.isfinite(error) & (error > 0.0)
         if self.mask is not None:
             good &= ~np.asarray(self.mask[key], bool)
-        return flux, error, good
+        stand_in, gap = no_data(flux, error, self.factor)
+        missing = (stand_in | gap) & good
+        return flux, error, good & ~missing, missing
 
     def spectrum(self, y, x, source: str | None = None) -> Spectrum:
         """The spectrum of a spaxel, or the sum over several.
@@ -163,14 +173,15 @@ class SpectralCube:
             If a spaxel is not in the cube, or has nothing that can be used.
         """
         ys, xs = np.atleast_1d(y), np.atleast_1d(x)
-        self._check_inside(ys, xs)
+        ys, xs = self._inside(ys, xs)
         label = source or f"{self.label}:{ys[0]},{xs[0]}"
         n, notes = self.wave_aa.size, list(self.notes)
         flux, variance, light, width, width_light = np.zeros((5, n))
-        total, used = 0.0, 0
+        total, used, n_missing = 0.0, 0, 0
         for start in range(0, len(ys), _AT_ONCE):
             key = (slice(None), ys[start : start + _AT_ONCE], xs[start : start + _AT_ONCE])
-            part, error, good = self._part(key)
+            part, error, good, missing = self._part(key)
+            n_missing += np.count_nonzero(missing)
             weight = _light(part, good)
             flux += np.where(good, part, 0.0).sum(axis=1)
             variance += (np.where(good, error, 0.0) ** 2).sum(axis=1)
@@ -189,28 +200,32 @@ class SpectralCube:
         share = np.where(bad, 1.0, share)
         if len(ys) > 1:
             notes.append(f"sum of {used} spaxels, errors as if independent")
+        if n_missing:
+            notes.append(f"{n_missing} pixels of numbers such as -999, or in runs of zeros, are no data")
         table = {"wave": self.wave_aa, "flux": flux / share, "error": np.sqrt(variance) / share, "mask": bad}
         units = {"wave": "AA", "flux": FLUX_UNIT, "error": FLUX_UNIT}
-        spectrum = spectrum_of(
-            table,
-            {name: name for name in table},
-            units,
-            label,
-            redshift=self.redshift,
-            medium=self.medium,
-            lsf=self.lsf or _lsf(width, width_light),
-            notes=notes,
-            mask_is_known=True,
-        )
+        # where these are from is in the notes of the cube
+        options = ReadOptions().known(medium=self.medium).known(redshift=self.redshift)
+        options = options.known(lsf=self.lsf or _lsf(width, width_light))
+        chosen = {name: name for name in table}
+        spectrum = spectrum_of(table, chosen, units, label, options, notes=notes, mask_is_known=True)
         return replace(spectrum, pixel_in_lsf=self.pixel_in_lsf)
 
-    def _check_inside(self, ys, xs):
+    def _inside(self, ys, xs):
+        """Rows and columns as whole numbers that are in the cube."""
         ny, nx = self.shape
+        if len(ys) != len(xs):
+            raise UserError(f"{self.label}: {len(ys)} rows and {len(xs)} columns are given: give pairs y, x")
         for y, x in zip(ys, xs, strict=True):
-            if not (0 <= y < ny and 0 <= x < nx):
+            try:
+                whole(y, "y", least=0, most=ny - 1)
+                whole(x, "x", least=0, most=nx - 1)
+            except UserError as error:
                 raise UserError(
-                    f"{self.label} has no spaxel {y},{x}: expected y,x from 0,0 to {ny - 1},{nx - 1}"
-                )
+                    f"{self.label} has no spaxel {y},{x}: expected y,x from 0,0 to {ny - 1},{nx - 1}, whole "
+                    "numbers"
+                ) from error
+        return np.asarray(ys).astype(int), np.asarray(xs).astype(int)
 
     def spectra(
         self,
@@ -233,26 +248,44 @@ class SpectralCube:
         Raises
         ------
         UserError
-            If the bins are not an image of whole numbers of the cube's shape, no spaxel is chosen, or more
-            than one choice is made.
+            If the bins are not an image of whole numbers of the cube's shape, no spaxel is chosen, more than
+            one choice is made, or the cube has fewer than 50 wavelengths.
         """
+        if self.wave_aa.size < FEWEST_PIXELS:
+            raise UserError(
+                f"{self.label} has {self.wave_aa.size} wavelengths for {self.shape[0]} x {self.shape[1]} "
+                f"spaxels (NAXIS3, NAXIS2, NAXIS1): expected {FEWEST_PIXELS} and more; if its axes are "
+                "swapped, write it again with wavelengths along NAXIS3 (numpy: moveaxis)"
+            )
         if sum(choice is not None for choice in (bins, min_snr, pixels)) > 1:
             raise UserError("more than one of bins, min_snr and pixels was given: choose spaxels by one")
         if pixels is not None:
-            chosen = [(int(y), int(x)) for y, x in pixels]
-            self._check_inside(*np.array(chosen).reshape(-1, 2).T)
+            pairs = list(pixels)
+            ys, xs = self._inside([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+            chosen = list(zip(ys.tolist(), xs.tolist(), strict=True))
             return CubeSpectra(self, {key: ([key[0]], [key[1]]) for key in chosen})
         if bins is not None:
             return CubeSpectra(self, self._binned(bins))
         least = SNR_MIN if min_snr is None else float(min_snr)
         snr = self.snr()
         found = np.argwhere((snr >= least) & (snr > 0.0))
+        if not (snr != 0.0).any():
+            raise UserError(f"{self.label}: no spaxel can be used ({self._why_none()}): mend the cube")
         if not len(found):
             raise UserError(
                 f"{self.label}: no spaxel has a median S/N of {least:g} or more, the highest is "
-                f"{snr.max():.3g}: lower the cut, or give bins"
+                f"{snr.max():.3g}: lower min_snr=, or give bins="
             )
         return CubeSpectra(self, {(int(y), int(x)): ([y], [x]) for y, x in found})
+
+    def _why_none(self):
+        """Shares of the pixels with a flux, with an error, and without a mask, in words."""
+        planes = np.s_[:: max(1, self.wave_aa.size // _AT_ONCE)]
+        flux, error = (np.asarray(array[planes], float) for array in (self.flux, self.error))
+        shares = {"have a flux": np.isfinite(flux), "an error above 0": np.isfinite(error) & (error > 0.0)}
+        if self.mask is not None:
+            shares["are not masked"] = ~np.asarray(self.mask[planes], bool)
+        return ", ".join(f"{100 * share.mean():.3g} % {what}" for what, share in shares.items())
 
     def _binned(self, bins):
         image = whole_bins(bins, self.label)

@@ -5,20 +5,38 @@ from dataclasses import dataclass
 import numpy as np
 from astropy import units as u
 
-from ..arrays import flags, flux_pair, number, unit_of
+from ..arrays import flags, flux_pair, number, plain, unit_of
 from ..errors import UserError
 from ..instruments.lsf import LSF
 from ..instruments.spectrograph import Spectrograph, check_wavelengths
+from .no_data import no_data, told
 
 # Of fluxes whose scale is known
 FLUX_UNIT = u.Unit(1e-17 * u.erg / u.s / u.cm**2 / u.AA)
+# Files whose spectra have fewer pixels are refused: in most of them another axis has the wavelengths
+FEWEST_PIXELS = 50
+
+
+def medium_of(medium, label: str) -> str:
+    """Air or vacuum.
+
+    Raises
+    ------
+    UserError
+        For anything else; ``label`` names what it is of.
+    """
+    if medium in ("air", "vacuum"):
+        return medium
+    told = "the medium of the wavelengths is not known" if medium is None else f"medium is {medium!r}"
+    raise UserError(f"{label}: {told}: give medium='air' or medium='vacuum'")
 
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
     """Flux per wavelength of one object in the pixels of a spectrograph.
 
-    A pixel that cannot be used (see `valid`) stays: its place is masked.
+    A pixel that cannot be used (see `valid`) stays: its place is masked. Numbers such as -999 and runs of
+    zeros become NaN, and the notes tell it (:mod:`dsps_sbi.io.no_data`).
 
     Parameters
     ----------
@@ -69,6 +87,7 @@ class Spectrum:
         names, per_frequency = (f"{self.label}: flux", f"{self.label}: sigma"), []
         if unit_of(self.flux) is not None and np.shape(self.flux) == np.shape(self.sigma) == (n,):
             per_frequency = u.spectral_density(self.wave_aa * u.AA)
+        given = self.flux
         pair = flux_pair(self.flux, self.sigma, names, unit, equivalencies=per_frequency)
         for name, array in zip(("flux", "sigma"), pair, strict=True):
             array = np.array(array)
@@ -76,7 +95,6 @@ class Spectrum:
                 raise UserError(
                     f"{self.label}: {name} has shape {array.shape} for {n} wavelengths: give one per pixel"
                 )
-            array.flags.writeable = False
             put(name, array)
         mask = (
             np.zeros(n, bool) if self.mask is None else flags(self.mask, f"{self.label}: mask", masked=True)
@@ -85,20 +103,36 @@ class Spectrum:
             raise UserError(
                 f"{self.label}: mask has shape {mask.shape} for {n} wavelengths: give one per pixel"
             )
-        mask.flags.writeable = False
         put("mask", mask)
+        self._leave_out_no_data(given)
+        for array in (self.flux, self.sigma, mask):
+            array.flags.writeable = False
         if self.lsf is not None and not isinstance(self.lsf, LSF):
             raise UserError(
                 f"{self.label}: lsf is of type {type(self.lsf).__name__}: expected an LSF; give for example "
                 "LSF('fwhm_aa', 2.8)"
             )
-        if self.medium not in ("air", "vacuum"):
-            raise UserError(f"{self.label}: medium is {self.medium!r}: give medium='air' or medium='vacuum'")
+        medium_of(self.medium, self.label)
         if self.redshift is not None:
             put("redshift", number(self.redshift, f"{self.label}: redshift"))
             if not -0.01 < self.redshift <= 20.0:
                 raise UserError(f"{self.label}: redshift is {self.redshift}: give the galaxy's redshift")
         self._check_usable()
+
+    def _leave_out_no_data(self, given):
+        """Put NaN where a flux is a number without a measurement, in the unit of those that were given."""
+        valid = self.valid
+        if not (self.flux[valid] != 0.0).any():
+            return
+        raw = self.flux
+        if unit_of(given) is not None:
+            raw = plain(given, "flux", unit_of(given), dtype=float)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            stand_in, gap = no_data(raw, self.sigma * (raw / self.flux))
+        stand_in, gap = stand_in & valid, gap & valid
+        if (stand_in | gap).any():
+            object.__setattr__(self, "notes", (*self.notes, *told(raw, stand_in, gap)))
+            self.flux[stand_in | gap] = np.nan
 
     def _check_usable(self):
         if self.mask.all():

@@ -1,4 +1,4 @@
-"""From the columns of a table to a spectrum: names, units, errors."""
+"""From the columns of a table to a spectrum: units, errors, masks."""
 
 import warnings
 from collections.abc import Mapping
@@ -8,89 +8,20 @@ from astropy import units as u
 
 from ..errors import UserError
 from ..instruments.lsf import LSF
+from .column_roles import ERROR_POWERS, LSF_ROLES
+from .formats.options import ReadOptions
+from .no_data import no_data, told, typical
 from .spectrum import FLUX_UNIT as FLUX_UNIT
 from .spectrum import Spectrum
 from .unit_text import read_unit
 
-# What a column can be, and the names, in small letters, by which it is found where none are given
-ROLES = {
-    "wave": ("wavelength", "wave", "lambda", "lam", "wave_aa", "lambda_aa", "wl"),
-    "log10_wave": ("loglam", "log_lambda", "log10_wave", "logwave"),
-    "flux": ("flux", "flux_density", "spec", "spectrum", "flam", "fnu", "f_lambda", "f_nu"),
-    "error": (
-        *("error", "err", "flux_error", "flux_err", "fluxerr", "err_flux", "eflux", "e_flux", "flux_unc"),
-        *("ferr", "uncertainty", "sigma", "stdev", "std", "noise"),
-    ),
-    "ivar": ("ivar", "inverse_variance", "flux_ivar", "invvar"),
-    "variance": ("variance", "var", "flux_var", "flux_variance", "stat"),
-    "mask": ("mask", "dq", "qual", "quality", "flux_mask"),
-    "good": ("good", "valid", "good_pixel", "goodpix"),
-    "fwhm_aa": ("fwhm_aa", "fwhm", "lsf_fwhm", "lsf"),
-    "sigma_pixel": ("wdisp",),
-    "sigma_km_s": ("sigma_km_s", "lsf_km_s"),
-    "resolving_power": ("resolving_power", "sres", "specres", "spec_res", "resolution"),
-}
-_LSF_ROLES = ("fwhm_aa", "sigma_pixel", "sigma_km_s", "resolving_power")
-_ERROR_POWERS = {"error": 1, "variance": 2, "ivar": -2}
 # Signal-to-noise ratios of the median pixel outside these are told: errors have another unit, or are none
 _USUAL_SNR = (0.1, 1e4)
 # Where a column that says mask hides more than this share, it may say which pixels are good
 MOST_MASKED = 0.5
 # Fewer pixels that can be used than this share are told
 _FEW_GOOD = 1.0 / 3.0
-
-
-def choose(names, columns, label) -> dict[str, str]:
-    """Column of each role.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Columns of the table.
-    columns : mapping of str to str, or None
-        Column by role as the user gives it; None: by the usual names. Without wavelength and flux they add to
-        columns with the usual names.
-    label : str
-        How messages name the table.
-
-    Raises
-    ------
-    UserError
-        For unknown roles or columns, and where wavelength or flux are not found.
-    """
-    small = {name.lower(): name for name in names}
-    usual = {role: [small[n] for n in found if n in small] for role, found in ROLES.items()}
-    chosen = {role: found[0] for role, found in usual.items() if found}
-    if columns is not None:
-        for role, name in columns.items():
-            if role not in ROLES:
-                raise UserError(f"columns names {role!r}: give any of {', '.join(ROLES)}")
-            if name not in names:
-                raise UserError(f"{label} has no column {name!r}: it has {', '.join(names)}")
-        if columns.keys() & {"wave", "log10_wave", "flux"}:
-            chosen = dict(columns)
-        else:
-            # what a mask or an error is, told beside columns with the usual names
-            taken = set(columns.values())
-            chosen = {role: name for role, name in chosen.items() if name not in taken} | dict(columns)
-    if "wave" in chosen:
-        chosen.pop("log10_wave", None)
-    for role in ("wave", "flux"):
-        if role not in chosen and f"log10_{role}" not in chosen:
-            raise UserError(
-                f"{label} has no column for {role} that can be told by its name: pass columns=, for example "
-                f"dict(wave='a', flux='b', error='c'), of {', '.join(names)}"
-            )
-    return chosen
-
-
-def has_spectrum(names, columns) -> bool:
-    """Whether a table has the columns that a spectrum needs: those given by role, or the usual ones."""
-    if hasattr(columns, "values"):
-        return set(columns.values()) <= set(names)
-    small = {name.lower() for name in names}
-    wave = {*ROLES["wave"], *ROLES["log10_wave"]}
-    return bool(small & wave) and bool(small & set(ROLES["flux"]))
+_AS_THE_FILE_SAYS = ReadOptions()
 
 
 def _unit(text, what, label, example):
@@ -115,17 +46,15 @@ def spectrum_of(
     chosen: Mapping[str, str],
     units: Mapping,
     label: str,
+    options: ReadOptions = _AS_THE_FILE_SAYS,
     *,
-    redshift=None,
-    medium=None,
-    lsf=None,
-    wave_unit=None,
-    flux_unit=None,
-    snr=None,
     notes=(),
     mask_is_known=False,
 ) -> Spectrum:
-    """Spectrum of the chosen columns; the keywords are those of :func:`dsps_sbi.read_spectrum`.
+    """Spectrum of the chosen columns.
+
+    Its notes tell what was taken from where, and what of the file's the options override. Stand-ins and gaps
+    (:mod:`dsps_sbi.io.no_data`) are no data.
 
     Parameters
     ----------
@@ -135,6 +64,7 @@ def spectrum_of(
     units : mapping of str to (unit, str or None)
         Of the columns.
     label : str
+    options : ReadOptions
     notes : sequence of str
         What is known already of how the file is read.
     mask_is_known : bool
@@ -143,63 +73,86 @@ def spectrum_of(
     Raises
     ------
     UserError
-        If a unit is missing or wrong, there is no error and no signal-to-noise ratio, or a mask hides so much
-        that it may be the good pixels which it marks.
+        If a unit is missing or wrong, columns differ in length, there is no error and no signal-to-noise
+        ratio, or a mask hides so much that it may be the good pixels which it marks.
     """
     notes = list(notes)
-    if not len(table[next(iter(chosen.values()))]):
-        raise UserError(f"{label} has no rows: expected a row for each pixel; add them")
+    _check_lengths(table, chosen, label)
     column = {role: _plain(table[name]) for role, name in chosen.items() if role not in ("mask", "good")}
-    wave = _wavelengths(column, chosen, units, wave_unit, label)
-    sigma, of_error = _errors(column, chosen, snr, label)
-    own = None if of_error is None else units.get(chosen[of_error])
-    flux = column["flux"]
-    stated = flux_unit if flux_unit is not None else units.get(chosen["flux"])
-    if flux_unit == "relative":
-        unit, theirs = None, None
-        if own is not None and units.get(chosen["flux"]) is not None:
-            # the scale is not known, but the two columns have to have one
-            unit, theirs = (_flux_unit(units[chosen["flux"]], label), _root(own, of_error, label))
-    else:
-        unit = _flux_unit(stated, label)
-        theirs = unit if own is None else _root(own, of_error, label)
-    if unit is not None:
-        flux = flux * _scale(unit, wave, label)
-        sigma = sigma * _scale(theirs if of_error is not None else unit, wave, label)
-    if of_error is not None and own is None and flux_unit != "relative":
-        notes.append("errors in the unit of the flux")
-    if flux_unit == "relative":
-        middle = np.nanmedian(np.abs(flux))
-        scale = 1.0 / middle if np.isfinite(middle) and middle > 0.0 else 1.0
-        flux, sigma = flux * scale, sigma * scale
-        notes.append("flux on any scale")
-    else:
-        notes.append(f"flux in {unit}")
+    wave = _wavelengths(column, chosen, units, options.wave_unit, label, notes)
+    raw, (sigma, of_error) = column["flux"], _errors(column, chosen, options.snr, label, notes)
+    stated = units.get(chosen["flux"]), None if of_error is None else units.get(chosen[of_error])
+    scale, error_scale = _scales(*stated, of_error, options.flux_unit, wave, label, notes)
+    flux, sigma = raw * scale, None if sigma is None else sigma * error_scale
     mask = _mask(table, chosen, label, mask_is_known, notes)
-    if lsf is None:
-        lsf = _lsf(column, chosen, notes)
-    if redshift is not None:
-        notes.append(f"z {float(redshift):.6g}")
+    use = np.isfinite(raw) if mask is None else np.isfinite(raw) & ~mask
+    if options.snr is not None:
+        sigma = _replaced(flux, sigma, use, options.snr, chosen.get(of_error), notes)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        stand_in, gap = no_data(raw, sigma / scale)
+    if (raw[use] != 0.0).any():
+        # pixels that are none already are not told
+        use &= np.isfinite(sigma) & (sigma > 0.0)
+        notes += told(raw, stand_in & use, gap & use)
+        flux = np.where(stand_in | gap, np.nan, flux)
+    if options.flux_unit == "relative":
+        middle = np.nanmedian(np.abs(flux)) if np.isfinite(flux).any() else np.nan
+        factor = 1.0 / middle if np.isfinite(middle) and middle > 0.0 else 1.0
+        flux, sigma = flux * factor, sigma * factor
+    for role in LSF_ROLES:
+        if role in column:
+            options = options.known(f"LSF: {role} from {chosen[role]}", lsf=_lsf(role, column[role]))
+    notes += options.notes()
     _check_signal(flux, sigma, mask, label, notes)
-    absolute = flux_unit != "relative"
-    return Spectrum(wave, flux, sigma, medium, redshift, mask, lsf, absolute, label, notes=tuple(notes))
+    absolute = options.flux_unit != "relative"
+    medium, z = options.medium, options.redshift
+    return Spectrum(wave, flux, sigma, medium, z, mask, options.lsf, absolute, label, notes=tuple(notes))
 
 
-def _wavelengths(column, chosen, units, wave_unit, label):
+def _check_lengths(table, chosen, label):
+    first = chosen["wave"] if "wave" in chosen else chosen["log10_wave"]
+    shape = np.shape(table[first])
+    if not np.size(table[first]):
+        raise UserError(f"{label} has no rows: expected a row for each pixel; add them")
+    for name in chosen.values():
+        if np.shape(table[name]) != shape or len(shape) != 1:
+            raise UserError(
+                f"{label}: {name} has the shape {np.shape(table[name])}, the wavelengths {shape}: expected "
+                "one value for each pixel; mend or leave out that column"
+            )
+
+
+def instead(given, stated) -> str:
+    """What is said after a unit that the user gives; "" where it is that of the file."""
+    if given is None:
+        return ""
+    stated = "" if stated is None else str(stated).strip()
+    if not stated:
+        return " as given"
+    try:
+        same = read_unit(given) == read_unit(stated)
+    except ValueError:
+        same = False
+    return "" if same else f" as given, not {stated}"
+
+
+def _wavelengths(column, chosen, units, wave_unit, label, notes):
     example = "'AA', 'nm' or 'um'"
+    name = chosen["wave"] if "wave" in chosen else chosen["log10_wave"]
     if "log10_wave" in chosen:
-        name = chosen["log10_wave"]
         text = wave_unit if wave_unit is not None else units.get(name)
         text = "Angstrom" if text is None or "log" in str(text).lower() else text
         values = 10.0 ** column["log10_wave"]
     else:
-        text = wave_unit if wave_unit is not None else units.get(chosen["wave"])
+        text = wave_unit if wave_unit is not None else units.get(name)
         values = column["wave"]
     unit = _unit(text, "wave", label, example)
     if not unit.is_equivalent(u.AA):
         raise UserError(
             f"{label}: the wave has the unit {unit}, which is not a length: give for example {example}"
         )
+    if words := instead(wave_unit, units.get(name)):
+        notes.append(f"wavelengths in {unit}{words}")
     return values * unit.to(u.AA)
 
 
@@ -213,7 +166,7 @@ def _flux_unit(text, label):
 def _root(text, role, label):
     """Unit of standard deviations from that of errors, variances or their inverse."""
     unit = _unit(text, role, label, "that of the flux, its square for variances, or the inverse square")
-    root = unit ** (1.0 / _ERROR_POWERS[role])
+    root = unit ** (1.0 / ERROR_POWERS[role])
     if role != "error" and unit.is_equivalent(FLUX_UNIT):
         raise UserError(
             f"{label}: the {role} has the unit {unit}, which is that of a flux: expected its "
@@ -223,40 +176,104 @@ def _root(text, role, label):
     return root
 
 
-def _scale(unit, wave, label):
+def _scale(unit, wave, label, what="flux"):
     """Factors (Pixel,) from a unit of flux densities to that of spectra."""
     with np.errstate(divide="ignore", invalid="ignore"):
         try:
             return (1.0 * unit).to_value(FLUX_UNIT, u.spectral_density(np.abs(wave) * u.AA))
         except u.UnitConversionError as err:
             raise UserError(
-                f"{label}: the flux has the unit {unit}, which is no flux density: give {_FLUX_EXAMPLE}"
+                f"{label}: the {what} has the unit {unit}, which is no flux density: give {_FLUX_EXAMPLE}"
             ) from err
 
 
-def _errors(column, chosen, snr, label):
-    """Standard deviations, in the root of the unit of their column, and the role of that column."""
-    if snr is not None:
-        if not (np.isfinite(snr) and snr > 0.0):
-            raise UserError(f"signal-to-noise ratio is {snr}: give that of the median pixel, above 0")
-        flux = column["flux"]
-        return np.full(flux.shape, np.nanmedian(np.abs(flux)) / snr), None
-    role = next((role for role in _ERROR_POWERS if role in chosen), None)
+def _scales(of_flux, of_errors, role, given, wave, label, notes):
+    """Factors (Pixel,), or one, from the table's fluxes and errors to the spectrum's unit.
+
+    A unit that the user gives stands for that of the flux. Errors whose unit the file states keep its ratio
+    to the file's unit of the flux. Of relative fluxes only what differs from pixel to pixel counts.
+    """
+    relative = given == "relative"
+    if relative:
+        scale = _scale_or_none(of_flux, wave)
+        scale = 1.0 if scale is None else scale
+        notes.append("flux on any scale" + (f", not in {of_flux} as the file says" if of_flux else ""))
+    else:
+        unit = _flux_unit(of_flux if given is None else given, label)
+        scale = _scale(unit, wave, label)
+        notes.append(f"flux in {unit}{instead(given, of_flux)}")
     if role is None:
+        return scale, 1.0
+    if of_errors is None or not str(of_errors).strip():
+        if not relative:
+            notes.append("errors in the unit of the flux")
+        return scale, scale
+    if of_flux is None or not str(of_flux).strip():
+        # the user says what fluxes are in, the file what errors are in
+        return scale, scale if relative else _scale(_root(of_errors, role, label), wave, label, role)
+    if given is None:
+        return scale, _scale(_root(of_errors, role, label), wave, label, role)
+    if str(of_errors).strip() == str(of_flux).strip() and role == "error":
+        return scale, scale
+    try:
+        return scale, scale * _root(of_errors, role, label).to(read_unit(of_flux))
+    except (u.UnitConversionError, ValueError, TypeError):
+        ours, theirs = _scale_or_none(of_flux, wave), _scale_or_none(of_errors, wave)
+    if role != "error" or ours is None or theirs is None:
+        raise UserError(
+            f"{label}: the flux has the unit {str(of_flux)!r} and the {role} {str(of_errors)!r}: flux_unit= "
+            "is that of the flux alone, and these two cannot be compared; mend the units in the file"
+        )
+    return scale, scale * theirs / ours
+
+
+def _scale_or_none(text, wave):
+    """As :func:`_scale`, None for what is no unit of a flux density."""
+    try:
+        return _scale(read_unit(text), wave, "")
+    except (ValueError, TypeError):
+        return None
+
+
+def _errors(column, chosen, snr, label, notes):
+    """Standard deviations (Pixel,) in the root of the unit of their column, and its role, or None."""
+    found = [role for role in ERROR_POWERS if role in chosen]
+    if not found:
+        if snr is not None:
+            return None, None
         raise UserError(
             f"{label} has no column of errors ({', '.join(chosen.values())} are known): name it with "
-            "columns=dict(error=...), variance= or ivar=, or state the median signal-to-noise ratio per "
+            "columns=dict(error=...), or as variance or ivar, or state the median signal-to-noise ratio per "
             "pixel with snr="
         )
-    values, power = column[role], _ERROR_POWERS[role]
+    role = found[0]
+    if len(found) > 1:
+        notes.append(f"errors from {chosen[role]}, not {', '.join(chosen[other] for other in found[1:])}")
+    values, power = column[role], ERROR_POWERS[role]
     # an error of 0 says that there is no data
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(values > 0.0, values, np.nan) ** (1.0 / power), role
 
 
+def _replaced(flux, sigma, use, snr, name, notes):
+    """Errors (Pixel,) of a signal-to-noise ratio; none where the file's own say that there is no data."""
+    known = np.zeros(flux.shape, bool) if sigma is None else np.isfinite(sigma) & (sigma > 0.0)
+    good = use & known if known.any() else use
+    new = np.full(flux.shape, typical(flux, good & np.isfinite(flux)) / snr)
+    if not known.any():
+        notes.append(f"errors of S/N {snr:g} as given" + ("" if name is None else f", {name} has none"))
+        return new
+    missing = np.count_nonzero(~known)
+    words = f", and no data in the {missing} pixels where it has none" if missing else ""
+    notes.append(f"errors of S/N {snr:g} as given, not {name}{words}")
+    return np.where(known, new, np.nan)
+
+
 def _mask(table, chosen, label, is_known, notes):
     """Pixels (Pixel,) that must not be used, or None."""
-    if "good" in chosen and "mask" not in chosen:
+    if "good" in chosen and "mask" in chosen:
+        notes.append(f"mask from {chosen['mask']}, not {chosen['good']}")
+    elif "good" in chosen:
         notes.append(f"{chosen['good']}: 0 is bad")
         return np.asarray(table[chosen["good"]]) == 0
     if "mask" not in chosen:
@@ -298,14 +315,10 @@ def _check_signal(flux, sigma, mask, label, notes):
         )
 
 
-def _lsf(column, chosen, notes):
-    """LSF in the columns; where it is not positive (dead pixels), that of the pixels beside."""
-    for role in _LSF_ROLES:
-        if role in column:
-            value = column[role]
-            good = np.isfinite(value) & (value > 0.0)
-            if good.any():
-                at = np.arange(value.size)
-                notes.append(f"LSF: {role} from {chosen[role]}")
-                return LSF(role, np.interp(at, at[good], value[good]))
-    return None
+def _lsf(role, value):
+    """LSF of a column, or None; where it is not positive (dead pixels), that of the pixels beside."""
+    good = np.isfinite(value) & (value > 0.0)
+    if not good.any():
+        return None
+    at = np.arange(value.size)
+    return LSF(role, np.interp(at, at[good], value[good]))

@@ -1,4 +1,4 @@
-"""Maps of posterior percentiles, and their FITS files."""
+"""Maps of posterior percentiles, of images and of cubes of spectra, and their FITS files."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ from .maps_fits import read_maps, write_maps
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Maps:
-    """What is known about each pixel of a galaxy.
+    """What is known about each pixel of a galaxy, or each spaxel of a cube of spectra.
 
     ``Quantity`` is the axis of `names`.
 
@@ -27,10 +27,10 @@ class Maps:
         float32.
     snr : array of float, (ny, nx)
         Signal-to-noise ratio by which pixels were chosen.
-    n_bands : array of int, (ny, nx)
-        Number of usable bands. Stored as int16.
-    flags : array of int, (ny, nx)
-        Bits of `flags.PixelFlag`. Stored as int32.
+    n_bands : array of int, (ny, nx), optional
+        Number of usable bands. Stored as int16. None of spectra.
+    flags : array of int, (ny, nx), optional
+        Bits of `flags.PixelFlag`. Stored as int32. None of spectra.
     columns : mapping of str to array (ny, nx), optional
         See :class:`~dsps_sbi.inference.quality.Columns`.
     header : astropy.io.fits.Header, optional
@@ -50,8 +50,8 @@ class Maps:
     names: tuple[str, ...]
     percentiles: np.ndarray
     snr: np.ndarray
-    n_bands: np.ndarray
-    flags: np.ndarray
+    n_bands: np.ndarray | None = None
+    flags: np.ndarray | None = None
     columns: Columns = dataclasses.field(default_factory=lambda: Columns({}))
     header: fits.Header = dataclasses.field(default_factory=fits.Header)
     meta: dict = dataclasses.field(default_factory=dict)
@@ -78,6 +78,8 @@ class Maps:
         values = {"names": names, "header": celestial_header(self.header), "meta": dict(self.meta)}
         values["descriptions"] = {name: tuple(self.descriptions.get(name, ("", ""))) for name in names}
         for field, (dtype, expected) in images.items():
+            if field in ("n_bands", "flags") and getattr(self, field) is None:
+                continue
             array = np.asarray(getattr(self, field))
             if array.shape != expected:
                 raise UserError(
@@ -126,7 +128,7 @@ class Maps:
 
     @classmethod
     def read(cls, path):
-        """Read a file that `write` wrote.
+        """Read ``maps.fits`` of an image or of a cube of spectra.
 
         Parameters
         ----------

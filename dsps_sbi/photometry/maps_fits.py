@@ -17,11 +17,25 @@ from ..io.wcs import celestial_header
 from .flags import PixelFlag, describe
 
 _IMAGES = {
-    "SNR": ("snr", "signal-to-noise ratio by which pixels were chosen"),
+    "SNR": ("snr", "signal-to-noise ratio: that by which pixels were chosen, or the median of a spectrum"),
     "NBANDS": ("n_bands", "number of usable bands"),
     "FLAGS": ("flags", "bits, see the COMMENT cards"),
 }
+# What spectra do not have
+_OF_BANDS = ("NBANDS", "FLAGS")
 _PREFIX = "DSPS_SBI "
+_COMMENTS = {
+    True: (
+        "Maps of posterior percentiles: planes 1, 2, 3 of each extension are the 16th,",
+        "50th and 84th percentile of a quantity; NaN where not fitted. The bits of FLAGS:",
+    ),
+    False: (
+        "Maps of the spectra of a cube: planes 1, 2, 3 of an extension are the",
+        "16th, 50th and 84th percentile of a quantity; NaN where not fitted.",
+        "In a bin each spaxel has the answer, and the mass, of the whole bin.",
+        "ROW is the row of the catalogue, from 0.",
+    ),
+}
 
 
 def write_maps(maps, path, overwrite):
@@ -36,12 +50,17 @@ def write_maps(maps, path, overwrite):
     with atomic_path(path) as temporary:
         if Path(path).exists() and not overwrite:
             raise UserError(f"{path} exists: expected a new name as overwrite is False; choose another")
-        hdus = fits.HDUList([fits.PrimaryHDU(header=_primary_header(maps.meta))])
+        primary = provenance_header(maps.meta, _COMMENTS[maps.flags is not None])
+        if maps.flags is not None:
+            _add_flags(primary)
+        hdus = fits.HDUList([fits.PrimaryHDU(header=primary)])
         for name, planes in zip(maps.names, maps.percentiles, strict=True):
             unit, text = maps.descriptions[name]
             header = plane_header(maps.header, unit, text)
             hdus.append(fits.ImageHDU(planes, header=header, name=name.upper()))
         for name, (field, text) in _IMAGES.items():
+            if getattr(maps, field) is None:
+                continue
             header = maps.header.copy()
             header["DESCRIP"] = text
             if name == "FLAGS":
@@ -68,15 +87,19 @@ def read_maps(path):
     """
     with open_fits(path) as hdus:
         primary = hdus[0].header
-        missing = [name for name in _IMAGES if name not in hdus]
-        if missing or not any(card.keyword.startswith(_PREFIX) for card in primary.cards):
+        bands = [name for name in _OF_BANDS if name in hdus]
+        if (
+            "SNR" not in hdus
+            or len(bands) == 1
+            or not any(card.keyword.startswith(_PREFIX) for card in primary.cards)
+        ):
             raise UserError(f"{path} is not a file of maps: expected one that Maps.write made; give another")
         columns = [hdu for hdu in hdus[1:] if "COLUMN" in hdu.header]
         quantities = [hdu for hdu in hdus[1:] if hdu.name not in _IMAGES and hdu not in columns]
         fields = {
             "names": tuple(hdu.name.lower() for hdu in quantities),
             "percentiles": np.stack([np.array(hdu.data) for hdu in quantities]),
-            "header": celestial_header(hdus["FLAGS"].header),
+            "header": celestial_header(hdus["SNR"].header),
             "meta": {
                 card.keyword.removeprefix(_PREFIX).lower(): card.value
                 for card in primary.cards
@@ -89,7 +112,7 @@ def read_maps(path):
         }
         fields["columns"] = Columns({hdu.header["COLUMN"]: np.array(hdu.data) for hdu in columns})
         for name, (field, _) in _IMAGES.items():
-            fields[field] = np.array(hdus[name].data)
+            fields[field] = np.array(hdus[name].data) if name in hdus else None
         return fields
 
 
@@ -120,16 +143,6 @@ def provenance_header(meta, comments):
         header[f"HIERARCH {_PREFIX}{key.upper()}"] = value if number else _ascii(value)
     for comment in comments:
         header.add_comment(comment)
-    return header
-
-
-def _primary_header(meta):
-    comments = (
-        "Maps of posterior percentiles: planes 1, 2, 3 of each extension are the 16th,",
-        "50th and 84th percentile of a quantity; NaN where not fitted. The bits of FLAGS:",
-    )
-    header = provenance_header(meta, comments)
-    _add_flags(header)
     return header
 
 

@@ -373,7 +373,7 @@ class PhotometryPosterior(Posterior):
             there is none to refine with.
         """
         run = infer_cube if isinstance(data, PixelCube) else infer_catalogue
-        likelihood = self.likelihood(model if weigh else None)
+        likelihood = self.weighed_by(model, weigh, refine)
         common = {"refine": refine, "n_draws": n_draws, "seed": seed, "progress": progress}
         return run(self, data, likelihood, **common, **options)
 

@@ -19,8 +19,13 @@ _LOOKS = {
     "mass_weighted_age": ("mass-weighted age [Gyr]", "[Gyr]", "cividis"),
     "metallicity": ("[M/H] [dex]", "[dex]", "plasma"),
     "av": (r"$A_V$ [mag]", "[mag]", "copper"),
+    "t50": (r"$t_{50}$ [Gyr]", "[Gyr]", "viridis"),
+    "t90": (r"$t_{90}$ [Gyr]", "[Gyr]", "viridis"),
+    "alpha_fe": (r"[$\alpha$/Fe] [dex]", "[dex]", "plasma"),
+    "sigma_v": (r"$\sigma_v$ [km s$^{-1}$]", "[km/s]", "inferno"),
 }
 _DEFAULT = ("log_mass", "log_sfr_100", "mass_weighted_age", "metallicity", "av")
+_DEFAULT_OF_SPECTRA = ("t50", "t90", "mass_weighted_age", "metallicity", "alpha_fe", "sigma_v")
 _EMPTY = "0.92"
 # Sizes in inches: a panel, its bar of colours, and the room for labels around them. They are given, as
 # letting matplotlib find them takes longer than all the rest of the picture.
@@ -37,8 +42,9 @@ def plot_maps(maps, names=None, path=None):
     ----------
     maps : dsps_sbi.photometry.maps.Maps
     names : sequence of str, optional
-        Quantities. Default: mass, star-formation rate, age, metallicity and attenuation, as far
-        as they are there, or else all.
+        Quantities. Default: mass, star-formation rate, age, metallicity and attenuation (of cubes of
+        spectra t50, t90, age, metallicity, [alpha/Fe] and velocity dispersion), as far as they are there,
+        or else all.
     path : str or os.PathLike, optional
         File to save: its ending (``.png``, ``.pdf``...) tells the format.
 
@@ -46,13 +52,14 @@ def plot_maps(maps, names=None, path=None):
     -------
     matplotlib.figure.Figure
         Medians above, half of the distance of the 16th and 84th percentiles below; the last
-        column has the signal-to-noise ratio and the number of bands. Pixels that were not
-        fitted are grey; so are half-widths of limits, and of answers that have not converged
+        column has the signal-to-noise ratio and the number of bands, of spectra that of their pixels. Pixels
+        that were not fitted are grey; so are half-widths of limits, and of answers that have not converged
         (:mod:`dsps_sbi.inference.edges`). The scales end at the 1st and 99th percentiles of the pixels.
         Axes are offsets from the centre in arcsec if there is a WCS, else pixels.
     """
     if names is None:
-        names = [name for name in _DEFAULT if name in maps.names] or maps.names
+        usual = _DEFAULT_OF_SPECTRA if maps.n_bands is None else _DEFAULT
+        names = [name for name in usual if name in maps.names] or maps.names
     names = tuple(names)
     extent, unit = _extent(maps)
     figure, axes = _panels(len(names) + 1, extent)
@@ -62,7 +69,12 @@ def plot_maps(maps, names=None, path=None):
         _panel(axes[1, column], _told_width(maps, name), f"half-width {width_unit}".strip(), "magma", extent)
     snr = np.where(maps.snr > 0, maps.snr, np.nan)
     _panel(axes[0, -1], snr, "S/N", "bone", extent, log=True)
-    _panel(axes[1, -1], maps.n_bands.astype(float), "number of bands", "bone", extent, whole=True)
+    if maps.n_bands is not None:
+        _panel(axes[1, -1], maps.n_bands.astype(float), "number of bands", "bone", extent, whole=True)
+    elif "n_pixels" in maps.columns:
+        _panel(axes[1, -1], maps.columns["n_pixels"], "pixels of the spectrum", "bone", extent, whole=True)
+    else:
+        axes[1, -1].set_visible(False)
     for axis in axes[1]:
         axis.set_xlabel(f"x [{unit}]")
     for axis, row in zip(axes[:, 0], ("median", "(P84 $-$ P16) / 2"), strict=True):

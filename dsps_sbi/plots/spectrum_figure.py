@@ -169,9 +169,9 @@ def _history(upper, lower, result, i):
 def _title_instead(result, i, name):
     """What stands over a histogram where there are no errors to tell; else None."""
     columns = result.columns
-    if not converged(columns["ess"][i]):
-        return "not converged"
     edge = columns[EDGE + name][i] if EDGE + name in columns else 0
+    if not converged(columns["ess"][i]):
+        return f"not converged, {limit_text(edge, np.nan)}" if edge else "not converged"
     return f"{limit_text(edge, columns[LIMIT + name][i])} ({CONFIDENCE} %)" if edge else None
 
 

@@ -6,14 +6,16 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import ndtr
 from tqdm.auto import tqdm
 
 from ..errors import UserError
-from ..inference.edges import edges, edges_of_normal, limits
+from ..inference.edges import converged, edges, edges_of_normal, limits, median_edges
 from ..inference.engine import Engine, Posteriors, check_numbers
 from ..inference.quality import Columns
 from ..inference.result import provenance
 from ..instruments.lsf import LSF
+from ..io.formats.options import lsf_words
 from ..io.spectrum import Spectrum
 from ..io.spectrum_list import stem
 from .data import SpectrumData
@@ -77,7 +79,7 @@ def infer_spectra(
         )
     if not spectra:
         raise UserError("no spectrum is given: give at least one")
-    spectra = tuple(_without_distance(one) for one in spectra)
+    spectra = tuple(_with_lsf(_without_distance(one), lsf) for one in spectra)
     check_numbers(n_draws, seed, "spectrum")
     ids = np.arange(len(spectra)) if ids is None else np.atleast_1d(ids)
     names = [stem(s.source, f"spectrum_{i + 1}") for i, s in enumerate(spectra)] if labels is None else labels
@@ -120,6 +122,14 @@ def _without_distance(spectrum):
     return replace(spectrum, absolute=False, notes=notes)
 
 
+def _with_lsf(spectrum, lsf):
+    """The spectrum with a note on the LSF that is used instead of its own, or beside none."""
+    if lsf is None:
+        return spectrum
+    own = "" if spectrum.lsf is None else ", not the spectrum's own"
+    return replace(spectrum, notes=(*spectrum.notes, f"{lsf_words(lsf)} as given{own}"))
+
+
 def _one(engine, spectrum, lsf, number, key, n_draws):
     """Posteriors, parameters (1, Draw, Param), redshift, age, and further columns of one spectrum."""
     post, likelihood = engine.post, engine.likelihood
@@ -144,9 +154,14 @@ def _limits(post, posteriors, theta):
     """Edges and limits (Object, Param) of parameters (Object, Draw, Param)."""
     edge, i = edges_of_normal(posteriors.u), post.names.index("sigma_v")
     # the lower edge of the galaxy's own dispersion is not that of what the network sees, the upper one is
-    own = edges(np.asarray(post.network.prior.marginals["sigma_v"].cdf(np.float64(theta[..., i]), None)))
+    cdf = np.asarray(post.network.prior.marginals["sigma_v"].cdf(np.float64(theta[..., i]), None))
+    own = edges(cdf)
     edge[:, i] = np.where(edge[:, i] == 0, own, edge[:, i])
-    return limits(theta, edge, posteriors.ess)
+    edge, limit = limits(theta, edge, posteriors.ess)
+    # what has not converged has no limit, but it may be seen that the truth lies beyond the prior
+    near = median_edges(ndtr(np.moveaxis(np.asarray(posteriors.u, float), 1, -1)))
+    near[:, i] = np.where(near[:, i] == 0, median_edges(cdf), near[:, i])
+    return np.where(converged(posteriors.ess)[:, None], edge, near).astype(np.int8), limit
 
 
 @jax.jit

@@ -251,7 +251,7 @@ class SpectrumPosterior(Posterior):
         UserError
             If a spectrum lacks what it takes, the model is another one, or there is none to refine with.
         """
-        likelihood = self.likelihood(model if weigh else None)
+        likelihood = self.weighed_by(model, weigh, refine)
         common = {"refine": refine, "n_draws": n_draws, "seed": seed, "progress": progress}
         return infer_spectra(self, data, likelihood, **common, **options)
 

@@ -10,12 +10,13 @@ from ..inference.quality import EDGE, LIMIT, SHRINKAGE
 from ..inference.table import table_of
 from ..io.spectral_cube import CubeSpectra
 from ..io.spectrum_list import stem
+from ..plots.map_figure import plot_maps
 from ..spectroscopy.result import catalogue_columns
-from .cube_maps import write_cube_maps
+from .cube_maps import cube_maps
 from .entries import Entry
 from .spectra import SpectrumJob
 
-MAPS = "maps.fits"
+MAPS, PICTURE = "maps.fits", "maps.png"
 # Up to this many spectra each has a picture and a best fit, as files of spectra have
 DETAILED = 20
 _PLACE = {
@@ -54,7 +55,7 @@ def _stamp(cube):
 
 
 class CubeJob(SpectrumJob):
-    """Spectra of one cube, by one posterior: ``maps.fits`` and the rows of a catalogue.
+    """Spectra of one cube, by one posterior: ``maps.fits``, ``maps.png`` and the rows of a catalogue.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ class CubeJob(SpectrumJob):
         As for :class:`~dsps_sbi.survey.spectra.SpectrumJob`.
     spectra : CubeSpectra
     pictures : bool
-        Draw each spectrum and write its best fit, where there are at most 20.
+        Draw the maps; and where there are at most 20 spectra, draw each and write its best fit.
     **options
         Others of :class:`~dsps_sbi.survey.spectra.SpectrumJob`.
     """
@@ -72,7 +73,7 @@ class CubeJob(SpectrumJob):
     def __init__(self, post, likelihood, spectra: CubeSpectra, *, pictures: bool = True, **options):
         few = len(spectra) <= DETAILED
         super().__init__(post, likelihood, pictures=pictures and few, **options)
-        self.best_fits = self.best_fits and few
+        self.best_fits, self.picture = self.best_fits and few, pictures
         self.spectra = spectra
         names = (entry.name for entry in cube_entries(spectra))
         self._places = dict(zip(names, spectra.places.values(), strict=True))
@@ -105,8 +106,11 @@ class CubeJob(SpectrumJob):
         return row | {"y": y, "x": x, "n_spaxels": len(ys)}
 
     def finish(self, rows, folder):
-        """Join the draws, and write the maps."""
+        """Join the draws, write the maps, and draw them."""
         super().finish(rows, folder)
         places = [self._places[row["name"]] for row in rows]
         meta = dict(self.meta) | {"source": self.spectra.cube.source}
-        write_cube_maps(folder / MAPS, rows, places, self.spectra.cube, self.post, meta)
+        maps = cube_maps(rows, places, self.spectra.cube, self.post, meta)
+        maps.write(folder / MAPS)
+        if self.picture:
+            plot_maps(maps, path=folder / PICTURE)

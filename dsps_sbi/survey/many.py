@@ -61,7 +61,7 @@ def infer_many(
         where there is only one.
     """
     kind, entries = _KINDS[post.kind]
-    likelihood = post.likelihood(model if weigh else None)
+    likelihood = post.weighed_by(model, weigh, refine)
     if refine and likelihood is None:
         raise UserError(
             "refine needs the stellar populations of the bundle: run dsps-sbi fetch, or give their model"

@@ -1,3 +1,5 @@
+import gzip
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -119,6 +121,11 @@ def test_missing_extensions_and_broken_files_are_refused(tmp_path):
     for name, size in (("c.fits", len(whole) // 2), ("d.fits", len(whole) - 2880), ("e.fits", 1000)):
         (tmp_path / name).write_bytes(whole[:size])
         with pytest.raises(UserError, match=f"{name} cannot be read as FITS"):
+            read_cutout(tmp_path / name)
+    packed = gzip.compress(whole)
+    (tmp_path / "c.fits.gz").write_bytes(packed[: len(packed) // 2])
+    for name in ("c.fits", "c.fits.gz"):
+        with pytest.raises(UserError, match="it is cut off: expected a whole file; copy or download"):
             read_cutout(tmp_path / name)
     (tmp_path / "f.fits").write_text("spam")
     with pytest.raises(UserError, match="cannot be read as FITS"):

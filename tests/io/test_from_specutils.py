@@ -147,13 +147,13 @@ def test_arms_are_joined():
         (made(FLUX * u.MJy / u.sr), {}, "which is no flux density: .*per steradian: multiply by the area"),
         (made(axis=WAVE * u.km / u.s), {}, r"the spectral axis has the unit km / s: expected wavelengths"),
         (made(np.ones((2, 21)) * F_LAMBDA, uncertainty=None), {}, r"flux has shape \(2, 21\): expected one"),
-        (made(), {}, "medium is None: give medium='air' or medium='vacuum'"),
+        (made(), {}, "medium of the wavelengths is not known: give medium='air' or medium='vacuum'"),
         (
             made(),
             {"medium": "air", "mask": [1, 0]},
             r"mask has shape \(2,\) for 21 pixels: give one for each",
         ),
-        (made(uncertainty=None), {"snr": -1.0}, "signal-to-noise ratio is -1.0: give that of the median"),
+        (made(uncertainty=None), {"snr": -1.0}, "signal-to-noise ratio is -1: give that of the median"),
     ],
 )
 def test_what_is_refused(spectrum, options, message):

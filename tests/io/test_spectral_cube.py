@@ -165,7 +165,9 @@ def test_wavelengths_and_units_of_other_cubes(tmp_path):
     assumed = ds.read_spectral_cube(muse(tmp_path / "linear.fits", instrument="", CTYPE3="LINEAR"))
     assert "MUSE assumed by DATA and STAT" in assumed.notes and "air assumed" in assumed.notes
     path = muse(tmp_path / "other.fits", instrument="KCWI", CTYPE3="LINEAR")
-    with pytest.raises(UserError, match="medium is None: give medium='air' or medium='vacuum'"):
+    with pytest.raises(
+        UserError, match="medium of the wavelengths is not known: give medium='air' or medium='vacuum'"
+    ):
         ds.read_spectral_cube(path)
     assert ds.read_spectral_cube(path, medium="air").lsf is None
 
@@ -255,6 +257,52 @@ def test_bins_from_a_file(cube, tmp_path):
         cube.spectra(np.full((NY, NX), -1))
     with pytest.raises(UserError, match=r"bins have shape \(2, 2\): expected \(3, 4\)"):
         cube.spectra(np.zeros((2, 2), int))
+
+
+def test_cubes_without_anything_to_use_say_why(tmp_path):
+    path = muse(tmp_path / "nan.fits")
+    with fits.open(path, "update") as hdus:
+        hdus["DATA"].data[:] = np.nan
+    with pytest.raises(UserError, match=r"no spaxel can be used \(0 % have a flux, 100 % an error above 0\)"):
+        ds.read_spectral_cube(path).spectra()
+    path = muse(tmp_path / "negative.fits")
+    with fits.open(path, "update") as hdus:
+        hdus["STAT"].data *= -1.0
+    with pytest.raises(UserError, match="STAT is negative in 100 % of the pixels that have a flux: exp"):
+        ds.read_spectral_cube(path)
+    with fits.open(path, "update") as hdus:
+        hdus["STAT"].data *= -1.0
+        hdus["STAT"].data[4, 1, 1] *= -1.0
+    cube = ds.read_spectral_cube(path)
+    assert any(note.startswith("variance from STAT (0.1") and "negative" in note for note in cube.notes)
+    assert list(np.flatnonzero(~cube.spectrum(1, 1).valid)) == [4]
+
+
+def test_units_of_the_fluxes_that_are_given_are_told_and_errors_follow(tmp_path):
+    path = muse(tmp_path / "v.fits", stat="VAR")
+    with fits.open(path, "update") as hdus:
+        hdus["VAR"].header["BUNIT"] = "(10**(-20)*erg/s/cm**2/Angstrom)**2"
+    own = ds.read_spectral_cube(path, medium="air")
+    given = ds.read_spectral_cube(path, medium="vacuum", flux_unit="1e-18 erg/s/cm2/AA", redshift="0.1")
+    one, two = own.spectrum(1, 1), given.spectrum(1, 1)
+    np.testing.assert_allclose(two.flux, 100.0 * one.flux, rtol=1e-6)
+    np.testing.assert_allclose(two.sigma, 100.0 * one.sigma, rtol=1e-6)
+    assert {"vacuum as given, not air by CTYPE3", "z 0.1 as given"} <= set(given.notes)
+    assert any("as given, not 10**(-20)*erg" in note for note in given.notes)
+
+
+@pytest.mark.parametrize(("y", "x"), [(1.5, 0), ("1", 0), (True, 0), (0, np.nan)])
+def test_places_are_whole_numbers(cube, y, x):
+    with pytest.raises(UserError, match="has no spaxel .*: expected y,x from 0,0 to 2,3, whole numbers"):
+        cube.spectrum(y, x)
+    with pytest.raises(UserError, match="whole numbers"):
+        cube.spectra(pixels=[(y, x)])
+
+
+@pytest.mark.parametrize(("name", "value"), [("redshift", "a"), ("lsf", "2.8"), ("medium", "ether")])
+def test_options_of_cubes_that_cannot_be(tmp_path, name, value):
+    with pytest.raises(UserError, match=name):
+        ds.read_spectral_cube(muse(tmp_path / "m.fits"), **{name: value})
 
 
 def test_cubes_stay_on_disk(tmp_path):

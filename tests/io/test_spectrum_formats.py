@@ -142,7 +142,7 @@ def test_desi(tmp_path):
     sigma_aa = first.lsf.value / 2.3548
     np.testing.assert_allclose(sigma_aa[:50], 0.8, rtol=0.01)
     np.testing.assert_allclose(sigma_aa[-50:], 0.64, rtol=0.01)
-    assert {"LSF from the resolution matrix", "redshift from REDSHIFTS"} <= set(first.notes)
+    assert {"LSF from the resolution matrix", "z 0.2 from REDSHIFTS"} <= set(first.notes)
     assert ds.read_spectrum(path, targets=[8]).redshift == 0.1
 
 
@@ -374,7 +374,7 @@ def test_redshifts_of_desi_are_in_the_file_beside(tmp_path):
     assert ds.read_spectrum(path, targets=[7]).redshift is None
     write(tmp_path / "redrock-1.fits", table({"TARGETID": [9, 7], "Z": [0.4, 0.2]}, name="REDSHIFTS"))
     s = ds.read_spectrum(path, targets=[7])
-    assert s.redshift == 0.2 and "redshift from redrock-1.fits" in s.notes
+    assert s.redshift == 0.2 and "z 0.2 from redrock-1.fits" in s.notes
     # the other fibre has no data: told, and left out, unless it was asked for
     with pytest.warns(UserWarning, match="1 of 2 spectra are left out .*coadd-1.fits:9.*masked"):
         (only,) = ds.read_spectra(path)

@@ -77,7 +77,7 @@ def test_what_tells_files_apart(tmp_path):
 
 
 def test_files_of_several_are_one_entry_for_each(tmp_path):
-    wave, rows = np.linspace(4000.0, 5000.0, 9), np.ones((2, 9))
+    wave, rows = np.linspace(4000.0, 5000.0, 60), np.ones((2, 60))
     hdu = fits.PrimaryHDU(rows)
     hdu.header.update(BUNIT="uJy", CTYPE1="WAVE", CUNIT1="Angstrom", CRVAL1=wave[0], CDELT1=wave[1] - wave[0])
     fits.HDUList([hdu, fits.ImageHDU(rows, name="ERROR")]).writeto(tmp_path / "rows.fits")

@@ -97,6 +97,18 @@ def test_other_quantities_are_labelled_by_their_description(tmp_path):
     assert any(axis.get_xlabel() == "t 50 [Gyr]" for axis in figure.axes)
 
 
+def test_cubes_of_spectra_have_quantities_of_their_own(tmp_path):
+    names = ("t10", "t50", "t90", "metallicity", "sigma_v", "log_mass_formed")
+    maps = galaxy_maps(names)
+    n_pixels = np.where(maps.snr > 3, 3000.0, np.nan)
+    cube = dataclasses.replace(maps, n_bands=None, flags=None, columns=Columns({"n_pixels": n_pixels}))
+    axes = [axis for axis in plot_maps(cube, path=tmp_path / "maps.png").axes if axis.get_images()]
+    assert len(axes) == 2 * 5
+    for axis, name in zip(axes[:4], ("t50", "t90", "metallicity", "sigma_v"), strict=True):
+        np.testing.assert_array_equal(axis.get_images()[0].get_array().filled(np.nan), maps.median(name))
+    np.testing.assert_array_equal(axes[-1].get_images()[0].get_array().filled(np.nan), n_pixels)
+
+
 def test_nothing_fitted_is_still_a_picture(tmp_path):
     empty = np.full((1, 3, 4, 5), np.nan)
     image = np.zeros((4, 5))

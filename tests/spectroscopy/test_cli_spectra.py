@@ -57,12 +57,16 @@ def test_files(fit, files, tmp_path):
     assert status == 1 and "holds a run with seed 4, this one has 5" in error
 
 
-def test_what_other_populations_fit_better_is_told(found):
+def test_what_the_model_does_not_fit_is_told_with_what_may_be_the_cause(found):
     row = dict(found.table()[0])
     assert describe(row | {"population_p": 0.3}).startswith("a: untrusted; t50 ")
-    assert "other populations" not in describe(row | {"population_p": 0.3})
-    assert "other populations" not in describe(row | {"population_p": np.ma.masked})
-    assert describe(row | {"population_p": 1e-9}).endswith("; other populations fit better")
+    row |= {"ppc_p": 0.3}
+    assert "does not fit" not in describe(row | {"population_p": 0.3})
+    assert "does not fit" not in describe(row | {"population_p": np.ma.masked})
+    # a wrong redshift, medium, LSF or mask does the same as other populations do
+    told = "; the model does not fit: wrong z, medium or LSF, unmasked lines, or other populations"
+    assert describe(row | {"population_p": 1e-9}).endswith(told)
+    assert describe(row | {"population_p": 0.3, "ppc_p": 1e-9}).endswith(told)
 
 
 def test_limits_and_what_has_not_converged_are_told_as_such(found):
@@ -78,6 +82,8 @@ def test_limits_and_what_has_not_converged_are_told_as_such(found):
     told = describe(row | {"ess": 3.0})
     assert "+-" not in told and "95 %" not in told
     assert f"sigma_v {median:.3g} (not converged) km/s, from " in told
+    told = describe(row | {"ess": 3.0, "at_edge": "sigma_v at the upper edge of the prior"})
+    assert f"sigma_v {median:.3g} (not converged, at the upper edge of the prior) km/s, from " in told
     # the network's own draws have no weights
     assert "+-" in describe(row | {"ess": np.ma.masked})
 
@@ -94,6 +100,7 @@ def test_columns_units_and_redshift(fit, galaxies, tmp_path):
     assert table["z"][0] == 0.05 and table["log_mass_formed"].mask.all()
     assert not (tmp_path / "out" / "plain.png").exists()
     np.savetxt(tmp_path / "two.txt", rows[:, :2])
+    assert "air as given; LSF fwhm_aa 5.5 as given; z 0.05 as given" in output
     argv = [tmp_path / "two.txt", *READING, "--columns", "wave,flux", *options[2:]]
     assert fit(*argv, "--z", "0.05", "--snr", "60", "--no-pictures", out=tmp_path / "two")[0] == 0
     assert catalogue(tmp_path / "two")["snr"][0] == pytest.approx(60.0, rel=0.05)
@@ -117,11 +124,12 @@ def test_one_bad_spectrum_among_several(fit, files, tmp_path):
     assert catalogue(tmp_path / "out")["trust"].tolist() == ["unchecked", "none"]
 
 
-def test_options_of_the_other_kind(refused, files, make_cutout):
+def test_options_of_the_other_kind(refused, files, make_cutout, tmp_path):
     message = "--filters was given with bundle spectra, which knows spectra: this goes with images"
     refused(message, files["a"], "--filters", "jades")
     message = "--pixel, --snr-min goes with a cube of spectra: give one, or leave it out"
     refused(message, files["a"], "--snr-min", 5, "--pixel", "1,2")
+    refused("none.fits does not exist", tmp_path / "none.fits", "--snr-min", 5)
     message = "--lsf, --no-pictures was given with bundle images, which knows images: this goes with spectra"
     refused(message, make_cutout(), "--lsf", "fwhm_aa=2.8", "--no-pictures", bundle="images")
     refused("--list was given with bundle images", "--list", "some.csv", bundle="images")
@@ -129,7 +137,7 @@ def test_options_of_the_other_kind(refused, files, make_cutout):
 
 def test_wrong_input(refused, files, tmp_path):
     refused("does not tell its LSF", files["a"], "--medium", "air")
-    refused("medium is None: give medium='air'", files["a"], "--lsf", "fwhm_aa=5.5")
+    refused("is not known: give --medium 'air' or --medium 'vacuum'", files["a"], "--lsf", "fwhm_aa=5.5")
     refused("has no column 'x'", files["a"], *READING, "--columns", "wave=x,flux=flux")
     refused("'flux' is no role=column", files["a"], *READING, "--columns", "wave=wavelength,flux")
     refused("--lsf 2.8: give what it is and its value", files["a"], "--lsf", "2.8")
@@ -168,6 +176,9 @@ def test_columns_by_role_or_in_order():
         ("columns=dict(good='mask', ...)", "--columns good=mask,..."),
         ("choose one with targets=, or", "choose one with --targets, or"),
         ("ratio per pixel with snr=", "ratio per pixel with --snr"),
+        ("columns=, for example dict(wave='a', flux='b'), of", "--columns, for example wave=a,flux=b, of"),
+        ("columns= as their order, such as ('wave', 'flux')", "--columns as their order, such as wave,flux"),
+        ("lower min_snr=, or give bins=", "lower --snr-min, or give --bins"),
     ],
 )
 def test_messages_name_options(python, option):

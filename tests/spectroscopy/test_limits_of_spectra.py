@@ -37,14 +37,23 @@ def test_dispersions_beyond_either_end_of_the_prior(untrained, found):
     # what the prior says is no limit
     others = [j for j in range(len(names)) if j != i]
     assert not edge[:, others].any() and np.isnan(limit[:, others]).all()
+    # three draws that are all the same, as weights of a few draws give: no limit, but where they are
+    u[:, :, i] = u[:, :1, i]
+    few = dataclasses.replace(posteriors, u=u.astype(np.float32), ess=np.full(3, 1.2))
+    edge, limit = _limits(untrained, few, theta)
+    assert edge[:2, i].tolist() == [1, 0] and np.isnan(limit).all() and not edge[:, others].any()
 
 
 def test_columns_and_table(found):
     table = found.table()
     for name in found.post.names:
         edge, limit = found.columns[f"edge_{name}"], found.columns[f"limit_{name}"]
-        assert np.array_equal(edge != 0, np.isfinite(limit))
+        # those with fewer than 20 effective draws have no limits
+        known = ~(found.columns["ess"] < 20.0)
+        assert np.array_equal((edge != 0) & known, np.isfinite(limit))
         for row, one, value in zip(table["at_edge"], edge, limit, strict=True):
-            assert (f"{name} {'>' if one > 0 else '<'} {value:.3g}" in row.split(", ")) == (one != 0)
-    # those with fewer than 20 effective draws have none
-    assert all(not row for row, ess in zip(table["at_edge"], found.columns["ess"], strict=True) if ess < 20.0)
+            told = f"{'>' if one > 0 else '<'} {value:.3g}"
+            told = (
+                told if np.isfinite(value) else f"at the {'upper' if one > 0 else 'lower'} edge of the prior"
+            )
+            assert (f"{name} {told}" in row.split(", ")) == (one != 0)

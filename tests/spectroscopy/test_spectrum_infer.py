@@ -113,6 +113,8 @@ def test_what_is_refused(post, model, spectra, line_grid):
         post.infer(dataclasses.replace(spectra[0], redshift=3.0, wave_aa=3.8 * spectra[0].wave_aa))
     with pytest.raises(UserError, match="refine needs the stellar populations"):
         post.infer(spectra, refine=True)
+    with pytest.raises(UserError, match="refine=True was given with weigh=False: refining needs the weights"):
+        post.infer(spectra, weigh=False, refine=True)
     with pytest.raises(UserError, match="no spectrum is given"):
         post.infer([])
     with pytest.raises(UserError, match="no quantity av: choose from t10"):

@@ -82,6 +82,12 @@ def test_spaxels_to_maps(untrained, cube, tmp_path):
     assert WCS(header).wcs.crval.tolist() == [150.0, 2.0]
     assert image_of(out, "ROW")[0].tolist() == [[-1, 0, -1], [2, 1, -1]]
     assert image_of(out, "SNR")[0][0, 1] == pytest.approx(table["snr"][0], rel=1e-5)
+    maps = ds.Maps.read(out / "maps.fits")
+    assert maps.n_bands is None and maps.flags is None and maps.shape == (2, 3)
+    np.testing.assert_array_equal(maps.median("t50"), planes[1])
+    assert maps.columns["row"].tolist() == [[-1, 0, -1], [2, 1, -1]] and maps.columns["z"][0, 1] > 0.0
+    maps.write(tmp_path / "again.fits")
+    assert ds.Maps.read(tmp_path / "again.fits").columns.keys() == maps.columns.keys()
     edge, shrink = image_of(out, "EDGE_SIGMA_V")[0], image_of(out, "SHRINK_SIGMA_V")[0]
     assert edge.dtype.kind == "i" and np.isfinite(shrink[0, 1]) and np.isnan(shrink[1, 1])
     assert fits.getheader(out / "maps.fits")["DSPS_SBI SOURCE"].endswith("galaxy.fits")
@@ -136,7 +142,10 @@ def test_few_spectra_are_shown_one_by_one(untrained, likelihood, cube, tmp_path,
     assert ess[0, 1] >= 1.0 and np.isnan(ess[0, 0])
     monkeypatch.setattr(cubes, "DETAILED", 0)
     ds.infer_many(untrained, one, tmp_path / "many", model=likelihood, n_draws=200)
-    assert {p.name for p in (tmp_path / "many").iterdir()} == {"catalogue.ecsv", "maps.fits", LOG}
+    assert {p.name for p in (tmp_path / "many").iterdir()} == {
+        *("catalogue.ecsv", "maps.fits", "maps.png"),
+        LOG,
+    }
 
 
 def test_a_cube_of_spectra_is_no_cutout(path):
@@ -164,7 +173,10 @@ def fit(run, untrained, tmp_path, monkeypatch):
 def test_cubes_on_the_command_line(fit, path, bins, tmp_path):
     status, output, error = fit(path, "--lsf", "fwhm_aa=5.5", "--bins", bins, "--targets", 5)
     assert (status, error) == (0, "")
-    assert "galaxy.fits: MUSE; air by CTYPE1; variance from STAT; " in output and "; 1 spectra" in output
+    assert (
+        "galaxy.fits: MUSE; air by CTYPE3; LSF fwhm_aa 5.5 as given; z 0.05 from REDSHIFT; variance" in output
+        and "; 1 spectra" in output
+    )
     assert "1 of 1 spectra fitted, 0 trusted" in output and "galaxy_bin5: unchecked; t50 " in output
     assert np.isfinite(image_of(tmp_path / "out", "T50")[0][1]).sum() == 3
     assert len(Table.read(tmp_path / "out" / "catalogue.ecsv", format="ascii.ecsv")) == 1

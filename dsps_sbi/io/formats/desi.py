@@ -9,7 +9,6 @@ from ...kernels.lsf import FWHM_PER_SIGMA
 from ..fits_open import open_fits
 from ..join_arms import join_arms
 from ..spectrum_columns import FLUX_UNIT, spectrum_of
-from .options import redshift_in
 
 NAME = "DESI"
 _ARMS = ("B", "R", "Z", "BRZ")
@@ -53,19 +52,14 @@ def read(hdus, i, label, options):
     arms = _arms(hdus)
     parts = [_arm(hdus, arm, i) for arm in arms]
     wave, flux, sigma, bad = join_arms([part for part, _ in parts], label)
-    notes = [NAME, "vacuum", f"arms {' '.join(arms)}"]
-    lsf = None if options.lsf is not None else _lsf(wave, parts)
-    if lsf is not None:
-        options = options.known(lsf=lsf)
-        notes.append("LSF from the resolution matrix")
-    redshift, source = _redshift(hdus, i, label)
-    if source and options.redshift is None:
-        notes.append(f"redshift from {source}")
-    options = options.known(medium="vacuum", redshift=redshift)
+    notes = [NAME, f"arms {' '.join(arms)}"]
+    options = options.known("vacuum", medium="vacuum")
+    options = options.known("LSF from the resolution matrix", lsf=_lsf(wave, parts))
+    options = _redshift(options, hdus, i, label)
     table = {"wave": wave, "flux": flux.value, "error": sigma.value, "mask": bad}
     chosen = {name: name for name in table}
     units = {"wave": "AA", "flux": FLUX_UNIT, "error": FLUX_UNIT}
-    return spectrum_of(table, chosen, units, label, **options.keywords(), notes=notes, mask_is_known=True)
+    return spectrum_of(table, chosen, units, label, options, notes=notes, mask_is_known=True)
 
 
 def _arm(hdus, arm, i):
@@ -117,19 +111,18 @@ def _sigma_of(matrix):
     return np.where(good, np.sqrt(np.where(good, variance, 1.0)), np.nan)
 
 
-def _redshift(hdus, i, label):
-    """Redshift, and where it is from."""
-    targets = _targets(hdus)
+def _redshift(options, hdus, i, label):
+    """With the redshift, and where it is from."""
+    targets, source = _targets(hdus), None
     found = _listed(hdus, targets, i)
-    if found is not None:
-        return found
-    beside = _redrock(hdus)
-    if beside is not None and targets is not None:
+    beside = _redrock(hdus) if found is None and targets is not None else None
+    if beside is not None:
         with open_fits(beside, memmap=False) as others:
-            found = _listed(others, targets, i)
-        if found is not None:
-            return found[0], beside.name
-    return redshift_in([hdus[0].header], label), None
+            found, source = _listed(others, targets, i), beside.name
+    if found is None:
+        return options.redshift_of([hdus[0].header], label)
+    z, table = found
+    return options.known(f"z {z:.6g} from {source or table}", redshift=z)
 
 
 def _listed(hdus, targets, i):

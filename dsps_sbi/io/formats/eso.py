@@ -3,8 +3,8 @@
 import numpy as np
 
 from ...instruments.lsf import LSF
-from ..spectrum_columns import choose, has_spectrum, spectrum_of
-from .options import redshift_in
+from ..column_roles import choose, has_spectrum, usual_columns
+from ..spectrum_columns import spectrum_of
 
 NAME = "ESO Phase 3"
 # Pipelines of the observatory that write wavelengths in air, whatever the UCD says of what was made from them
@@ -17,16 +17,15 @@ def _number(hdus):
         if columns is None or not len(hdu.data) or not has_spectrum(columns.names, None):
             continue
         of_one_row = len(hdu.data) == 1 and np.ndim(hdu.data[columns.names[0]][0]) == 1
-        if of_one_row or (len(hdu.data) > 1 and _ucd(hdu, choose(columns.names, None, hdu.name))):
+        waves = usual_columns(columns.names)["wave"]
+        if of_one_row or (len(hdu.data) > 1 and waves and _ucd(hdu, waves[0])):
             return i
     return None
 
 
-def _ucd(hdu, chosen):
-    """UCD of the wavelengths, "" without one."""
-    if "wave" not in chosen:
-        return ""
-    return str(hdu.header.get(f"TUCD{hdu.columns.names.index(chosen['wave']) + 1}", ""))
+def _ucd(hdu, name):
+    """UCD of a column, "" without one."""
+    return str(hdu.header.get(f"TUCD{hdu.columns.names.index(name) + 1}", ""))
 
 
 def recognises(hdus) -> bool:
@@ -43,22 +42,19 @@ def read(hdus, i, label, options):
     chosen = choose(list(table), None, label)
     units = {column.name: column.unit for column in hdu.columns}
     at = hdu.columns.names.index(chosen["wave"]) + 1
-    ucd = _ucd(hdu, chosen)
+    ucd = _ucd(hdu, chosen["wave"])
     headers = [hdu.header, hdus[0].header]
     pipeline = str(hdus[0].header.get("PROCSOFT", "")).lower()
     if pipeline.startswith(_AIR_PIPELINES):
-        options = options.known(medium="air")
-        notes.append(f"air, as the pipeline {pipeline} writes")
+        options = options.known(f"air, as the pipeline {pipeline} writes", medium="air")
     elif ucd.startswith("em.wl"):
         medium = "air" if "obs.atmos" in ucd else "vacuum"
-        options = options.known(medium=medium)
-        notes.append(f"{medium} by TUCD{at}")
+        options = options.known(f"{medium} by TUCD{at}", medium=medium)
     elif options.medium is None:
-        options = options.known(medium="air")
-        notes.append("air assumed, as spectra from the ground are")
+        options = options.known("air assumed, as spectra from the ground are", medium="air")
     power = next((header["SPEC_RES"] for header in headers if header.get("SPEC_RES")), None)
-    if options.lsf is None and power is not None and not {"resolving_power", "fwhm_aa"} & set(chosen):
-        options = options.known(lsf=LSF("resolving_power", float(power)))
-        notes.append(f"LSF: resolving power {float(power):g} from SPEC_RES")
-    options = options.known(redshift=redshift_in(headers, label, ("REDSHIFT", "Z")))
-    return spectrum_of(table, chosen, units, label, **options.keywords(), notes=notes, mask_is_known=True)
+    if power is not None and not {"resolving_power", "fwhm_aa"} & set(chosen):
+        words = f"LSF: resolving power {float(power):g} from SPEC_RES"
+        options = options.known(words, lsf=LSF("resolving_power", float(power)))
+    options = options.redshift_of(headers, label, ("REDSHIFT", "Z"))
+    return spectrum_of(table, chosen, units, label, options, notes=notes, mask_is_known=True)

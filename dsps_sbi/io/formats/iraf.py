@@ -6,7 +6,6 @@ from ...errors import UserError
 from ..iraf_wcs import attributes, dispersions, is_multispec
 from ..spectrum_columns import spectrum_of
 from .image import of_any_scale, wavelengths
-from .options import redshift_in
 
 NAME = "IRAF"
 
@@ -61,10 +60,10 @@ def read(hdus, i, label, options):
                 f"{label}: wavelengths in the WAT2 keywords cannot be read ({error or 'too few spectra'}): "
                 "calibrate it in IRAF, or write wavelength and flux as a table"
             ) from error
-        unit, medium = _unit(header, options, notes), None
+        unit = _unit(header, options, notes)
         notes.append("wavelengths of multispec")
     else:
-        wave, unit, medium, more = wavelengths(header, data.shape[-1], label, options)
+        wave, unit, options, more = wavelengths(header, data.shape[-1], label, options)
         notes += more
     keep = np.isfinite(wave)
     order = np.argsort(wave[keep])
@@ -74,18 +73,14 @@ def read(hdus, i, label, options):
         if str(header.get(f"BANDID{band + 1}", "")).strip().lower().startswith("sigma"):
             table["error"] = data[band, i][keep][order]
             notes.append(f"errors from band {band + 1}")
-    if medium is None and options.medium is None:
-        medium = "air"
-        notes.append("air assumed, as IRAF's lists of lines are")
-    options = options.known(medium=medium, redshift=redshift_in([header], label))
-    options = of_any_scale(options, units, notes)
-    return spectrum_of(table, {name: name for name in table}, units, label, **options.keywords(), notes=notes)
+    if options.medium is None:
+        options = options.known("air assumed, as IRAF's lists of lines are", medium="air")
+    options = of_any_scale(options.redshift_of([header], label), units, notes)
+    return spectrum_of(table, {name: name for name in table}, units, label, options, notes=notes)
 
 
 def _unit(header, options, notes):
-    if options.wave_unit is not None:
-        return options.wave_unit
     unit = attributes(header, 1).get("units") or header.get("CUNIT1")
-    if unit is None:
+    if unit is None and options.wave_unit is None:
         notes.append("wavelengths in Angstrom assumed")
     return unit or "AA"

@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
-from ..spectrum_columns import choose, spectrum_of
-from .options import redshift_in
+from ..column_roles import choose
+from ..spectrum_columns import spectrum_of
 
 NAME = "JWST x1d"
 _EXTENSION = re.compile(r"EXTRACT\w*1D|SPEC1D|COMBINE1D")
@@ -45,12 +45,12 @@ def read(hdus, i, label, options):
     hdu = hdus[_numbers(hdus)[i]]
     table = {column.name: np.asarray(hdu.data[column.name]) for column in hdu.columns}
     chosen = choose(list(table), None, label)
-    notes = ["msaexp SPEC1D" if hdu.name == "SPEC1D" else NAME, "vacuum"]
+    notes = ["msaexp SPEC1D" if hdu.name == "SPEC1D" else NAME]
     name = chosen.get("mask")
     if name is not None and name.lower() == "dq":
         table[name] = table[name].astype(np.int64) & _DO_NOT_USE
         notes.append("DQ's bit 0 is bad")
     units = {column.name: column.unit for column in hdu.columns}
     headers = [hdu.header, hdus[0].header]
-    options = options.known(medium="vacuum", redshift=redshift_in(headers, label))
-    return spectrum_of(table, chosen, units, label, **options.keywords(), notes=notes, mask_is_known=True)
+    options = options.known("vacuum", medium="vacuum").redshift_of(headers, label)
+    return spectrum_of(table, chosen, units, label, options, notes=notes, mask_is_known=True)

@@ -9,7 +9,6 @@ from ...kernels.lsf import FWHM_PER_SIGMA
 from ..spectral_cube import LazyArray, SpectralCube
 from ..spectrum_columns import FLUX_UNIT, spectrum_of
 from .cube_parts import flux_factor
-from .options import redshift_in
 
 NAME = "MaNGA LOGRSS"
 CUBE_NAME = "MaNGA LOGCUBE"
@@ -80,73 +79,69 @@ def read(hdus, i, label, options):
         "ivar": np.asarray(hdus["IVAR"].data[i], float),
         "mask": np.asarray(hdus["MASK"].data[i]).astype(np.int64) & _FIBRE_BITS,
     }
-    notes = [NAME, "vacuum"]
+    notes = [NAME]
+    options, own = options.known("vacuum", medium="vacuum"), options.lsf is None
     name = _width(hdus)
     pixel_in_lsf = True
-    if options.lsf is None and name is not None:
+    if name is not None:
         sigma = np.asarray(hdus[name].data[i], float)
         # in bad pixels there may be any number
         known = np.isfinite(sigma) & (sigma > 0.0) & (table["mask"] == 0) & (table["ivar"] > 0.0)
         if known.any():
             at = np.arange(sigma.size)
             sigma = np.interp(at, at[known], sigma[known])
-            options = options.known(lsf=LSF("fwhm_aa", FWHM_PER_SIGMA * sigma))
-            pixel_in_lsf = _WIDTHS[name]
-            notes.append(f"LSF from {name}")
-    if options.lsf is None:
+            options = options.known(f"LSF from {name}", lsf=LSF("fwhm_aa", FWHM_PER_SIGMA * sigma))
+            pixel_in_lsf = _WIDTHS[name] or not own
+    if "lsf" not in options.found:
         lsf, name = _resolving_power(hdus, i, (table["mask"] == 0) & (table["ivar"] > 0.0))
-        if lsf is not None:
-            options = options.known(lsf=lsf)
-            notes.append(f"LSF from {name}")
+        options = options.known(f"LSF from {name}", lsf=lsf)
     unit = hdus["FLUX"].header.get("BUNIT") or FLUX_UNIT
     units = {"wave": "AA", "flux": unit, "ivar": None}
-    options = options.known(medium="vacuum", redshift=_redshift(hdus, i, label))
-    spectrum = spectrum_of(
-        table,
-        {name: name for name in table},
-        units,
-        label,
-        **options.keywords(),
-        notes=notes,
-        mask_is_known=True,
-    )
+    options = _redshift(options, hdus, i, label)
+    chosen = {name: name for name in table}
+    spectrum = spectrum_of(table, chosen, units, label, options, notes=notes, mask_is_known=True)
     return spectrum if pixel_in_lsf else replace(spectrum, pixel_in_lsf=False)
 
 
-def _redshift(hdus, i, label):
+def _redshift(options, hdus, i, label):
     there = {hdu.name: hdu for hdu in hdus if hdu.is_image}
     if "Z" in there and there["Z"].shape == (hdus["FLUX"].shape[0],):
-        return float(there["Z"].data[i])
-    return redshift_in([hdus[0].header], label)
+        z = float(there["Z"].data[i])
+        return options.known(f"z {z:.6g} from Z", redshift=z)
+    return options.redshift_of([hdus[0].header], label)
 
 
 def read_cube(hdus, label, options) -> SpectralCube:
     """The cube; vacuum. Flux is that in a spaxel."""
     flux = hdus["FLUX"]
-    factor, unit = flux_factor(options.flux_unit or flux.header.get("BUNIT") or FLUX_UNIT, label)
-    notes = [CUBE_NAME, "vacuum"]
+    factor, how = flux_factor(flux.header.get("BUNIT") or FLUX_UNIT, options, label)
+    notes = [CUBE_NAME]
+    options = options.known("vacuum", medium="vacuum").redshift_of([hdus[0].header], label)
     name = _width(hdus)
-    lsf, width, pixel_in_lsf = options.lsf, None, True
-    if lsf is None and name is not None:
+    width, pixel_in_lsf = None, True
+    if name is not None and options.lsf is None:
         width, pixel_in_lsf = hdus[name].data, _WIDTHS[name]
         notes.append(f"LSF from {name}")
-    elif lsf is None:
+    elif name is not None:
+        options = options.said(f"LSF from {name}", "lsf")
+    else:
         lsf, name = _resolving_power(hdus)
-        notes += [] if name is None else [f"LSF from {name}"]
+        options = options.known(f"LSF from {name}", lsf=lsf)
     bits = _DAP_BITS if name == "LSF" else _CUBE_BITS
     return SpectralCube(
         np.asarray(hdus["WAVE"].data, float),
         LazyArray(flux.data, lambda values: np.asarray(values, float) * factor),
         LazyArray(hdus["IVAR"].data, lambda values: factor * root_of_inverse(values)),
-        options.medium or "vacuum",
+        options.medium,
         LazyArray(hdus["MASK"].data, lambda values: (np.asarray(values).astype(np.int64) & bits) != 0),
-        options.redshift if options.redshift is not None else redshift_in([hdus[0].header], label),
-        lsf,
+        options.redshift,
+        options.lsf,
         width,
         pixel_in_lsf,
         flux.header,
         label,
-        (*notes, f"cube in {unit}"),
+        (*notes, *options.notes(), how),
+        factor,
     )
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 
 from ..spectrum_columns import FLUX_UNIT, spectrum_of
-from .options import redshift_in
 
 NAME = "SDSS spec"
 # Bits of and_mask, set in all exposures, that leave nothing to use: all pixels rejected, no sky, sky too
@@ -48,18 +47,17 @@ def read(hdus, i, label, options):
     if "wdisp" in table:
         chosen["sigma_pixel"] = "wdisp"
     units = {"wavelength": "AA", "flux": FLUX_UNIT, "inverse_variance": FLUX_UNIT**-2}
-    options = options.known(medium="vacuum", redshift=_redshift(hdus, number, label))
-    return spectrum_of(
-        table, chosen, units, label, **options.keywords(), notes=[NAME, "vacuum"], mask_is_known=True
-    )
+    options = _redshift(options.known("vacuum", medium="vacuum"), hdus, number, label)
+    return spectrum_of(table, chosen, units, label, options, notes=[NAME], mask_is_known=True)
 
 
-def _redshift(hdus, number, label):
-    """Z of the pipeline: from the table of one row that follows, or the header."""
+def _redshift(options, hdus, number, label):
+    """With Z of the pipeline: from the table of one row that follows, or the header."""
     for hdu in hdus[number + 1 :]:
         names = getattr(getattr(hdu, "columns", None), "names", None) or []
         found = [name for name in names if name.lower() == "z"]
         if found and len(hdu.data) == 1:
-            return float(hdu.data[found[0]][0])
+            z = float(hdu.data[found[0]][0])
+            return options.known(f"z {z:.6g} from {hdu.name or 'the table'}", redshift=z)
     # numbers are text in some files
-    return redshift_in([hdus[number].header, hdus[0].header], label, ("Z",))
+    return options.redshift_of([hdus[number].header, hdus[0].header], label, ("Z",))

@@ -3,7 +3,6 @@
 import numpy as np
 
 from ..spectrum_columns import FLUX_UNIT, spectrum_of
-from .options import redshift_in
 
 NAME = "SDSS spSpec"
 # Bits of the mask: no sky, too bright sky, no data
@@ -24,13 +23,6 @@ def read(hdus, i, label, options):
     mask = np.asarray(rows[3]).astype(np.int64) & _UNUSABLE
     table = {"wave": 10.0**log, "flux": rows[0], "error": rows[2], "mask": mask}
     units = {"wave": "AA", "flux": FLUX_UNIT, "error": FLUX_UNIT}
-    options = options.known(medium="vacuum", redshift=redshift_in([header], label, ("Z",)))
-    return spectrum_of(
-        table,
-        {name: name for name in table},
-        units,
-        label,
-        **options.keywords(),
-        notes=[NAME, "vacuum"],
-        mask_is_known=True,
-    )
+    options = options.known("vacuum", medium="vacuum").redshift_of([header], label, ("Z",))
+    chosen = {name: name for name in table}
+    return spectrum_of(table, chosen, units, label, options, notes=[NAME], mask_is_known=True)

@@ -2,8 +2,8 @@
 
 from astropy.table import Table
 
-from ..spectrum_columns import choose, has_spectrum, spectrum_of
-from .options import redshift_in
+from ..column_roles import choose, has_spectrum
+from ..spectrum_columns import spectrum_of
 
 NAME = "table"
 
@@ -39,6 +39,6 @@ def from_table(table, units, columns, headers, label, options):
     if columns is not None and not hasattr(columns, "keys"):
         columns = {role: name for role, name in zip(columns, table.colnames, strict=False) if role}
     chosen = choose(table.colnames, columns, label)
-    options = options.known(redshift=redshift_in(headers, label))
+    options = options.redshift_of(headers, label)
     known = columns is not None and "mask" in columns
-    return spectrum_of(table, chosen, units, label, **options.keywords(), notes=[NAME], mask_is_known=known)
+    return spectrum_of(table, chosen, units, label, options, notes=[NAME], mask_is_known=known)
