@@ -591,9 +591,7 @@ def model_error():
     m = Metrics("model_error")
     labels = {"10myr": "< 10 Myr", "100myr": "10-100 Myr", "1gyr": "0.1-1 Gyr", "older": "> 1 Gyr"}
     waves = (1500, 2300, 3100, 5500, 8000, 16_000, 25_000)
-    rows = [
-        [label, *(m.percent(f"rms_{key}.{wave}aa") for wave in waves)] for key, label in labels.items()
-    ]
+    rows = [[label, *(m.percent(f"rms_{key}.{wave}aa") for wave in waves)] for key, label in labels.items()]
     return markdown(["stars of", *(f"{wave} Angstrom" for wave in waves)], rows)
 
 

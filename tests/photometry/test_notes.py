@@ -1,0 +1,85 @@
+"""What is told about an image besides flags."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from dsps_sbi.cosmology import Cosmology
+from dsps_sbi.io import PixelCube
+from dsps_sbi.photometry.flags import PixelFlag
+from dsps_sbi.photometry.notes import mask_note, nothing_fitted, pixel_kpc2, unit_notes
+
+BANDS = ("F200W", "F277W", "F444W")
+ONES = np.ones((12, 3), np.float32)
+# 0.06 arcsec
+TAN = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 53.1, "CRVAL2": -27.8, "CRPIX1": 1.0}
+TAN |= {"CRPIX2": 1.0, "CDELT1": -0.06 / 3600, "CDELT2": 0.06 / 3600}
+
+
+@pytest.fixture(scope="module")
+def cosmology():
+    return Cosmology.from_astropy()
+
+
+def cube(flux=ONES, sigma=ONES, mask=None, z=1.47, **header):
+    return PixelCube(flux, sigma, BANDS, z, (3, 4), mask=mask, header=fits.Header(header))
+
+
+def test_masks_that_hide_most_pixels():
+    mask = np.arange(12) < 7
+    (note,) = mask_note(cube(mask=mask))
+    assert note.startswith("the mask hides 7 of 12 pixels that have data: ") and "turn it over" in note
+    assert not mask_note(cube(mask=np.arange(12) < 6)) and not mask_note(cube())
+    # what has no data is not hidden: lists of pixels are embedded in a masked image
+    empty = np.where(mask[:, None], np.nan, ONES)
+    assert not mask_note(cube(empty, mask=mask))
+
+
+def test_area_of_a_pixel(cosmology):
+    # 8.69 kpc per arcsec at z = 1.47 under Planck 2018
+    assert pixel_kpc2(cube(**TAN), cosmology) == pytest.approx((0.06 * 8.66) ** 2, rel=0.03)
+    assert pixel_kpc2(cube(), cosmology) == np.inf
+
+
+def test_masses_that_no_galaxy_has(cosmology):
+    flags, mass = np.zeros(12, int), np.full(12, 8.5)
+    assert not unit_notes(mass, flags, cube(**TAN), cosmology)
+    # one bad pixel is no wrong unit
+    assert not unit_notes(np.where(np.arange(12) == 3, 11.9, mass), flags, cube(**TAN), cosmology)
+    (note,) = unit_notes(mass + 3.0, flags, cube(**TAN), cosmology)
+    assert note.startswith("12.6 dex of solar masses in all and 12.1 dex per square kiloparsec in half of")
+    assert "nJy called uJy" in note
+    (note,) = unit_notes(mass + 3.0, flags, cube(), cosmology)
+    assert note.startswith("12.6 dex of solar masses in all are more than any galaxy has")
+    assert not unit_notes(np.full(12, np.nan), flags, cube(), cosmology)
+    assert not unit_notes(None, flags, cube(), cosmology)
+
+
+def test_errors_that_no_image_has(cosmology):
+    flags = np.where(np.arange(12) < 7, PixelFlag.OUT_OF_DEPTH, 0)
+    (note,) = unit_notes(None, flags, cube(), cosmology)
+    assert note.startswith("errors of 7 of 12 pixels are outside the trained range: check the unit")
+    # pixels that are not fitted do not count
+    flags[:4] |= PixelFlag.LOW_SNR
+    assert not unit_notes(None, flags, cube(), cosmology)
+
+
+@pytest.mark.parametrize(
+    ("flux", "sigma", "n_bands", "message"),
+    [
+        (50.0, 1.0, 2, "no pixel of the image has 3 bands that can be used, 2 at most: give an image with"),
+        (50.0, 1.0, 3, "the highest S/N is 50: lower the cut, --snr-min"),
+        (1e-6, 1.0, 3, "the highest S/N is 1e-06: check fluxes, errors and their units"),
+        # fluxes of 1, errors of 0.01
+        (1.0, 1e4, 3, r"if the errors are inverse variances \(S/N up to 1e\+02\), give their square roots'"),
+    ],
+)
+def test_why_nothing_is_fitted(flux, sigma, n_bands, message):
+    valid = np.arange(3) < n_bands
+    data = SimpleNamespace(flux=flux * ONES, sigma=sigma * ONES, valid=np.broadcast_to(valid, ONES.shape))
+    found = nothing_fitted(cube(), data, np.full(12, flux / sigma), 5.0, 3)
+    with pytest.raises(ValueError, match=message):
+        raise ValueError(found)
+    assert ("lower the cut" in found) == (n_bands == 3 and flux / sigma > 1)
