@@ -50,20 +50,23 @@ def test_a_full_disk_is_told_by_the_name_of_the_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("reserved", [True, False])
-def test_draws_on_a_full_disk(tmp_path, monkeypatch, reserved):
-    """Told on entering where room can be asked for, else when it comes out; HDF5 says it in its own way."""
-    if not reserved:
-        monkeypatch.setattr("dsps_sbi.io.draws.reserve", lambda path: None)
-    entered = False
-    with (
-        largest_file(100_000),
-        pytest.raises(UserError, match=r"draws.h5 cannot be written \(File too large\)"),
-    ):
-        with DrawWriter(tmp_path / "draws.h5", ("a", "b"), np.arange(100), 500, (10, 10), {}) as writer:
-            entered = True
-            writer.add(np.zeros((2, 100, 500), np.float32))
-    assert entered != reserved and not list(tmp_path.iterdir())
+def test_draws_on_a_full_disk_are_refused_before_the_work(tmp_path):
+    writer = DrawWriter(tmp_path / "draws.h5", ("a", "b"), np.arange(100), 500, (10, 10), {})
+    message = r"draws.h5 cannot be written \(File too large\)"
+    with largest_file(100_000), pytest.raises(UserError, match=message), writer:
+        raise AssertionError("nothing is drawn")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_fills_up_while_draws_are_written(tmp_path):
+    """Where room cannot be asked for; HDF5 says it in its own way, once more where the file is closed."""
+    names = tuple("abcdefgh")
+    writer = DrawWriter(tmp_path / "draws.h5", names, np.arange(100), 500, (10, 10), {})
+    message = r"draws.h5 cannot be written \(File too large\)"
+    with contextlib.ExitStack() as limit, pytest.raises(UserError, match=message), writer:
+        limit.enter_context(largest_file(100_000))
+        writer.add(np.zeros((8, 100, 500), np.float32))
+    assert not list(tmp_path.iterdir())
 
 
 def test_missing_folders_and_folders_are_refused(tmp_path):

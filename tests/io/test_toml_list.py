@@ -4,7 +4,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from dsps_sbi.errors import UserError
-from dsps_sbi.io.toml_list import read_band_list
+from dsps_sbi.io.toml_list import listed_files, read_band_list
 
 SHAPE = (30, 40)
 RNG = np.random.default_rng(0)
@@ -182,9 +182,7 @@ def test_a_wcs_that_cannot_be_used_is_told(tmp_path):
         if (tmp_path / f"{i}.fits").exists():
             fits.PrimaryHDU(SKY[i], header).writeto(tmp_path / f"{i}.fits", overwrite=True)
     cube = read_band_list(path)
-    assert not cube.header and cube.notes[0].startswith(
-        "the WCS of the image cannot be used (CRVAL1 is west)"
-    )
+    assert not cube.header and "cannot be used (CRVAL1 is west)" in cube.notes[0]
     path.write_text(path.read_text() + "\n")
     text = "redshift = 1\ncutout = {ra = 53.1, dec = -27.8, size_arcsec = 0.3}\n"
     path.write_text(path.read_text().replace("redshift = 3.4\n", text))

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from astropy.cosmology import FlatLambdaCDM
 from astropy.io import fits
 
 from dsps_sbi.cosmology import Cosmology
@@ -38,8 +39,8 @@ def test_masks_that_hide_most_pixels():
 
 
 def test_area_of_a_pixel(cosmology):
-    # 8.69 kpc per arcsec at z = 1.47 under Planck 2018
-    assert pixel_kpc2(cube(**TAN), cosmology) == pytest.approx((0.06 * 8.66) ** 2, rel=0.03)
+    scale = FlatLambdaCDM(H0=70.0, Om0=0.3).kpc_proper_per_arcmin(1.47).value / 60.0
+    assert pixel_kpc2(cube(**TAN), cosmology) == pytest.approx((0.06 * scale) ** 2, rel=1e-3)
     assert pixel_kpc2(cube(), cosmology) == np.inf
 
 

@@ -105,10 +105,8 @@ def test_a_run_that_was_killed_while_writing_is_not_complete(
         return replace
 
     # before anything is moved all is as it was; later there is no picture beside the maps of another redshift
-    for name, left in (
-        ("draws.h5", {"maps.fits", "summary.ecsv"}),
-        ("summary.ecsv", set(before) - {"maps.png"}),
-    ):
+    cases = {"draws.h5": {"maps.fits", "summary.ecsv"}, "summary.ecsv": set(before) - {"maps.png"}}
+    for name, left in cases.items():
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr("dsps_sbi.survey.images.os.replace", killed_at(name))
             ds.infer_many(tiny_posterior, file, out, **options)
