@@ -21,7 +21,7 @@ from ..io.summary import TotalAccumulator, totals_for_headers
 from ..kernels.likelihood import mean_snr
 from .data import PhotometryData
 from .flags import PixelFlag
-from .notes import mask_note, nothing_fitted, totals_notes, unit_notes
+from .notes import edge_notes, mask_note, nothing_fitted, totals_notes, unit_notes
 from .result import ImageResult
 
 _CHUNK_DRAWS = BATCH_DRAWS
@@ -141,7 +141,7 @@ def infer_cube(
     meta |= quality.counts() | totals_for_headers(totals)
     log_mass = maps[names.index("log_mass"), 1] if "log_mass" in names else None
     notes = [*cube.notes, *mask_note(cube), *totals_notes(totals)]
-    notes += unit_notes(log_mass, flags, cube, post.network.cosmology)
+    notes += unit_notes(log_mass, flags, cube, post.network.cosmology) + edge_notes(quality, "pixels")
     for note in notes:
         warnings.warn(f"{cube.source or 'image'}: {note}", UserWarning, stacklevel=3)
     return ImageResult(

@@ -3,6 +3,8 @@
 import numpy as np
 
 from ..constants import PERCENTILES
+from ..inference.edges import EDGE
+from ..inference.trust import Trust
 from ..io.summary import TRUSTED, differ
 from ..io.wcs import pixel_area_sr
 from .flags import PixelFlag
@@ -14,6 +16,7 @@ _MANY = 0.5
 _DENSEST = 11.0
 # No galaxy is known with more solar masses, in logarithm
 _HEAVIEST = 12.5
+_MASSES = {"log_mass", "log_mass_living", "log_mass_formed"}
 # An S/N that inverse variances, taken for errors, would have if they were inverse variances
 _SNR_OF_IVAR = (3.0, 1e4)
 
@@ -32,16 +35,23 @@ def mask_note(cube) -> list[str]:
 
 def totals_notes(totals) -> list[str]:
     """Told of totals that untrusted pixels move by more than the errors."""
-    out = []
-    for row in totals:
-        # errors as catalogues have them
-        if differ(*([row[f"{start}independent_{p}"] for p in PERCENTILES] for start in ("", TRUSTED))):
-            out.append(
-                f"total {row['quantity']} is {_told(row, '')} of all pixels and {_told(row, TRUSTED)} of the "
-                f"{row['n_trusted']} trusted ones, which differ by more than their errors: "
-                f"{row['n_pixels'] - row['n_trusted']} pixels are not trusted"
-            )
-    return out
+    rows = {str(row["quantity"]): row for row in totals}
+    # masses of living and of formed stars say the same again
+    names = [name for name in rows if name == "log_mass" or not {name, "log_mass"} <= _MASSES & set(rows)]
+    # errors as catalogues have them
+    parts = ("", TRUSTED)
+    found = [
+        f"{name} is {' and '.join(_told(rows[name], start) for start in parts)}"
+        for name in names
+        if differ(*([rows[name][f"{start}independent_{p}"] for p in PERCENTILES] for start in parts))
+    ]
+    if not found:
+        return []
+    row = rows[names[0]]
+    return [
+        f"totals of all pixels and of the {row['n_trusted']} trusted ones differ by more than their errors "
+        f"({row['n_pixels'] - row['n_trusted']} are not trusted): {', '.join(found)}"
+    ]
 
 
 def _told(row, start) -> str:
@@ -84,6 +94,26 @@ def unit_notes(log_mass, flags, cube, cosmology) -> list[str]:
             "called uJy make masses 3 dex too large, and look sound otherwise) and the redshift"
         )
     return out
+
+
+def edge_notes(columns, words) -> list[str]:
+    """Told of masses that pile up at an edge of the prior in most objects: units are wrong by dex.
+
+    Parameters
+    ----------
+    columns : Columns
+    words : str
+        What the objects are: "pixels", "galaxies".
+    """
+    fitted = np.asarray(columns["trust"]) != Trust.NONE
+    for edge, word in ((1, "upper"), (-1, "lower")):
+        n = int((np.asarray(columns[EDGE + "log_mass_formed"])[fitted] == edge).sum())
+        if n > _MANY * fitted.sum():
+            return [
+                f"log_mass_formed of {n} of {int(fitted.sum())} {words} piles up at the {word} edge of the "
+                "prior: check the unit of fluxes and errors, and the redshift"
+            ]
+    return []
 
 
 def pixel_kpc2(cube, cosmology) -> float:

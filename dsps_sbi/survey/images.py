@@ -183,6 +183,11 @@ class ImageJob(Job):
         place = self._place(entry.name, folder)
         there = source_of(place / "maps.fits")
         if there and entry.source and not _same(there, entry, *log.earlier(entry.name)):
+            try:
+                entry.fingerprint()
+            except OSError:
+                # reading it tells what is wrong
+                return
             raise UserError(
                 f"{place} holds the maps of {there}, which those of {entry.source} would take the place of: "
                 "give another folder, or all images in one call"

@@ -175,7 +175,7 @@ def test_totals_of_trusted_pixels(tiny_posterior, make_cube, tmp_path, monkeypat
         return dataclasses.replace(posteriors, trust=trust)
 
     monkeypatch.setattr(infer.Engine, "finish", finish)
-    with pytest.warns(UserWarning, match="here: total log_mass .* differ by more than their errors: 14 pix"):
+    with pytest.warns(UserWarning, match=r"here: totals .* the 28 trusted ones .* log_mass is \d"):
         result = tiny_posterior.infer(make_cube(source="here"), draws_path=tmp_path / "draws.h5", **OPTIONS)
     row = next(row for row in result.totals if row["quantity"] == "log_mass")
     mass = 10.0 ** result.draws("log_mass").astype(float)
@@ -184,9 +184,7 @@ def test_totals_of_trusted_pixels(tiny_posterior, make_cube, tmp_path, monkeypat
             sums = np.log10(np.percentile(values[pixels].sum(axis=0), (16, 50, 84)))
             got = [row[f"{start}{kind}_{p}"] for p in (16, 50, 84)]
             np.testing.assert_allclose(got, sums, atol=1e-5)
-    assert (row["n_pixels"], row["n_trusted"]) == (42, 28) and row["trusted_correlated_84"] < row[
-        "correlated_16"
-    ]
+    assert (row["n_pixels"], row["n_trusted"]) == (42, 28)
     result.maps("log_mass").write(tmp_path / "maps.fits")
     meta = Maps.read(tmp_path / "maps.fits").meta
     for start, name in (("", "total_"), ("trusted_", "trusted_")):

@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 from astropy.cosmology import FlatLambdaCDM
 from astropy.io import fits
+from astropy.table import QTable
 
 from dsps_sbi.cosmology import Cosmology
 from dsps_sbi.io import PixelCube
 from dsps_sbi.photometry.flags import PixelFlag
-from dsps_sbi.photometry.notes import mask_note, nothing_fitted, pixel_kpc2, unit_notes
+from dsps_sbi.photometry.notes import (
+    edge_notes,
+    mask_note,
+    nothing_fitted,
+    pixel_kpc2,
+    totals_notes,
+    unit_notes,
+)
 
 BANDS = ("F200W", "F277W", "F444W")
 ONES = np.ones((12, 3), np.float32)
@@ -84,3 +92,29 @@ def test_why_nothing_is_fitted(flux, sigma, n_bands, message):
     with pytest.raises(ValueError, match=message):
         raise ValueError(found)
     assert ("lower the cut" in found) == (n_bands == 3 and flux / sigma > 1)
+
+
+def test_totals_that_untrusted_pixels_move():
+    columns = {"quantity": ["log_mass", "log_mass_formed", "log_sfr_100"], "n_pixels": [9] * 3}
+    columns |= {"n_trusted": [7] * 3}
+    for start, medians in (("", (10.48, 10.6, 1.0)), ("trusted_", (9.85, 10.0, 0.99))):
+        for p, off in ((16, -0.01), (50, 0.0), (84, 0.01)):
+            columns[f"{start}independent_{p}"] = np.array(medians) + off
+    table = QTable(columns)
+    assert totals_notes(table) == [
+        "totals of all pixels and of the 7 trusted ones differ by more than their errors "
+        "(2 are not trusted): log_mass is 10.480 +- 0.010 and 9.850 +- 0.010"
+    ]
+    assert "log_mass_formed is 10.600 +- 0.010 and 10.000" in totals_notes(table[1:])[0]
+    assert not totals_notes(table[2:]) and not totals_notes(table[:0])
+
+
+def test_masses_at_an_edge_of_the_prior():
+    edge = np.array([1, 1, 1, 0, 0, -1, 0])
+    columns = {"trust": np.array([0, 0, 1, 2, 0, -1, -1]), "edge_log_mass_formed": edge}
+    (note,) = edge_notes(columns, "galaxies")
+    assert note.startswith(
+        "log_mass_formed of 3 of 5 galaxies piles up at the upper edge of the prior: check"
+    )
+    assert "lower edge" in edge_notes(columns | {"edge_log_mass_formed": -edge}, "pixels")[0]
+    assert not edge_notes(columns | {"trust": np.full(7, 2)}, "pixels")
