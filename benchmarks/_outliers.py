@@ -1,7 +1,8 @@
 """Photometry that no galaxy of the model makes: outliers of five kinds, noise and masks as in training.
 
-Two further kinds have the flux and error of all bands wrong by the same factor of 1000, as where nJy are called
-uJy. A galaxy a thousand times as bright is a galaxy of the model too, as long as mass and errors are in range.
+Two further kinds have the flux and error of all bands wrong by the same factor of 1000, as where nJy are
+called uJy. A galaxy a thousand times as bright is one of the model too, as long as mass and errors are in
+range.
 
 Every kind starts from a galaxy of the simulator, so that brightness, depths and bands are those of the
 galaxies beside which it is to be found out.
