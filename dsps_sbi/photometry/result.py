@@ -139,6 +139,8 @@ class ImageResult(Result):
         folder = output_folder(folder)
         maps = self.maps()
         paths = [folder / name for name in ("maps.fits", "summary.ecsv", "maps.png")]
+        # an old picture must not stay beside new maps where what follows is broken off
+        paths[2].unlink(missing_ok=True)
         maps.write(paths[0])
         write_summary(paths[1], self.totals, maps.meta)
         plot_maps(maps, path=paths[2])

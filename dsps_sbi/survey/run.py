@@ -116,8 +116,8 @@ def run(
         log = RunLog(folder, job.options(), resume)
         for entry in entries:
             job.admit(entry, folder, log)
-        finished = _finished(job, entries, folder, log)
         job.begin(folder, resume)
+        finished = _finished(job, entries, folder, log)
         for entry in tqdm(entries, unit=job.unit, disable=not progress):
             row = finished.get(entry.name)
             kept = row is not None
