@@ -202,7 +202,7 @@ class ImageJob(Job):
         for left in place.glob(".*-*-draws.h5"):
             left.unlink()
         cube = entry.read()
-        unfinished.mkdir(parents=True)
+        unfinished.mkdir(parents=True, exist_ok=True)
         try:
             draws_path = unfinished / "draws.h5" if self.keep_draws else None
             with warnings.catch_warnings():
