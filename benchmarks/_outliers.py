@@ -1,4 +1,8 @@
-"""Photometry that no galaxy of the model makes: five kinds of outliers, noise and masks as in training.
+"""Photometry that no galaxy of the model makes: outliers of five kinds, noise and masks as in training.
+
+Two further kinds have the flux and error of all bands wrong by the same factor of 1000, as where nJy are
+called uJy. A galaxy a thousand times as bright is one of the model too, as long as mass and errors are in
+range.
 
 Every kind starts from a galaxy of the simulator, so that brightness, depths and bands are those of the
 galaxies beside which it is to be found out.
@@ -15,6 +19,8 @@ from dsps_sbi.noise import UpperLimits
 # h c / k [Angstrom K]
 HC_K = 1.4387769e8
 KINDS = ("star", "agn", "band_off", "redshift", "units")
+# Factor that all bands are wrong by
+FACTORS = {"units_up": 1e3, "units_down": 1e-3}
 FEWEST_BANDS = 10
 SNR_MIN = 20.0
 
@@ -97,6 +103,8 @@ class Outliers:
             data = data._replace(flux=data.flux * factor, sigma=data.sigma * factor)
             # both instruments, else there is nothing to compare with
             keep = (data.valid & self._is_acs).any(axis=1) & (data.valid & ~self._is_acs).any(axis=1)
+        if kind in FACTORS:
+            data = data._replace(flux=data.flux * FACTORS[kind], sigma=data.sigma * FACTORS[kind])
         mocks = dataclasses.replace(mocks, data=data)
         keep = keep & (simulator.snr(mocks) > SNR_MIN)
         order = jnp.argsort(~keep, stable=True)[: self.n_keep]

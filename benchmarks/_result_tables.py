@@ -242,12 +242,21 @@ def outliers_pixels():
         "agn": "active nuclei",
         "band_off": "one band off by 10 sigma",
         "redshift": "wrong redshift",
-        "units": "wrong units of one instrument",
+        "units": "units wrong by 1000 in one of two instruments",
+        "units_up": "units 1000 times too large in all bands",
+        "units_down": "units 1000 times too small in all bands",
     }
     rows = [
         [text, m(f"{key}.flag_rate", ".1f", 100), m(f"{key}.chi2_flag_rate", ".1f", 100)]
         for key, text in labels.items()
     ]
+    rows.append(
+        [
+            "units 1000 times too large in all bands, errors in the trained range all the same",
+            m("units_up.in_range_flag_rate", ".1f", 100),
+            "-",
+        ]
+    )
     rows.append(["sound galaxies", m("false_flag_rate", ".1f", 100), m("chi2_false_flag_rate", ".1f", 100)])
     return markdown(["S/N > 20, at least 10 bands", "untrusted [%]", "seen by the smallest chi2 [%]"], rows)
 

@@ -2,7 +2,9 @@
 
 Objects at observed S/N > 20 in at least 10 bands. Five kinds of outliers (:mod:`_outliers`): a star, an
 active nucleus, one band off by 10 sigma (floor included), a redshift wrong by more than 0.3 (1+z), and
-flux units wrong by 1000 in one of two instruments. Beside the flags the smallest chi2 over all
+flux units wrong by 1000 in one of two instruments. Two more kinds have the units of all bands wrong alike:
+1000 times too large (nJy called uJy) or too small; the smallest over kinds leaves these out, as a brighter
+galaxy is a galaxy too. Beside the flags the smallest chi2 over all
 parameters (:mod:`_best_fit`), with a threshold for each number of bands, set on galaxies of the model,
 at which it raises as many false alarms as the flags do (2 % at most).
 
@@ -15,7 +17,7 @@ import numpy as np
 from _best_fit import best_chi2, chi2
 from _contract import options, report, terms
 from _exact import likelihood_of
-from _outliers import FEWEST_BANDS, KINDS, SNR_MIN, Outliers, with_many_bands
+from _outliers import FACTORS, FEWEST_BANDS, KINDS, SNR_MIN, Outliers, with_many_bands
 
 import dsps_sbi as ds
 from dsps_sbi.inference.engine import Engine
@@ -48,7 +50,10 @@ def far_away(pool_z, i, rng):
 
 
 def measure(likelihood, n_z, n_keep, n_galaxies, seed):
-    """Per kind: smallest chi2, the truth's, bands and flag of every object; kind "" are galaxies."""
+    """Per kind: smallest chi2, the truth's, bands, flag, and whether errors are in range, of every object.
+
+    Kind "" are galaxies.
+    """
     post = likelihood.post
     simulator = with_many_bands(ds.PhotometrySimulator.jades_pixels(likelihood.model))
     draw = Outliers(simulator, 8 * n_keep, n_keep)
@@ -56,10 +61,10 @@ def measure(likelihood, n_z, n_keep, n_galaxies, seed):
     rng = np.random.default_rng(seed)
     pool = simulator.table_pool(jax.random.key(seed), n_z)
     pool_z = np.asarray(pool.z)
-    rows = {kind: [] for kind in ("", *KINDS)}
+    rows = {kind: [] for kind in ("", *KINDS, *FACTORS)}
     for i in range(n_z):
         table, other = (jax.tree.map(lambda leaf, j=j: leaf[j], pool) for j in (i, far_away(pool_z, i, rng)))
-        for k, kind in enumerate([""] * n_galaxies + list(KINDS)):
+        for k, kind in enumerate([""] * n_galaxies + [*KINDS, *FACTORS]):
             key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed + 1), i), k)
             draw_key, assess_key = jax.random.split(key)
             mocks, keep = draw(kind, draw_key, table, other)
@@ -69,7 +74,8 @@ def measure(likelihood, n_z, n_keep, n_galaxies, seed):
             # the pool's tables have one shape: what is compiled serves all redshifts
             started = engine.start(data, table, np.arange(len(mocks.z)), assess_key, N_DRAWS)
             flagged = ~engine.finish(started, len(mocks.z)).trusted
-            columns = np.stack([best, at_truth, d.valid.sum(axis=1), flagged], axis=1)
+            columns = [best, at_truth, d.valid.sum(axis=1), flagged, post.in_range(data)]
+            columns = np.stack(columns, axis=1)
             rows[kind].append(columns[np.asarray(keep)])
     return {kind: np.concatenate(part) for kind, part in rows.items()}
 
@@ -91,7 +97,7 @@ def main():
     rows = measure(likelihood, n_z, n_keep, n_galaxies, args.seed)
     scored = {
         kind: (normal_score(best, n_band, len(post.names)), np.digitize(n_band, GROUPS), flagged)
-        for kind, (best, _, n_band, flagged) in ((kind, part.T) for kind, part in rows.items())
+        for kind, (best, _, n_band, flagged, _) in ((kind, part.T) for kind, part in rows.items())
     }
     # every second galaxy sets the thresholds, the others measure the false alarms of chi2
     score, group, flagged = scored.pop("")
@@ -113,6 +119,12 @@ def main():
             f"{kind}.chi2_flag_rate": exact,
             f"{kind}.flag_rate_relative": flagged.mean() / max(exact, 1e-9),
         }
+    for kind in FACTORS:
+        flagged, in_range = rows[kind][:, 3], rows[kind][:, 4] == 1.0
+        metrics[f"{kind}.in_range_share"] = in_range.mean()
+        # no number where there is none of them
+        if in_range.any():
+            metrics[f"{kind}.in_range_flag_rate"] = flagged[in_range].mean()
     for name in ("flag_rate", "chi2_flag_rate", "flag_rate_relative"):
         metrics[f"{name}_min"] = min(metrics[f"{kind}.{name}"] for kind in KINDS)
     report(

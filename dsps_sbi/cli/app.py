@@ -104,6 +104,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("interrupted", 130)
     except (UserError, OSError) as error:
         return _fail(error)
+    except MemoryError as error:
+        return _fail(f"there is not enough memory ({error or 'none is left'}): cut out a part, or draw fewer")
     except Exception as error:
         # usage errors: their class lives in click or inside typer, depending on typer's version
         if type(error).__name__ == "Abort":

@@ -40,6 +40,7 @@ def _image(output, draws, progress, start):
     print("Medians over the pixels, robust scatter, and the share of pixels whose 16-84 % interval holds the")
     print("truth (0.68 on average over galaxies drawn from the prior, which this one is not).")
     print("\n".join(table.pformat(max_lines=-1, max_width=-1)))
+    print("".join(f"\nnote: {note}" for note in result.notes))
     print(f"\nwritten to {output}: maps.fits, maps.png, summary.ecsv, recovered.ecsv")
 
 

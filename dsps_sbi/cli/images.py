@@ -29,6 +29,7 @@ def infer_files(
 
     if not cutouts:
         raise UserError("no image is given: name at least one file")
+    reading = {"z": z, **reading}
     options = {"n_draws": 500 if draws is None else draws, "snr_min": 5.0 if snr_min is None else snr_min}
     if quantities is not None:
         options["quantities"] = tuple(name.strip() for name in quantities.split(","))
@@ -42,6 +43,7 @@ def infer_files(
         keep_draws=keep_draws,
         folders=len(cutouts) > 1,
         progress=progress,
+        reading=reading,
         **options,
     )
     if refine and likelihood is None:
@@ -49,7 +51,6 @@ def infer_files(
             "--refine was given without the stellar populations of the bundle: run dsps-sbi fetch for them, "
             "or leave it out"
         )
-    reading = {"z": z, **reading}
     entries = [
         file_entry(path, {k: v for k, v in reading.items() if v is not None}, read_cube) for path in cutouts
     ]
@@ -69,6 +70,8 @@ def infer_files(
         else:
             place = output / row["name"] if job.folders else output
             print(f"{path}: {describe(row)}; {seconds:.1f} s; in {place}")
+            if row["notes"]:
+                print(f"warning: {path}: {row['notes']}", file=sys.stderr)
 
     table = run(job, entries, output, resume=resume, on_row=tell)
     failed = int(sum(table["problem"] != ""))
@@ -105,6 +108,12 @@ def read_cube(cutout: Path, *, z=None, filters=None, galaxy=None, error=None, sh
 
 
 def describe(row) -> str:
-    """How many pixels were fitted, and which flags they carry."""
-    fitted = f"{row['n_fitted']} of {row['n_pixels']} pixels fitted, {row['n_trusted']} trusted"
-    return f"{fitted}; flags: {row['flags']}"
+    """How many pixels were fitted, which flags they carry, and the mass of all and of the trusted ones."""
+    words = [f"{row['n_fitted']} of {row['n_pixels']} pixels fitted, {row['n_trusted']} trusted"]
+    words.append(f"flags: {row['flags']}")
+    totals = [
+        f"{row[name]:.3f} +- {(row[f'{name}_p84'] - row[f'{name}_p16']) / 2:.3f} ({whose})"
+        for name, whose in (("log_mass", "all pixels"), ("log_mass_trusted", "trusted pixels"))
+        if row.get(name) is not None
+    ]
+    return "; ".join(words + ([f"total log_mass {', '.join(totals)}"] if totals else []))

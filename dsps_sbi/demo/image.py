@@ -1,5 +1,6 @@
 """A synthetic resolved galaxy with known truth, recovered by a bundle."""
 
+import warnings
 from importlib import resources
 from pathlib import Path
 
@@ -39,7 +40,10 @@ def run_demo(folder, *, n_draws: int = 500, progress: bool = True) -> tuple[Imag
         their difference, share of pixels whose 16-84 % interval holds the truth.
     """
     post = load_bundle("jades-pixels")
-    result = post.infer(read_cutout(demo_file()), n_draws=n_draws, progress=progress)
+    with warnings.catch_warnings():
+        # the command prints the notes
+        warnings.simplefilter("ignore", UserWarning)
+        result = post.infer(read_cutout(demo_file()), n_draws=n_draws, progress=progress)
     result.write(folder)
     rows = []
     with fits.open(demo_file()) as hdus:

@@ -95,6 +95,36 @@ def _candidates(text):
     return [beginning + band[1:] for beginning in _CAMERAS.get(camera, ())]
 
 
+def canonical_filters(names) -> tuple[str, ...]:
+    """Names of the filters of some data in astro-sedpy, see :func:`canonical_filter`.
+
+    Parameters
+    ----------
+    names : sequence of str
+
+    Raises
+    ------
+    UserError
+        For a single name, none, an unknown one, or one that is there twice.
+    """
+    if isinstance(names, str | bytes):
+        raise UserError(
+            f"filters is the single name {names!r}: expected a sequence of names; put it in a list"
+        )
+    try:
+        filters = tuple(canonical_filter(name) for name in names)
+    except TypeError as error:
+        raise UserError(f"filters is {names!r}: expected a sequence of names; give a list") from error
+    if not filters:
+        raise UserError("filters is empty: expected at least one band; list the filter of each band")
+    twice = sorted({name for name in filters if filters.count(name) > 1})
+    if twice:
+        raise UserError(
+            f"filter {', '.join(twice)} is listed twice: expected each band once; remove or combine one"
+        )
+    return filters
+
+
 def canonical_filter(name):
     """Name of a filter in astro-sedpy.
 

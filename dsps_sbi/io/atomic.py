@@ -1,11 +1,18 @@
 """Files that appear whole or not at all."""
 
 import contextlib
+import errno
 import os
+import re
 import secrets
 from pathlib import Path
 
 from ..errors import UserError
+
+# What the system says where a file does not fit on a disk, into a quota, or under a limit of size
+_NO_ROOM = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
+# How libraries that do not set errno spell it
+_ERRNO = re.compile(r"\berrno = (\d+)")
 
 
 @contextlib.contextmanager
@@ -26,7 +33,7 @@ def atomic_path(path):
     Raises
     ------
     UserError
-        If the folder is missing or cannot be written, or `path` is a folder.
+        If the folder is missing or cannot be written, `path` is a folder, or the disk is full.
     """
     path = Path(path)
     if path.is_dir():
@@ -45,5 +52,39 @@ def atomic_path(path):
     try:
         yield temporary
         os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        reason = _no_room(error)
+        if reason is None:
+            raise
+        raise UserError(
+            f"{path} cannot be written ({reason}): make room on the disk, or choose another folder"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def reserve(path) -> None:
+    """Ask for the disk space of a whole file that has its length already: a full disk is found out at once.
+
+    Where the system cannot do that, nothing happens.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with open(path, "r+b") as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise
+
+
+def _no_room(error) -> str | None:
+    """Why a file has no room; None for errors of another kind."""
+    while error is not None:
+        said = _ERRNO.search(str(error))
+        number = int(said[1]) if said else getattr(error, "errno", None)
+        if number in _NO_ROOM:
+            return os.strerror(number)
+        error = error.__context__
+    return None

@@ -7,7 +7,7 @@ from astropy import units as u
 
 from ..arrays import flags, flux_pair, plain, unit_of
 from ..errors import UserError
-from ..instruments.filter_names import canonical_filter
+from ..instruments.filter_names import canonical_filters
 from .stand_ins import refuse_stand_ins
 
 
@@ -37,9 +37,9 @@ class Catalogue:
     Raises
     ------
     UserError
-        If shapes do not fit, a unit is no flux density, a flux is a number that stands for a missing value
-        (:mod:`dsps_sbi.io.stand_ins`), a redshift is no number above 0, or a limit is not positive; rows are
-        named.
+        If shapes do not fit, a filter is there twice, no band of any galaxy can be used, a unit is no flux
+        density, a flux is a number that stands for a missing value (:mod:`dsps_sbi.io.stand_ins`), a redshift
+        is no number above 0, or a limit is not positive; rows are named.
     """
 
     flux_ujy: np.ndarray
@@ -52,9 +52,7 @@ class Catalogue:
     source: str = ""
 
     def __post_init__(self):
-        if isinstance(self.filters, str) or not hasattr(self.filters, "__iter__"):
-            raise UserError(f"filters is {self.filters!r}: expected a sequence of names; give a list")
-        filters = tuple(canonical_filter(name) for name in self.filters)
+        filters = canonical_filters(self.filters)
         unit = unit_of(self.flux_ujy)
         flux, sigma = flux_pair(self.flux_ujy, self.sigma_ujy, ("flux_ujy", "sigma_ujy"), u.uJy)
         if flux.shape == sigma.shape and flux.ndim == 2 and not len(flux):
@@ -105,6 +103,11 @@ class Catalogue:
         values |= {"names": names, "upper": upper, "ids": ids, "source": str(self.source)}
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        if not self.valid.any():
+            raise UserError(
+                f"{str(self.source) or 'catalogue'}: no galaxy has a flux with an error in any band: "
+                "expected finite fluxes and errors above 0; check the columns and their masks"
+            )
 
     def __len__(self):
         return len(self.flux_ujy)

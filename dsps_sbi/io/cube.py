@@ -8,9 +8,9 @@ from astropy.io import fits
 
 from ..arrays import flags, flux_pair, number, unit_of
 from ..errors import UserError
-from ..instruments.filter_names import canonical_filter
+from ..instruments.filter_names import canonical_filters
 from .stand_ins import refuse_stand_ins
-from .wcs import celestial_header
+from .wcs import celestial_header, unreadable_wcs
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,6 +40,8 @@ class PixelCube:
         Its celestial WCS is kept, the rest is not.
     source : str
         Where the data came from.
+    notes : sequence of str
+        What a reader of maps has to know about the data. A WCS that cannot be used is added.
 
     Raises
     ------
@@ -57,12 +59,16 @@ class PixelCube:
     upper: np.ndarray | None = None
     header: fits.Header = dataclasses.field(default_factory=fits.Header)
     source: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
-        filters = _filters(self.filters)
+        filters = canonical_filters(self.filters)
         shape = _shape(self.shape)
         n_pixel = shape[0] * shape[1]
-        redshift = _redshift(self.redshift)
+        redshift = _redshift(self.redshift, f"{self.source}: " if self.source else "")
+        unreadable = unreadable_wcs(self.header)
+        notes = (self.notes,) if isinstance(self.notes, str) else tuple(self.notes)
+        notes += () if unreadable is None else (without_wcs(unreadable),)
         given, pair = self.flux_ujy, ("flux_ujy", "sigma_ujy")
         arrays = dict(zip(pair, flux_pair(self.flux_ujy, self.sigma_ujy, pair, u.uJy), strict=True))
         for name, array in arrays.items():
@@ -93,8 +99,9 @@ class PixelCube:
             redshift=redshift,
             shape=shape,
             mask=mask.reshape(n_pixel),
-            header=celestial_header(self.header),
+            header=celestial_header(self.header, shape=shape),
             source=str(self.source),
+            notes=notes,
         )
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -144,25 +151,6 @@ def _positive(sigma):
     return np.isfinite(sigma) & (sigma > 0)
 
 
-def _filters(names):
-    if isinstance(names, str | bytes):
-        raise UserError(
-            f"filters is the single name {names!r}: expected a sequence of names; put it in a list"
-        )
-    try:
-        filters = tuple(canonical_filter(name) for name in names)
-    except TypeError as error:
-        raise UserError(f"filters is {names!r}: expected a sequence of names; give a list") from error
-    if not filters:
-        raise UserError("filters is empty: expected at least one band; list the filter of each band")
-    twice = sorted({name for name in filters if filters.count(name) > 1})
-    if twice:
-        raise UserError(
-            f"filter {', '.join(twice)} is listed twice: expected each band once; remove or combine one"
-        )
-    return filters
-
-
 def _shape(shape):
     try:
         ny, nx = (int(size) for size in shape)
@@ -176,10 +164,15 @@ def _shape(shape):
     return ny, nx
 
 
-def _redshift(redshift):
-    value = number(redshift, "redshift")
+def without_wcs(reason: str) -> str:
+    """The note on an image whose celestial WCS cannot be used."""
+    return f"the WCS of the image cannot be used ({reason}): the maps have none; mend it to have one"
+
+
+def _redshift(redshift, where):
+    value = number(redshift, f"{where}redshift")
     if not (np.isfinite(value) and value > 0):
         raise UserError(
-            f"redshift is {redshift}: expected a finite number above 0; give the galaxy's redshift"
+            f"{where}redshift is {redshift}: expected a finite number above 0; give the galaxy's redshift"
         )
     return value

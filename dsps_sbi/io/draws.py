@@ -7,11 +7,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from .atomic import atomic_path
+from .atomic import atomic_path, reserve
 
 
 class DrawWriter:
     """Appends draws chunk by chunk to an HDF5 file that appears only when complete.
+
+    Its room on the disk is asked for at the beginning: a disk that is too full costs no time.
 
     Layout: ``draws/<quantity>`` (Object, Draw) float32, ``pixel`` (Object,) the C-order index into
     the image, attributes ``shape`` and the provenance. With ``path`` None nothing is written.
@@ -27,6 +29,11 @@ class DrawWriter:
         (ny, nx).
     meta : dict
         Provenance, kept as attributes.
+
+    Raises
+    ------
+    UserError
+        On entering, if the disk has no room for the draws.
     """
 
     def __init__(self, path, names, pixels, n_draws, shape, meta):
@@ -41,12 +48,17 @@ class DrawWriter:
 
     def __enter__(self):
         if self._path is not None:
-            temporary = self._stack.enter_context(atomic_path(self._path))
-            self._file = self._stack.enter_context(h5py.File(temporary, "w"))
-            self._file.attrs.update(self._attributes)
-            self._file["pixel"] = self._pixels
-            for name in self._names:
-                self._file.create_dataset(f"draws/{name}", (len(self._pixels), self._n_draws), np.float32)
+            with ExitStack() as stack:
+                temporary = stack.enter_context(atomic_path(self._path))
+                self._file = stack.enter_context(h5py.File(temporary, "w"))
+                self._file.attrs.update(self._attributes)
+                self._file["pixel"] = self._pixels
+                for name in self._names:
+                    shape = len(self._pixels), self._n_draws
+                    self._file.create_dataset(f"draws/{name}", shape, np.float32, dcpl=_whole())
+                self._file.flush()
+                reserve(temporary)
+                self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error):
@@ -59,6 +71,14 @@ class DrawWriter:
         for name, values in zip(self._names, draws, strict=True):
             self._file[f"draws/{name}"][self._done : self._done + values.shape[0]] = values
         self._done += draws.shape[1]
+
+
+def _whole():
+    """How HDF5 lays out a table whose length is known: all of it at once."""
+    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    return layout
 
 
 def read_draws(path, name: str, n: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from astropy.nddata.utils import NoOverlapError
 from ..errors import UserError
 from .fits_open import image_hdu, native, open_fits
 from .units import factor_to_ujy
-from .wcs import celestial_header, celestial_wcs, check_same_grid, pixel_area_sr
+from .wcs import celestial_header, celestial_wcs, check_same_grid, pixel_area_sr, unreadable_wcs
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,23 +49,30 @@ class Region:
     ----------
     cutout : dict or None
         ``ra``, ``dec`` (deg, ICRS) and ``size_arcsec``, the side of a square; ``None``: whole images.
+
+    Attributes
+    ----------
+    unreadable : str or None
+        Why the WCS of the first image cannot be used, where it has one.
     """
 
     def __init__(self, cutout=None):
-        self._cutout = cutout
+        self._cutout, self.unreadable = cutout, None
         self._wcs = self._shape = self._slices = None
 
     def header(self):
         """Cards of the celestial WCS of the region."""
         if self._wcs is None:
             return fits.Header()
-        rows, columns = self._slices
-        return celestial_header(self._wcs, (rows.start or 0, columns.start or 0))
+        bounds = [part.indices(size) for part, size in zip(self._slices, self._shape, strict=True)]
+        first, shape = [b[0] for b in bounds], [b[1] - b[0] for b in bounds]
+        return celestial_header(self._wcs, first, shape)
 
     def cut(self, hdu, header, path, is_flux):
         """Pixels of an image in the region, float64 (y, x)."""
         wcs = celestial_wcs(header)
         if self._shape is None:
+            self.unreadable = None if wcs is not None else unreadable_wcs(header)
             self._fix(hdu, wcs, path)
         if hdu.shape != self._shape:
             raise UserError(
@@ -82,8 +89,10 @@ class Region:
             slices = (slice(None), slice(None))
         else:
             if wcs is None:
+                found = f", as its WCS cannot be used ({self.unreadable})" if self.unreadable else ""
                 raise UserError(
-                    f"{path} has no celestial WCS: expected one for the cutout; add it or remove cutout"
+                    f"{path} has no celestial WCS{found}: expected one for the cutout; add it, or remove "
+                    "cutout"
                 )
             centre = SkyCoord(self._cutout["ra"], self._cutout["dec"], unit="deg")
             size = self._cutout["size_arcsec"] * u.arcsec

@@ -7,6 +7,9 @@ from ..constants import PERCENTILES
 from ..errors import UserError
 from .atomic import atomic_path
 
+# How columns of the totals of trusted pixels begin
+TRUSTED = "trusted_"
+
 
 class TotalAccumulator:
     """Posterior of the sum over pixels of a quantity known by its logarithm.
@@ -18,14 +21,15 @@ class TotalAccumulator:
     - correlated: the draws of each pixel are sorted, and those of equal rank summed, as if one
       unknown (the age, the dust law) moved all pixels together. This is the widest sum.
 
-    The truth lies between. Memory does not grow with the number of pixels.
+    The truth lies between. Each is kept twice: over all pixels, and over those that can be trusted. Memory
+    does not grow with the number of pixels.
     """
 
     def __init__(self):
         self._sums = {}
         self._counts = {}
 
-    def add(self, name, log10_values, weights=None):
+    def add(self, name, log10_values, weights=None, trusted=None):
         """Add pixels to the total of a quantity.
 
         Parameters
@@ -37,6 +41,8 @@ class TotalAccumulator:
             out; -inf stands for zero.
         weights : array of float, (Object,), optional
             Linear factor of each pixel, such as the part of it in an aperture; 0 leaves it out.
+        trusted : array of bool, (Object,), optional
+            Pixels that the totals of trusted pixels have. Default: none.
         """
         log10_values = np.asarray(log10_values, dtype=np.float64)
         if log10_values.ndim != 2 or log10_values.shape[1] < 1:
@@ -49,19 +55,24 @@ class TotalAccumulator:
             raise UserError(
                 f"{name}: weights: expected {n_pixel} finite numbers from 0 up, one a pixel; mend them"
             )
+        trusted = np.zeros(n_pixel, bool) if trusted is None else np.asarray(trusted)
+        if trusted.shape != (n_pixel,) or trusted.dtype != bool:
+            raise UserError(f"{name}: trusted: expected {n_pixel} of true and false, one a pixel; mend them")
         sums = self._sums.get(name)
         if sums is None:
-            sums = np.zeros((2, n_draw))
-        elif sums.shape[1] != n_draw:
+            sums = np.zeros((2, 2, n_draw))
+        elif sums.shape[-1] != n_draw:
             raise UserError(
-                f"{name}: {n_draw} draws were added: expected {sums.shape[1]}, as before; draw as many"
+                f"{name}: {n_draw} draws were added: expected {sums.shape[-1]}, as before; draw as many"
             )
         used = weights > 0
         good = used & ~(np.isnan(log10_values) | np.isposinf(log10_values)).any(axis=1)
         values = 10.0 ** log10_values[good] * weights[good, None]
-        self._sums[name] = sums + np.stack([values.sum(axis=0), np.sort(values, axis=1).sum(axis=0)])
-        before = self._counts.get(name, (0, 0))
-        self._counts[name] = (before[0] + int(good.sum()), before[1] + int(used.sum() - good.sum()))
+        both = np.stack([values, np.sort(values, axis=1)])
+        share = trusted[good]
+        self._sums[name] = sums + np.stack([both.sum(axis=1), both[:, share].sum(axis=1)])
+        found = int(good.sum()), int(used.sum() - good.sum()), int(share.sum())
+        self._counts[name] = tuple(np.add(self._counts.get(name, (0, 0, 0)), found))
 
     def table(self):
         """Percentiles of the logarithm of the totals.
@@ -71,18 +82,23 @@ class TotalAccumulator:
         astropy.table.QTable
             A row for each quantity: ``quantity``, ``n_pixels`` summed, ``n_left_out`` for draws
             that were not finite, ``independent_16`` ... ``independent_84``, ``correlated_16`` ...
-            ``correlated_84``: log10 of the total in the unit of the quantity (NaN for no pixels).
+            ``correlated_84``: log10 of the total in the unit of the quantity (NaN for no pixels). Then
+            the same of the trusted pixels alone: ``n_trusted``, ``trusted_independent_16`` ...
+            ``trusted_correlated_84``.
         """
         columns = {
             "quantity": np.array(list(self._sums), dtype=str),
             "n_pixels": np.array([count[0] for count in self._counts.values()], dtype=np.int64),
             "n_left_out": np.array([count[1] for count in self._counts.values()], dtype=np.int64),
         }
-        for row, kind in enumerate(("independent", "correlated")):
-            for percentile in PERCENTILES:
-                columns[f"{kind}_{percentile}"] = np.array(
-                    [_log_percentile(sums[row], percentile) for sums in self._sums.values()], dtype=np.float64
-                )
+        for part, beginning in enumerate(("", TRUSTED)):
+            if beginning:
+                counts = [count[2] for count in self._counts.values()]
+                columns["n_trusted"] = np.array(counts, dtype=np.int64)
+            for row, kind in enumerate(("independent", "correlated")):
+                for percentile in PERCENTILES:
+                    logs = [_log_percentile(sums[part, row], percentile) for sums in self._sums.values()]
+                    columns[f"{beginning}{kind}_{percentile}"] = np.array(logs, dtype=np.float64)
         return QTable(columns)
 
 
@@ -90,6 +106,42 @@ def _log_percentile(sums, percentile):
     """Logarithm of a percentile of sums that may all be zero."""
     value = np.percentile(sums, percentile)
     return np.log10(value) if value > 0 else np.nan
+
+
+def totals_for_headers(table) -> dict[str, float]:
+    """Entries of a header for totals, errors of pixels independent.
+
+    Parameters
+    ----------
+    table : Table
+        Of :meth:`TotalAccumulator.table`.
+
+    Returns
+    -------
+    dict of str to float
+        ``total_log_mass`` and ``trusted_log_mass`` for a quantity ``log_mass``, each with its percentiles
+        ``_p16`` and ``_p84``; without those that are not known.
+    """
+    out = {}
+    for row in table:
+        for start, name in (("", "total_"), (TRUSTED, TRUSTED)):
+            for p, ending in ((50, ""), (16, "_p16"), (84, "_p84")):
+                value = float(row[f"{start}independent_{p}"])
+                if np.isfinite(value):
+                    out[f"{name}{row['quantity']}{ending}"] = round(value, 4)
+    return out
+
+
+def differ(one, other) -> bool:
+    """Whether two totals differ by more than their errors; never where one of them is NaN.
+
+    Parameters
+    ----------
+    one, other : sequence of float
+        16th, 50th and 84th percentile of each.
+    """
+    (low, median, high), (other_low, other_median, other_high) = one, other
+    return bool(abs(median - other_median) > np.hypot(high - low, other_high - other_low) / 2)
 
 
 def write_summary(path, rows, meta=None):

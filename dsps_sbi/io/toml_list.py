@@ -1,11 +1,12 @@
 """Images in separate FITS files, listed in a TOML file."""
 
 import tomllib
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import UserError
-from .cube import PixelCube
+from .cube import PixelCube, without_wcs
 from .fits_open import existing_file
 from .image import Region, read_image
 from .stand_ins import refuse_stand_ins
@@ -87,7 +88,26 @@ def read_band_list(path, *, redshift=None):
         mask=mask,
         header=region.header(),
         source=str(path),
+        notes=() if region.unreadable is None else (without_wcs(region.unreadable),),
     )
+
+
+def listed_files(path) -> list[Path]:
+    """Files that a list names, whether they are there or not; none where the list cannot be read.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    """
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return []
+    bands = content.get("band")
+    tables = [content, *(bands if isinstance(bands, list) else ())]
+    keys = ("mask", "flux", "error", "weight")
+    names = [table.get(key) for table in tables if isinstance(table, dict) for key in keys]
+    return [Path(path).parent / name for name in dict.fromkeys(names) if isinstance(name, str)]
 
 
 def _read_band(band, path, region):

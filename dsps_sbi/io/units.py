@@ -73,6 +73,8 @@ def factor_to_ujy(unit, *, where="image", pixel_area_sr=None, photflam=None, pho
             return float(candidate.to(u.uJy, equivalencies=at_pivot))
     if (given * u.sr).is_equivalent(u.uJy):
         if not pixel_area_sr:
-            raise UserError(f"{where} is in {given}: expected a WCS or PIXAR_SR in its header; add it")
+            raise UserError(
+                f"{where} is in {given}: expected a WCS or PIXAR_SR above 0 in its header; add or mend it"
+            )
         return float((given * u.sr).to(u.uJy) * pixel_area_sr)
     raise UserError(f"{where} has the unit {given}, which is not a flux density: {_WAYS}")

@@ -32,17 +32,36 @@ def celestial_wcs(header):
     astropy.wcs.WCS or None
         ``None`` if the header has no (usable) celestial WCS.
     """
-    if any(_LINEAR.match(name) and not _is_number(header[name]) for name in header):
-        # astropy would take 0 for NaN
-        return None
+    return _read(header)[0]
+
+
+def unreadable_wcs(header) -> str | None:
+    """Why the celestial WCS of a header cannot be used; None where it can, or where there is none.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header
+    """
+    wcs, problem = _read(header)
+    kinds = (str(header.get(f"CTYPE{axis}", "")) for axis in (1, 2))
+    celestial = any(kind.startswith(("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT")) for kind in kinds)
+    return problem if wcs is None and celestial else None
+
+
+def _read(header):
+    """WCS or None, and why there is none."""
+    for name in header:
+        if _LINEAR.match(name) and not _is_number(header[name]):
+            # astropy would take 0 for NaN
+            return None, f"{name} is {header[name]}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
         try:
             wcs = WCS(header, naxis=2)
-        except (ValueError, KeyError, TypeError, OSError):
+        except (ValueError, KeyError, TypeError, OSError) as error:
             # A malformed WCS is no WCS; astropy's WcsError is a ValueError.
-            return None
-    return wcs if wcs.has_celestial else None
+            return None, " ".join(str(error).split())[:100]
+    return (wcs, None) if wcs.has_celestial else (None, "CTYPE1 and CTYPE2 are no pair of celestial axes")
 
 
 def _is_number(value) -> bool:
@@ -53,7 +72,7 @@ def _is_number(value) -> bool:
 
 
 def _linear_at(wcs, x, y):
-    """A WCS without distortion that agrees with another about pixel (x, y), which becomes its first."""
+    """A WCS without distortion that agrees with another about pixel (x, y), its reference point."""
     sky = wcs.all_pix2world([[x, y], [x + 1.0, y], [x, y + 1.0]], 0)
     plane = WCS(naxis=2)
     plane.wcs.ctype = [kind.removesuffix("-SIP") for kind in wcs.wcs.ctype]
@@ -62,10 +81,11 @@ def _linear_at(wcs, x, y):
     plane.wcs.cd = np.eye(2)
     # with a unit matrix pixels are degrees of the tangent plane
     plane.wcs.cd = plane.wcs_world2pix(sky[1:], 0).T
+    plane.wcs.crpix = (x + 1.0, y + 1.0)
     return plane
 
 
-def celestial_header(header, offset=(0, 0)):
+def celestial_header(header, offset=(0, 0), shape=None):
     """Cards of the celestial WCS alone.
 
     Parameters
@@ -74,21 +94,27 @@ def celestial_header(header, offset=(0, 0)):
         Whatever comes with an image, of any number of axes.
     offset : tuple of int
         First row and column (y, x) that are kept of the image.
+    shape : tuple of int, optional
+        Rows and columns that are kept. Default: those that the header tells, from the first one on.
 
     Returns
     -------
     astropy.io.fits.Header
         Cards of a two-dimensional WCS; empty if there is no celestial WCS. Without the polynomials of optical
-        distortion (SIP): the linear part is that about the first pixel that is kept.
+        distortion (SIP): the linear part is that about the middle of what is kept.
     """
     wcs = header if isinstance(header, WCS) else celestial_wcs(header)
     if wcs is None:
         return fits.Header()
     if wcs.sip is not None:
-        wcs = _linear_at(wcs, offset[1], offset[0])
+        if shape is None:
+            shape = np.subtract(wcs.array_shape or np.add(offset, 1), offset)
+        # a whole pixel, so that the reference point is the centre of one
+        y, x = np.add(offset, np.subtract(shape, 1) // 2)
+        wcs = _linear_at(wcs, float(x), float(y))
     else:
         wcs = wcs.deepcopy()
-        wcs.wcs.crpix = np.asarray(wcs.wcs.crpix) - np.array([offset[1], offset[0]])
+    wcs.wcs.crpix = np.asarray(wcs.wcs.crpix) - np.array([offset[1], offset[0]])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
         cards = wcs.to_header(relax=False)
@@ -106,13 +132,13 @@ def pixel_area_sr(header):
     Returns
     -------
     float or None
-        Area (sr); ``None`` if the header tells neither.
+        Area (sr); ``None`` if the header tells neither, or a PIXAR_SR that is no number above 0.
     """
     wcs = celestial_wcs(header)
     if wcs is not None:
         return float(proj_plane_pixel_area(wcs)) * _DEG2_SR
     area = header.get("PIXAR_SR")
-    return None if area is None else float(area)
+    return float(area) if _is_number(area) and float(area) > 0 else None
 
 
 def check_same_grid(reference, other, shape, *, where, tolerance=0.1):

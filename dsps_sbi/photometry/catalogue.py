@@ -1,5 +1,6 @@
 """Inference on catalogues: photometry of galaxies at redshifts of their own."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from ..inference.result import Result, provenance
 from ..inference.table import percentile_columns, quality_columns, rows_of, table_of
 from ..io.catalogue import Catalogue
 from ..io.tables.read import read_catalogue
+from .notes import edge_notes
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +138,11 @@ def infer_catalogue(
     UserError
         For another kind of data, redshifts outside of the trained range (naming the galaxy), unknown bands,
         or if there is nothing to refine with.
+
+    Warns
+    -----
+    UserWarning
+        If the masses of most galaxies pile up at an edge of the prior, as they do for wrong units.
     """
     if isinstance(catalogue, Table) or hasattr(catalogue, "iloc"):
         catalogue = read_catalogue(catalogue, filters=post.filters)
@@ -163,6 +170,8 @@ def infer_catalogue(
     with tqdm(total=len(catalogue), unit="galaxy", disable=not progress) as bar:
         posteriors = posteriors_of(post, likelihood, data, **options, on_batch=bar.update)
     quality = Columns.of(posteriors, post.names, *post.prior_limits(posteriors, data.z))
+    for note in edge_notes(quality, "galaxies"):
+        warnings.warn(f"{catalogue.source or 'catalogue'}: {note}", UserWarning, stacklevel=3)
     method = Engine(post, likelihood, refine).method
     meta = provenance(post, n_draws=n_draws, seed=seed, method=method, source=catalogue.source)
     values = _derived(post, posteriors.u, data.z, names)

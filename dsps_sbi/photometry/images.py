@@ -1,5 +1,6 @@
 """Inference on images: choose pixels, draw in chunks, keep percentiles and totals."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from ..inference.result import percentiles, provenance
 from ..inference.trust import Trust
 from ..io.cube import PixelCube
 from ..io.draws import DrawWriter
-from ..io.summary import TotalAccumulator
+from ..io.summary import TotalAccumulator, totals_for_headers
 from ..kernels.likelihood import mean_snr
 from .data import PhotometryData
 from .flags import PixelFlag
+from .notes import edge_notes, mask_note, nothing_fitted, totals_notes, unit_notes
 from .result import ImageResult
 
 _CHUNK_DRAWS = BATCH_DRAWS
@@ -76,6 +78,11 @@ def infer_cube(
     UserError
         For a redshift outside the trained range, unknown bands, no pixel above the cut, or if there is
         nothing to refine with.
+
+    Warns
+    -----
+    UserWarning
+        For each of the result's ``notes``.
     """
     check_numbers(n_draws, seed, "pixel")
     post.check_redshift(cube.redshift)
@@ -91,9 +98,7 @@ def infer_cube(
     left_out = PixelFlag.MASKED | PixelFlag.LOW_SNR | PixelFlag.FEW_BANDS
     chosen = np.flatnonzero((flags & int(left_out)) == 0)
     if not len(chosen):
-        raise UserError(
-            f"no pixel of {cube.source or 'the image'} has S/N > {snr_min:g} and 3 bands: lower the cut"
-        )
+        raise UserError(nothing_fitted(cube, data, snr, snr_min, FEWEST_BANDS))
     maps = np.full((len(names), 3, len(snr)), np.nan, np.float32)
     quality = Columns.empty(len(snr), post.names)
     totals = TotalAccumulator()
@@ -115,8 +120,9 @@ def infer_cube(
             draws[:, bad] = np.nan
             maps[:, :, rows] = np.swapaxes(percentiles(draws), 0, 1)
             quality.put(rows, posteriors, *post.prior_limits(posteriors, data.z[rows]))
+            trusted = posteriors.trust == Trust.TRUSTED
             for name in (name for name in _TOTALS if name in names):
-                totals.add(name, draws[names.index(name)])
+                totals.add(name, draws[names.index(name)], trusted=trusted)
             writer.add(draws)
             bar.update(len(rows))
         bar.close()
@@ -131,7 +137,13 @@ def infer_cube(
     told = [quality[EDGE + name] for name in post.names[len(post.network.sfh.names) :]]
     flags[np.any(told, axis=0)] |= int(PixelFlag.AT_EDGE)
     flags[~converged(quality["ess"])] |= int(PixelFlag.NOT_CONVERGED)
-    meta |= quality.counts()
+    totals = totals.table()
+    meta |= quality.counts() | totals_for_headers(totals)
+    log_mass = maps[names.index("log_mass"), 1] if "log_mass" in names else None
+    notes = [*cube.notes, *mask_note(cube), *totals_notes(totals)]
+    notes += unit_notes(log_mass, flags, cube, post.network.cosmology) + edge_notes(quality, "pixels")
+    for note in notes:
+        warnings.warn(f"{cube.source or 'image'}: {note}", UserWarning, stacklevel=3)
     return ImageResult(
         names=names,
         quantiles=maps,
@@ -139,10 +151,11 @@ def infer_cube(
         n_bands=data.valid.sum(axis=1).astype(np.int16),
         flags=flags,
         columns=quality,
-        totals=totals.table(),
+        totals=totals,
         shape=cube.shape,
         header=cube.header,
         meta=meta,
+        notes=tuple(notes),
         draws_path=None if draws_path is None else Path(draws_path),
     )
 

@@ -116,7 +116,18 @@ def read_maps(path):
         return fields
 
 
-def _ascii(text):
+def source_of(path) -> str:
+    """The image that a file of maps names; empty where there is no such file, or it names none."""
+    if not Path(path).is_file():
+        return ""
+    try:
+        with open_fits(path) as hdus:
+            return str(hdus[0].header.get(_PREFIX + "SOURCE", ""))
+    except UserError:
+        return ""
+
+
+def card_text(text):
     """Text that a FITS card can hold."""
     return " ".join(str(text).encode("ascii", "backslashreplace").decode().split())
 
@@ -140,7 +151,7 @@ def provenance_header(meta, comments):
         number = isinstance(value, int | float | np.number) and math.isfinite(value)
         if isinstance(value, np.generic) and number:
             value = value.item()
-        header[f"HIERARCH {_PREFIX}{key.upper()}"] = value if number else _ascii(value)
+        header[f"HIERARCH {_PREFIX}{key.upper()}"] = value if number else card_text(value)
     for comment in comments:
         header.add_comment(comment)
     return header
@@ -162,8 +173,8 @@ def plane_header(celestial, unit, text):
     header["CRPIX3"] = 1.0
     header["CRVAL3"] = (16.0, "plane 1; planes 2 and 3 are 50 and 84")
     header["CDELT3"] = 34.0
-    header["BUNIT"] = _ascii(unit)
-    header["DESCRIP"] = _ascii(text)
+    header["BUNIT"] = card_text(unit)
+    header["DESCRIP"] = card_text(text)
     return header
 
 
@@ -172,7 +183,7 @@ def column_hdu(celestial, name, image):
     header = celestial.copy()
     extension, text = quality.describe(name)
     header["COLUMN"] = name
-    header["DESCRIP"] = _ascii(text)
+    header["DESCRIP"] = card_text(text)
     if name in CODES:
         for number, (code, meaning) in enumerate(code_text(CODES[name]).items()):
             header[f"CODE{number}"] = code

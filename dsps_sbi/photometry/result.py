@@ -38,13 +38,17 @@ class ImageResult(Result):
         (Object,), and ``shrink_``, ``edge_``, ``limit_`` of each parameter; see
         :mod:`dsps_sbi.inference.trust` and :mod:`dsps_sbi.inference.edges`.
     totals : QTable
-        log10 of sums over pixels, see :class:`~dsps_sbi.io.summary.TotalAccumulator`.
+        log10 of sums over pixels, over all fitted ones and (columns ``trusted_...``) over the trusted ones,
+        see :class:`~dsps_sbi.io.summary.TotalAccumulator`.
     shape : tuple of int
         (ny, nx).
     header : Header
         Celestial WCS.
     meta : dict
-        Provenance for headers.
+        Provenance for headers, with the totals.
+    notes : tuple of str
+        What has to be known about the answer: totals that untrusted pixels move, a mask that hides most
+        pixels, units that look wrong, a WCS that cannot be used.
     draws_path : Path or None
         HDF5 file with the draws, where they were asked for.
     """
@@ -59,6 +63,7 @@ class ImageResult(Result):
     shape: tuple[int, int]
     header: fits.Header
     meta: dict
+    notes: tuple[str, ...] = ()
     draws_path: Path | None = None
 
     @property
@@ -119,7 +124,7 @@ class ImageResult(Result):
             flags=self.flags.reshape(self.shape),
             columns=self.columns.reshaped(self.shape),
             header=self.header,
-            meta=self.meta,
+            meta=dict(self.meta) | {f"note_{i}": note for i, note in enumerate(self.notes, 1)},
             descriptions={name: describe(name) for name in names},
         )
 
@@ -134,7 +139,9 @@ class ImageResult(Result):
         folder = output_folder(folder)
         maps = self.maps()
         paths = [folder / name for name in ("maps.fits", "summary.ecsv", "maps.png")]
+        # an old picture must not stay beside new maps where what follows is broken off
+        paths[2].unlink(missing_ok=True)
         maps.write(paths[0])
-        write_summary(paths[1], self.totals, self.meta)
+        write_summary(paths[1], self.totals, maps.meta)
         plot_maps(maps, path=paths[2])
         return paths

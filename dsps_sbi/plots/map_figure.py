@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..inference.edges import EDGE, converged
+from ..io.summary import differ
 from .save import save_figure
 
 # quantity -> label of the colour bar, label of its half-width, colour map
@@ -33,6 +34,10 @@ _PANEL, _LOWEST, _HIGHEST = 2.16, 0.7, 4.5
 _BAR, _TO_BAR = 0.086, 0.043
 _LEFT, _RIGHT, _BOTTOM, _TOP = 0.82, 0.15, 0.47, 0.61
 _BETWEEN_COLUMNS, _BETWEEN_ROWS = 0.13, 0.59
+# A line of text above all
+_LINE = 0.22
+# Totals that are told, as they are called in headers after the words for the pixels, and their look
+_TOTALS = {"log_mass": r"$\log_{10}\,M_\ast$", "log_sfr_100": r"$\log_{10}\,$SFR$_{100}$"}
 
 
 def plot_maps(maps, names=None, path=None):
@@ -55,6 +60,8 @@ def plot_maps(maps, names=None, path=None):
         column has the signal-to-noise ratio and the number of bands, of spectra that of their pixels. Pixels
         that were not fitted are grey; so are half-widths of limits, and of answers that have not converged
         (:mod:`dsps_sbi.inference.edges`). The scales end at the 1st and 99th percentiles of the pixels.
+        Above stand the totals over all pixels and over the trusted ones, where the maps' meta has them,
+        in red where these differ by more than their errors.
         Axes are offsets from the centre in arcsec if there is a WCS, else pixels.
     """
     if names is None:
@@ -62,7 +69,11 @@ def plot_maps(maps, names=None, path=None):
         names = [name for name in usual if name in maps.names] or maps.names
     names = tuple(names)
     extent, unit = _extent(maps)
-    figure, axes = _panels(len(names) + 1, extent)
+    lines = _totals(maps.meta)
+    figure, axes = _panels(len(names) + 1, extent, len(lines) * _LINE)
+    for i, (text, colour) in enumerate(lines):
+        height = 1.0 - (0.06 + _LINE * i) / figure.get_figheight()
+        figure.text(_LEFT / figure.get_figwidth(), height, text, color=colour, fontsize=9, va="top")
     for column, name in enumerate(names):
         label, width_unit, colours = _look(maps, name)
         _panel(axes[0, column], maps.median(name), label, colours, extent)
@@ -84,18 +95,35 @@ def plot_maps(maps, names=None, path=None):
     return figure
 
 
-def _panels(n_columns, extent):
-    """A figure of two rows of panels, high enough for images of an extent."""
+def _totals(meta):
+    """Lines of text, and their colours: the totals that a header has."""
+    lines = []
+    for name, look in _TOTALS.items():
+        told, values = [], []
+        for start, words in (("total_", "all pixels"), ("trusted_", "trusted pixels")):
+            found = [meta.get(f"{start}{name}{ending}") for ending in ("_p16", "", "_p84")]
+            if None not in found:
+                low, median, high = found
+                told.append(f"{median:.3f} $\\pm$ {(high - low) / 2:.3f} ({words})")
+                values.append(found)
+        if told:
+            apart = len(values) == 2 and differ(*values)
+            lines.append((f"total {look}: {', '.join(told)}", "tab:red" if apart else "black"))
+    return lines
+
+
+def _panels(n_columns, extent, above):
+    """A figure of two rows of panels, high enough for images of an extent, and room above [inch]."""
     left, right, bottom, top = extent
     height = np.clip(_PANEL * (top - bottom) / (right - left), _LOWEST, _HIGHEST)
     width_inch = _LEFT + n_columns * _PANEL + (n_columns - 1) * _BETWEEN_COLUMNS + _RIGHT
-    height_inch = _BOTTOM + 2 * height + _BETWEEN_ROWS + _TOP
+    height_inch = _BOTTOM + 2 * height + _BETWEEN_ROWS + _TOP + above
     figure = Figure(figsize=(width_inch, height_inch))
     room = {
         "left": _LEFT / width_inch,
         "right": 1.0 - _RIGHT / width_inch,
         "bottom": _BOTTOM / height_inch,
-        "top": 1.0 - _TOP / height_inch,
+        "top": 1.0 - (_TOP + above) / height_inch,
         "wspace": _BETWEEN_COLUMNS / _PANEL,
         "hspace": _BETWEEN_ROWS / height,
     }

@@ -19,11 +19,14 @@ class Entry:
         Returns the data.
     fingerprint : callable
         Returns what tells the data from others, as text.
+    source : str
+        Where the data are: the whole path of a file; empty where nothing is known.
     """
 
     name: str
     read: Callable[[], object]
     fingerprint: Callable[[], str]
+    source: str = ""
 
 
 def name_id(name: str) -> int:

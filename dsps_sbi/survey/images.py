@@ -1,18 +1,25 @@
 """Images of a survey: maps, totals and a picture of each."""
 
 import hashlib
+import os
+import shutil
+import warnings
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from astropy.table import Table
 
+from ..errors import UserError
 from ..inference.engine import check_numbers
 from ..inference.result import provenance
 from ..inference.table import table_of
 from ..io import read
 from ..io.cube import PixelCube
+from ..io.summary import TRUSTED
+from ..io.toml_list import listed_files
 from ..photometry.flags import PixelFlag
+from ..photometry.maps_fits import card_text, source_of
 from .entries import Entry
 from .run import Job
 
@@ -31,6 +38,12 @@ _TOTALS = {
     "log_sfr_100": ("dex(solMass/yr)", "log10 of the total SFR averaged over the last 100 Myr"),
 }
 _ENDINGS = {"_50": "", "_16": "_p16", "_84": "_p84"}
+# Whose totals: columns of the totals of an image, what the catalogue's names have before their endings
+_WHOSE = {"": ("", "all fitted pixels"), TRUSTED: ("_trusted", "trusted pixels")}
+# Files are written in here, and moved when all of them are whole
+_UNFINISHED = ".unfinished"
+# Larger files are told from others by size and time: reading them takes as long as fitting
+_HASHED_BYTES = 2**28
 
 
 def stem(path) -> str:
@@ -55,7 +68,8 @@ def image_entries(images, **reading) -> list[Entry]:
     for i, one in enumerate([images] if single else images):
         if isinstance(one, PixelCube):
             name = stem(one.source) or f"image_{i + 1}"
-            entries.append(Entry(name, lambda one=one: one, lambda one=one: cube_fingerprint(one)))
+            stamp = lambda one=one: cube_fingerprint(one)  # noqa: E731
+            entries.append(Entry(name, lambda one=one: one, stamp, one.source))
         else:
             entries.append(file_entry(Path(one), reading, read))
     return entries
@@ -64,15 +78,28 @@ def image_entries(images, **reading) -> list[Entry]:
 def file_entry(path: Path, reading: dict, reader) -> Entry:
     """Entry of a file that ``reader(path, **reading)`` reads.
 
-    The fingerprint is that of the contents, of the files named in ``reading`` too, and of how they are read.
+    The fingerprint is that of the contents, of the files named in ``reading`` and in lists of images too, and
+    of how they are read.
     """
 
     def fingerprint():
         files = [path, *(value for value in reading.values() if isinstance(value, Path))]
-        hashes = [hashlib.sha256(f.read_bytes()).hexdigest() if f.is_file() else None for f in files]
+        if path.suffix.lower() == ".toml":
+            files += listed_files(path)
+        hashes = [_contents(file) for file in files]
         return _hashed([*hashes, sorted((key, str(value)) for key, value in reading.items())])
 
-    return Entry(stem(path), lambda: reader(path, **reading), fingerprint)
+    galaxy = f" galaxy {reading['galaxy']}" if reading.get("galaxy") is not None else ""
+    return Entry(stem(path), lambda: reader(path, **reading), fingerprint, os.path.abspath(path) + galaxy)
+
+
+def _contents(path) -> str:
+    """What tells a file from others: a hash of all of it; of large ones size and time."""
+    stat = path.stat()
+    if stat.st_size > _HASHED_BYTES:
+        return f"{stat.st_size} bytes of {stat.st_mtime_ns}"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def cube_fingerprint(cube: PixelCube) -> str:
@@ -104,10 +131,13 @@ class ImageJob(Job):
         Whether each image has a folder of its own name.
     progress : bool
         Show a bar for the pixels.
+    reading : mapping, optional
+        What was said about reading the images: a run that says otherwise is not resumed.
     """
 
     words: ClassVar[str] = "images"
     unit: ClassVar[str] = "image"
+    refits: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -122,10 +152,12 @@ class ImageJob(Job):
         quantities=None,
         folders: bool = True,
         progress: bool = False,
+        reading=None,
     ):
         check_numbers(n_draws, seed, "pixel")
         self.post, self.likelihood = post, likelihood
         self.keep_draws, self.folders = keep_draws, folders
+        self._reading = {name: str(value) for name, value in (reading or {}).items() if value is not None}
         self._infer = {"model": likelihood, "weigh": likelihood is not None, "refine": refine}
         self._infer |= {"n_draws": n_draws, "seed": seed, "progress": progress}
         self._infer |= {"snr_min": snr_min, "quantities": quantities}
@@ -140,27 +172,49 @@ class ImageJob(Job):
             "weights": weights,
             "quantities": None if quantities is None else list(quantities),
             "folders": self.folders,
+            **self._reading,
         }
 
     def _place(self, name, folder) -> Path:
         return folder / name if self.folders else folder
 
+    def admit(self, entry, folder, log):
+        """Refuse a place that has the maps of another image."""
+        place = self._place(entry.name, folder)
+        there = source_of(place / "maps.fits")
+        if there and entry.source and not _same(there, entry, *log.earlier(entry.name)):
+            try:
+                entry.fingerprint()
+            except OSError:
+                # reading it tells what is wrong
+                return
+            raise UserError(
+                f"{place} holds the maps of {there}, which those of {entry.source} would take the place of: "
+                "give another folder, or all images in one call"
+            )
+
     def fit(self, entry, folder) -> dict:
         """Fit an image and write its files."""
-        cube = entry.read()
         place = self._place(entry.name, folder)
-        place.mkdir(exist_ok=True)
+        # of a run that was killed
+        unfinished = place / _UNFINISHED
+        shutil.rmtree(unfinished, ignore_errors=True)
+        for left in place.glob(".*-*-draws.h5"):
+            left.unlink()
+        cube = entry.read()
+        unfinished.mkdir(parents=True, exist_ok=True)
         try:
-            draws_path = place / "draws.h5" if self.keep_draws else None
-            result = self.post.infer(cube, draws_path=draws_path, **self._infer)
-            result.write(place)
-            if not self.keep_draws:
-                # those of another run must not stay beside new maps
-                (place / "draws.h5").unlink(missing_ok=True)
-        except BaseException:
+            draws_path = unfinished / "draws.h5" if self.keep_draws else None
+            with warnings.catch_warnings():
+                # the row says so too
+                warnings.simplefilter("ignore", UserWarning)
+                result = self.post.infer(cube, draws_path=draws_path, **self._infer)
+            result.write(unfinished)
+            _move(unfinished, place)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
             if self.folders and not any(place.iterdir()):
                 place.rmdir()
-            raise
         return _row(entry.name, result)
 
     def complete(self, row, folder) -> bool:
@@ -171,11 +225,36 @@ class ImageJob(Job):
     def table(self, rows) -> Table:
         """Rows as a table."""
         columns = dict(_COLUMNS)
-        for name, (unit, text) in _TOTALS.items():
-            for ending in _ENDINGS.values():
-                which = f"{ending[2:]}th percentile" if ending else "median"
-                columns[name + ending] = unit, f"{text} ({which}; pixels' errors independent)"
+        for middle, whose in _WHOSE.values():
+            for name, (unit, text) in _TOTALS.items():
+                for ending in _ENDINGS.values():
+                    which = f"{ending[2:]}th percentile" if ending else "median"
+                    of = f"{text} ({which}; {whose}, their errors independent)"
+                    columns[name + middle + ending] = unit, of
+        columns |= {"notes": ("", "what has to be known about the answer")}
         return table_of(rows, columns | {"problem": ("", "why there is no answer")}, self.meta)
+
+
+def _same(there: str, entry: Entry, fingerprint, source) -> bool:
+    """Whether maps that name an image are of this entry; the log of their run says more, if it is there."""
+    if source:
+        same = os.path.abspath(source) == os.path.abspath(entry.source)
+        try:
+            return same or fingerprint == entry.fingerprint()
+        except OSError:
+            return same
+    # the path may be relative to a folder that nobody knows any more
+    named = (Path(text.split(" galaxy ")[0]).name for text in (there, card_text(entry.source)))
+    return len(set(named)) == 1
+
+
+def _move(unfinished: Path, place: Path) -> None:
+    """Whole files to where they belong; the picture goes first and comes last, as the sign of the rest."""
+    for name in ("maps.png", "draws.h5"):
+        (place / name).unlink(missing_ok=True)
+    for name in ("draws.h5", *_OUTPUTS):
+        if (unfinished / name).is_file():
+            os.replace(unfinished / name, place / name)
 
 
 def _row(name, result) -> dict:
@@ -189,8 +268,8 @@ def _row(name, result) -> dict:
         "flags": ", ".join(f"{n} {flag}" for flag, n in counts.items() if n),
     }
     for total in result.totals:
-        if total["quantity"] in _TOTALS:
+        for start, (middle, _) in _WHOSE.items() if total["quantity"] in _TOTALS else ():
             for column, ending in _ENDINGS.items():
-                value = float(total[f"independent{column}"])
-                row[f"{total['quantity']}{ending}"] = value if np.isfinite(value) else None
-    return row
+                value = float(total[f"{start}independent{column}"])
+                row[f"{total['quantity']}{middle}{ending}"] = value if np.isfinite(value) else None
+    return row | {"notes": "; ".join(result.notes)}

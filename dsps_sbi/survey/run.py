@@ -27,10 +27,13 @@ class Job(ABC):
         What the objects are: "images", "spectra".
     unit : str
         One of them.
+    refits : bool
+        Whether a resumed run fits again what has changed; else it is refused.
     """
 
     words: ClassVar[str]
     unit: ClassVar[str]
+    refits: ClassVar[bool] = True
 
     @abstractmethod
     def options(self) -> dict:
@@ -53,6 +56,14 @@ class Job(ABC):
     @abstractmethod
     def table(self, rows: Sequence[dict]) -> Table:
         """Rows of all objects as a table."""
+
+    def admit(self, entry: Entry, folder: Path, log: RunLog) -> None:  # noqa: B027
+        """Before anything is done: refuse an object whose answer would take the place of another's.
+
+        Raises
+        ------
+        UserError
+        """
 
     def begin(self, folder: Path, resume: bool) -> None:  # noqa: B027
         """Before the first object."""
@@ -97,18 +108,22 @@ def run(
     Raises
     ------
     UserError
-        If the folder cannot be written, two objects have the same name, or an earlier run had other options;
-        and what is wrong with the object, where there is only one.
+        If the folder cannot be written, two objects have the same name, an earlier run had other options, or
+        the folder has answers of other objects; and what is wrong with the object, where there is only one.
     """
     entries, rows = distinct(entries, job.words), []
     with filling(folder) as folder:
         log = RunLog(folder, job.options(), resume)
+        for entry in entries:
+            job.admit(entry, folder, log)
         job.begin(folder, resume)
+        finished = _finished(job, entries, folder, log)
         for entry in tqdm(entries, unit=job.unit, disable=not progress):
-            fingerprint = entry.fingerprint()
-            row = log.row(entry.name, fingerprint)
-            kept = row is not None and "problem" not in row and job.complete(row, folder)
+            row = finished.get(entry.name)
+            kept = row is not None
             if not kept:
+                log.begin()
+                fingerprint = _fingerprint(entry)
                 try:
                     row = job.fit(entry, folder)
                 except Exception as problem:
@@ -116,7 +131,7 @@ def run(
                     if len(entries) == 1:
                         raise
                     row = failed_row(entry.name, _reason(problem))
-                log.add(entry.name, fingerprint, row)
+                log.add(entry.name, fingerprint, row, entry.source)
             rows.append(row)
             if on_row is not None:
                 on_row(row, kept)
@@ -124,6 +139,32 @@ def run(
         table = job.table(rows)
         write_summary(folder / CATALOGUE, table)
     return table
+
+
+def _finished(job, entries, folder, log) -> dict[str, dict]:
+    """Rows, by name, of objects that an earlier run finished and that are still what they were."""
+    out = {}
+    for entry in entries:
+        row = log.row(entry.name)
+        if row is None or "problem" in row or not job.complete(row, folder):
+            continue
+        now = _fingerprint(entry)
+        if now == log.earlier(entry.name)[0]:
+            out[entry.name] = row
+        elif not job.refits and now is not None:
+            raise UserError(
+                f"{entry.source or entry.name} is not what it was in the run that {folder} holds: "
+                "remove its outputs or run without --resume to fit it again, or give another folder"
+            )
+    return out
+
+
+def _fingerprint(entry) -> str | None:
+    """None for what cannot be read: reading it tells why."""
+    try:
+        return entry.fingerprint()
+    except Exception:
+        return None
 
 
 def failed_row(name: str, problem: str) -> dict:

@@ -12,6 +12,8 @@ LOG = ".infer.jsonl"
 class RunLog:
     """Rows of a table as they are finished: a line of JSON each, the options of the run before them.
 
+    The file of an earlier run stays until the first object is fitted.
+
     Parameters
     ----------
     folder : path
@@ -31,35 +33,50 @@ class RunLog:
         self._path = Path(folder) / LOG
         # as they come back from the file
         self._options = json.loads(json.dumps(options))
-        self._rows = self._read() if resume and self._path.is_file() else {}
+        before, lines = self._read() if self._path.is_file() else ({}, [])
+        self._earlier = {line["name"]: (line["input"], line.get("source", "")) for line in lines}
+        if resume and lines:
+            self._compare(before)
+        kept = lines if resume else []
+        self._rows = {line["name"]: (line["input"], line["row"], line.get("source", "")) for line in kept}
         self._started = False
 
     def _read(self):
         lines = []
-        for text in self._path.read_text().splitlines():
+        for text in self._path.read_text(errors="replace").splitlines():
             try:
                 lines.append(json.loads(text))
             except ValueError:
                 break  # the line that was being written
-        if not lines:
-            return {}
-        before = lines[0].get("options", {})
+        if not lines or not isinstance(lines[0], dict):
+            return {}, []
+        whole = [line for line in lines[1:] if {"name", "input", "row"} <= set(line)]
+        return lines[0].get("options", {}), whole
+
+    def _compare(self, before):
         for name in sorted(set(before) | set(self._options)):
             if before.get(name) != self._options.get(name):
                 raise UserError(
                     f"{self._path.parent} holds a run with {name} {before.get(name)}, this one has "
                     f"{self._options.get(name)}: resume with the same options, or give another folder"
                 )
-        return {line["name"]: (line["input"], line["row"]) for line in lines[1:]}
 
-    def row(self, name: str, fingerprint: str) -> dict | None:
-        """The row of an object, if the same one is there."""
-        known, row = self._rows.get(name, (None, None))
-        return row if known == fingerprint else None
+    def row(self, name: str) -> dict | None:
+        """The row of an object in the run that is resumed."""
+        return self._rows.get(name, (None, None, ""))[1]
 
-    def add(self, name: str, fingerprint: str, row: dict):
+    def earlier(self, name: str) -> tuple[str | None, str]:
+        """Fingerprint and source of an object in the run before, whether that is resumed or not."""
+        return self._earlier.get(name, (None, ""))
+
+    def begin(self):
+        """Before the first object is fitted: rows that are not resumed must not vouch for new files."""
+        if not self._rows:
+            self._path.unlink(missing_ok=True)
+
+    def add(self, name: str, fingerprint: str | None, row: dict, source: str = ""):
         """Keep the row of an object."""
-        self._rows[name] = fingerprint, row
+        self._rows[name] = fingerprint, row, source
         if not self._started:
             # whole, without what was broken off
             with atomic_path(self._path) as temporary:
@@ -72,4 +89,4 @@ class RunLog:
 
 
 def _line(name, value):
-    return {"name": name, "input": value[0], "row": value[1]}
+    return {"name": name, "input": value[0], "row": value[1]} | ({"source": value[2]} if value[2] else {})

@@ -45,7 +45,12 @@ def test_wrong_arrays(refused, make_cutout, mock_pixels):
     refused("all pixels are masked", make_cutout(mask=np.ones((6, 7))))
     refused("no error is finite and positive", make_cutout(sigma=-sigma))
     refused("no unmasked pixel has a flux", make_cutout(flux=np.nan * flux))
-    refused("has S/N > 5 and 3 bands: lower the cut", make_cutout(flux=flux / 1e3))
+    few = np.where(np.arange(19)[:, None] < 2, flux.T, np.nan).T
+    refused("has 3 bands that can be used, 2 at most: give an image with", make_cutout(flux=few))
+    refused("the highest S/N is 0.2", make_cutout(flux=flux / 1e3))
+    refused("check fluxes, errors and their units", make_cutout(flux=flux / 1e3))
+    refused("if the errors are inverse variances (S/N up to", make_cutout(sigma=sigma**-2))
+    refused("lower the cut, --snr-min", make_cutout(), "--snr-min", 1e4)
 
 
 def test_wrong_files(refused, make_cutout, tmp_path):
@@ -103,6 +108,26 @@ def test_output_that_cannot_be_written(infer, make_cutout, tmp_path, monkeypatch
     monkeypatch.setattr("dsps_sbi.photometry.result.write_summary", full)
     status, _, error = infer(make_cutout())
     assert status == 1 and error == "error: [Errno 28] No space left on device\n"
+
+
+def test_a_full_disk_is_told_before_draws_are_made(infer, make_cutout, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    status, output, error = infer(make_cutout(), "--keep-draws")
+    assert status == 1 and output == "" and error.count("\n") == 1
+    assert "draws.h5 cannot be written (No space left on device): make room on the disk" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_memory_that_is_not_enough(infer, make_cutout, monkeypatch):
+    def fit(*args):
+        raise MemoryError("Unable to allocate 53 GiB")
+
+    monkeypatch.setattr("dsps_sbi.survey.images.ImageJob.fit", fit)
+    status, _, error = infer(make_cutout())
+    assert status == 1 and error.startswith("error: there is not enough memory (Unable to allocate 53 GiB)")
 
 
 def test_interruption(infer, make_cutout, tmp_path, monkeypatch):

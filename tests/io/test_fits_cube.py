@@ -88,6 +88,20 @@ def test_surface_brightness_uses_the_wcs_or_pixar_sr(tmp_path):
     assert not cube.header
     with pytest.raises(UserError, match="expected a WCS or PIXAR_SR"):
         read_cutout(write(tmp_path / "c.fits", flux=flat))
+    # a card that is no area is not a broken file
+    for name, value in (("d.fits", "unknown"), ("e.fits", -1.0)):
+        with pytest.raises(UserError, match="FLUX is in .*: expected a WCS or PIXAR_SR above 0"):
+            read_cutout(write(tmp_path / name, flux=flat | {"PIXAR_SR": value}))
+
+
+def test_a_wcs_that_cannot_be_used_is_told(tmp_path):
+    path = write(tmp_path / "a.fits", flux={"CRVAL1": 53.25})
+    assert read_cutout(path).header and not read_cutout(path).notes
+    text = path.read_bytes()
+    assert text.count(b"53.25") == 1
+    path.write_bytes(text.replace(b"53.25", b"  NaN"))
+    cube = read_cutout(path)
+    assert not cube.header and cube.notes[0].startswith("the WCS of the image cannot be used (CRVAL1 is NaN)")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pytest
 from astropy.table import QTable
 
 from dsps_sbi.errors import UserError
-from dsps_sbi.io.summary import TotalAccumulator, write_summary
+from dsps_sbi.io.summary import TotalAccumulator, differ, totals_for_headers, write_summary
 
 DRAWS = np.random.default_rng(0).normal(7, 0.3, (50, 200))
 
@@ -33,6 +33,32 @@ def test_chunks_do_not_matter(chunk):
     for name in whole.table().colnames[1:]:
         np.testing.assert_allclose(parts.table()[name], whole.table()[name], rtol=1e-13)
     assert whole.table()["n_pixels"][0] == 49
+
+
+def test_totals_of_trusted_pixels():
+    trusted = np.arange(50) % 3 > 0
+    totals, only = TotalAccumulator(), TotalAccumulator()
+    for start in (0, 20):
+        part = slice(start, start + 20 if start == 0 else 50)
+        totals.add("log_mass", DRAWS[part], trusted=trusted[part])
+    only.add("log_mass", DRAWS[trusted])
+    row, expected = totals.table()[0], only.table()[0]
+    assert (row["n_pixels"], row["n_trusted"], expected["n_trusted"]) == (50, trusted.sum(), 0)
+    for name in ("independent_16", "independent_50", "correlated_84"):
+        assert row[f"trusted_{name}"] == pytest.approx(expected[name], rel=1e-13)
+        assert np.isnan(expected[f"trusted_{name}"])
+    with pytest.raises(UserError, match="trusted: expected 50 of true and false"):
+        totals.add("log_mass", DRAWS, trusted=trusted[:3])
+
+
+def test_totals_that_differ():
+    assert differ((9.98, 10.0, 10.02), (9.90, 9.95, 9.98)) and not differ(
+        (9.9, 10.0, 10.1), (9.8, 9.95, 10.0)
+    )
+    assert not differ((9.98, 10.0, 10.02), (np.nan,) * 3)
+    totals = TotalAccumulator()
+    totals.add("log_mass", DRAWS, trusted=np.zeros(50, bool))
+    assert set(totals_for_headers(totals.table())) == {f"total_log_mass{end}" for end in ("", "_p16", "_p84")}
 
 
 def test_draws_that_are_not_finite():

@@ -4,7 +4,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from dsps_sbi.errors import UserError
-from dsps_sbi.io.toml_list import read_band_list
+from dsps_sbi.io.toml_list import listed_files, read_band_list
 
 SHAPE = (30, 40)
 RNG = np.random.default_rng(0)
@@ -173,3 +173,26 @@ def test_cutouts_need_a_wcs(tmp_path):
     save_again.writeto(tmp_path / "0.fits", overwrite=True)
     with pytest.raises(UserError, match="0.fits has no celestial WCS: expected one for the cutout"):
         read_band_list(path)
+
+
+def test_a_wcs_that_cannot_be_used_is_told(tmp_path):
+    path = write(tmp_path)
+    for i in range(3):
+        header = fits.Header(TAN | {"BUNIT": "nJy", "CRVAL1": "west"})
+        if (tmp_path / f"{i}.fits").exists():
+            fits.PrimaryHDU(SKY[i], header).writeto(tmp_path / f"{i}.fits", overwrite=True)
+    cube = read_band_list(path)
+    assert not cube.header and "cannot be used (CRVAL1 is west)" in cube.notes[0]
+    path.write_text(path.read_text() + "\n")
+    text = "redshift = 1\ncutout = {ra = 53.1, dec = -27.8, size_arcsec = 0.3}\n"
+    path.write_text(path.read_text().replace("redshift = 3.4\n", text))
+    with pytest.raises(UserError, match=r"no celestial WCS, as its WCS cannot be used \(CRVAL1 is west\)"):
+        read_band_list(path)
+
+
+def test_files_that_are_listed(tmp_path):
+    path = write(tmp_path)
+    names = [file.name for file in listed_files(path)]
+    assert "0.fits" in names and "0_error.fits" in names and len(set(names)) == len(names)
+    path.write_text("band = [")
+    assert listed_files(path) == [] == listed_files(tmp_path / "none.toml")

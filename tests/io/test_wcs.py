@@ -4,7 +4,16 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from dsps_sbi.errors import UserError
-from dsps_sbi.io.wcs import celestial_header, celestial_wcs, check_same_grid, pixel_area_sr
+from dsps_sbi.io.cube import PixelCube
+from dsps_sbi.io.wcs import (
+    celestial_header,
+    celestial_wcs,
+    check_same_grid,
+    pixel_area_sr,
+    unreadable_wcs,
+)
+
+BANDS = ("F200W", "F277W", "F444W")
 
 PIXEL_SR = (0.03 / 206264.80624709636) ** 2
 
@@ -56,6 +65,34 @@ def test_distortion_is_that_about_the_cutout():
     assert (
         WCS(tan_header()).pixel_to_world(1500, 900).separation(whole.pixel_to_world(1500, 900)).arcsec > 0.1
     )
+
+
+def test_distortion_of_a_whole_image_is_that_about_its_middle():
+    sip = {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-5, "B_1_1": 2e-5}
+    header = tan_header(CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP", **sip)
+    whole = WCS(header)
+    for cut, offset in ((celestial_header(header, (900, 1500), (101, 201)), (900, 1500)),):
+        apart = (
+            WCS(cut).pixel_to_world(100, 50).separation(whole.pixel_to_world(offset[1] + 100, offset[0] + 50))
+        )
+        assert apart.arcsec < 1e-6
+    cube = PixelCube(np.ones((35, 3)), np.ones((35, 3)), BANDS, 1.0, (5, 7), header=header)
+    assert WCS(cube.header).pixel_to_world(3, 2).separation(whole.pixel_to_world(3, 2)).arcsec < 1e-6
+
+
+def test_a_wcs_that_cannot_be_used_is_told():
+    assert unreadable_wcs(tan_header()) is None and unreadable_wcs(fits.Header()) is None
+    assert unreadable_wcs(tan_header(CRVAL1="NaN")) == "CRVAL1 is NaN"
+    assert unreadable_wcs(tan_header(CTYPE2="DEC--SIN"))
+    cube = PixelCube(np.ones((6, 3)), np.ones((6, 3)), BANDS, 1.0, (2, 3), header=tan_header(CRVAL2="NaN"))
+    assert not cube.header and cube.notes == (
+        "the WCS of the image cannot be used (CRVAL2 is NaN): the maps have none; mend it to have one",
+    )
+
+
+@pytest.mark.parametrize("value", ["abc", "NaN", 0.0, -1.0])
+def test_an_area_that_is_no_number_above_0_is_none(value):
+    assert pixel_area_sr(fits.Header({"PIXAR_SR": value})) is None
 
 
 def test_a_wcs_with_a_card_that_is_no_number_is_none():

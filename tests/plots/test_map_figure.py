@@ -45,6 +45,23 @@ def test_default_quantities_and_signal_to_noise_have_two_rows(tmp_path):
     assert (tmp_path / "maps.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_totals_stand_above():
+    maps = galaxy_maps(("log_mass",))
+    assert not plot_maps(maps).texts
+    total = {"total_log_mass": 10.48, "total_log_mass_p16": 10.47, "total_log_mass_p84": 10.49}
+    trusted = {"trusted_log_mass": 9.85, "trusted_log_mass_p16": 9.84, "trusted_log_mass_p84": 9.86}
+    sfr = {f"total_log_sfr_100{ending}": 1.0 for ending in ("", "_p16", "_p84")}
+    figure = plot_maps(dataclasses.replace(maps, meta=total | trusted | sfr))
+    mass, rate = figure.texts
+    assert "10.480 $\\pm$ 0.010 (all pixels), 9.850 $\\pm$ 0.010 (trusted pixels)" in mass.get_text()
+    assert mass.get_color() == "tab:red" and rate.get_color() == "black" and "(all pixels)" in rate.get_text()
+    # above the labels of the bars of colours, within the figure
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.texts]
+    highest = max(axis.get_tightbbox().y1 for axis in figure.axes)
+    assert boxes[0].y1 <= figure.bbox.y1 and boxes[0].y0 >= boxes[1].y1 and boxes[1].y0 >= highest
+
+
 def test_axes_are_in_arcsec_with_a_wcs_and_pixels_without():
     with_wcs = plot_maps(galaxy_maps(("av",)), names=["av"]).axes[0]
     assert with_wcs.get_ylabel() == "median\ny [arcsec]"

@@ -1,6 +1,7 @@
 """Many images: the catalogue, what goes on after a bad one or a break, what is refused."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def test_a_run_that_was_broken_off_goes_on(tiny_posterior, make_cutout, tmp_path
     out, real = tmp_path / "out", ds.ImageResult.write
 
     def interrupted(self, folder, *rest):
-        if folder.name == "b":
+        if folder.parent.name == "b":
             raise KeyboardInterrupt
         return real(self, folder, *rest)
 
@@ -111,10 +112,13 @@ def test_only_what_is_missing_or_has_changed_is_done_again(
     (out / "b" / "maps.png").unlink()
     ds.infer_many(tiny_posterior, files, out, resume=True, **OPTIONS)
     assert counted == ["b"] and names(out / "b") == OUTPUTS
-    # another image under the same name; one more
+    # another image under the same name: only once its answer is gone; one more
     counted.clear()
     make_cutout("a.fits", flux=2.0 * mock_pixels[0])
     files.append(make_cutout("c.fits"))
+    with pytest.raises(UserError, match="a.fits is not what it was in the run that .*: remove its outputs"):
+        ds.infer_many(tiny_posterior, files, out, resume=True, **OPTIONS)
+    shutil.rmtree(out / "a")
     third = ds.infer_many(tiny_posterior, files, out, resume=True, **OPTIONS)
     assert counted == ["a", "c"] and third["log_mass"][0] > first["log_mass"][0] + 0.1
     assert third["log_mass"][1] == first["log_mass"][1]
@@ -142,6 +146,23 @@ def test_images_in_memory_are_told_by_all_of_them(make_cube, mock_pixels):
     )
     others = {cube_fingerprint(make_cube(**change)) for change in (*changes, {"mask": mask})}
     assert len(others) == 6 and one not in others
+
+
+@pytest.mark.usefixtures("quick")
+def test_any_fault_costs_one_image(tiny_posterior, make_cutout, tmp_path, monkeypatch):
+    real = ImageJob.fit
+
+    def fit(self, entry, folder):
+        if entry.name == "a":
+            raise MemoryError("Unable to allocate 53 GiB")
+        return real(self, entry, folder)
+
+    monkeypatch.setattr(ImageJob, "fit", fit)
+    (tmp_path / "folder.fits").mkdir()
+    files = [make_cutout("a.fits"), tmp_path / "folder.fits", make_cutout("b.fits")]
+    table = ds.infer_many(tiny_posterior, files, tmp_path / "out", **OPTIONS)
+    assert table["problem"][0] == "MemoryError: Unable to allocate 53 GiB" and table["problem"][2] == ""
+    assert "folder.fits is a folder" in table["problem"][1] and table["n_fitted"][2] == 42
 
 
 @pytest.mark.usefixtures("quick")
