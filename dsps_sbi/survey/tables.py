@@ -179,10 +179,11 @@ def infer_table(
     with filling(folder) as folder:
         path, draws_path = folder / f"catalogue.{run.kind}", folder / _DRAWS
         log, parts = RunLog(folder, options, resume), folder / _PARTS
-        if log.row(_DONE, fingerprint) and path.is_file() and (draws_path.is_file() or not run.keep_draws):
+        if log.row(_DONE) and path.is_file() and (draws_path.is_file() or not run.keep_draws):
             return path
         if not resume:
             shutil.rmtree(parts, ignore_errors=True)
+            log.begin()
         parts.mkdir(exist_ok=True)
         files, first = [], 0
         with tqdm(unit="galaxy", disable=not progress) as bar:
@@ -190,7 +191,7 @@ def infer_table(
                 seen = photometry_of(chunk, run.layout, table.units, first, table.label)
                 part = parts / f"{len(files):06d}.npz"
                 wanted = [part] + [_draws_of(part)] * run.keep_draws
-                if log.row(part.stem, fingerprint) is None or not all(file.is_file() for file in wanted):
+                if log.row(part.stem) is None or not all(file.is_file() for file in wanted):
                     rows, draws = run.rows(seen, first)
                     if run.keep_draws:
                         with atomic_path(_draws_of(part)) as temporary:

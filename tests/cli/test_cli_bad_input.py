@@ -59,7 +59,9 @@ def test_wrong_files(refused, make_cutout, tmp_path):
     path.write_bytes(path.read_bytes()[:-4000])
     refused("cannot be read as FITS", path)
     (tmp_path / "notes.txt").write_text("hello")
-    refused("is of an unknown kind", tmp_path / "notes.txt")
+    refused("has no flux with an error in a band of use: columns are hello", tmp_path / "notes.txt")
+    (tmp_path / "notes.doc").write_text("hello")
+    refused("is of an unknown kind", tmp_path / "notes.doc")
 
 
 def test_wrong_options(refused, make_cutout, mock_pixels, tmp_path):
