@@ -259,7 +259,7 @@ def test_what_cannot_be_inferred(checked, make, photometry):
 
 @pytest.mark.parametrize("data", [np.ones((3, 19)), {"flux": 1.0}, "galaxies.fits"])
 def test_data_of_another_kind_are_refused(checked, data):
-    words = f"data of type {type(data).__name__} for a posterior of images: give a PixelCube or a Catalogue"
+    words = f"data of type {type(data).__name__} for a posterior of images: give a PixelCube, a Catalogue"
     with pytest.raises(UserError, match=words):
         checked.infer(data)
     wave = np.linspace(4000.0, 5000.0, 50)

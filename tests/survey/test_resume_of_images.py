@@ -55,6 +55,10 @@ def test_resuming_under_changed_options_is_refused_in_each_of_eight_ways(
         # it is refused before anything is weighed
         patch.setattr(type(loaded), "likelihood", lambda self, model: object())
         refused("holds a run with method flow, this one has refined", *same, "--refine")
+    with monkeypatch.context() as patch:
+        # and another bundle, of the same name
+        patch.setitem(loaded.meta, "sha256", {"params.safetensors": "0123"})
+        refused("holds a run with weights", *same)
     make_cutout("one.fits", flux=2 * mock_pixels[0])
     refused(f"{file} is not what it was in the run that {out} holds: remove its outputs", *same)
     file.unlink()
