@@ -67,13 +67,19 @@ def trust_codes():
 
 
 @table
+def informed_codes():
+    """Codes of the column ``informed``."""
+    return _codes(trust.Informed)
+
+
+@table
 def trust_rule():
     """The numbers of the rule of trust."""
     rows = [
         ["`ess`", f"at least {trust.FEWEST_EFFECTIVE:g}", "method `is` or `hmc`"],
         ["`pareto_k`", f"at most {trust.LARGEST_K:g}", "method `is`"],
         ["`r_hat`", f"below {trust.LARGEST_R_HAT:g}", "method `hmc`"],
-        ["`ppc_p`", f"above {trust.SMALLEST_P:g}", "always"],
+        ["`ppc_p`", f"above {trust.SMALLEST_P / 2:g}, below {1 - trust.SMALLEST_P / 2:g}", "always"],
         ["`typicality`", f"above {trust.SMALLEST_P:g}", "where the bundle can tell it"],
         ["`wave_used`", f"at least {trust.SMALLEST_SHARE:.2f}", "spectra"],
     ]

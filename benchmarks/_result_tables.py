@@ -615,3 +615,35 @@ def suite_time():
         ["programs kept from a run before", m("suite_seconds_warm", ".0f"), NONE],
     ]
     return markdown(["`make test`, two cores", "seconds", "of the 45 minutes of the build before 0.2"], rows)
+
+
+@table
+def verdict():
+    """Does the verdict stand still, and what does it see?"""
+    m = Metrics("verdict")
+    shares = {
+        "flips_refined": "verdict changes with the seed, refined",
+        "flips": "verdict changes with the seed, weighed",
+        "flips_p": "p-value changes sides with the seed",
+        "trusted_refined": "trusted, refined",
+        "informed": "informed",
+    }
+    kinds = ("mocks", "candels")
+    rows = [[label, *(m.percent(f"{kind}.{key}", 1) for kind in kinds)] for key, label in shares.items()]
+    rows += [
+        ["test of uniformity of the two-sided p, weighed", m("mocks.ks_two_sided", ".2g"), NONE],
+        ["test of uniformity of the two-sided p, refined", m("mocks.ks_two_sided_refined", ".2g"), NONE],
+    ]
+    return markdown(["", "mocks", "CANDELS, ACS bands"], rows)
+
+
+@table
+def verdict_scales():
+    """Scales of errors that were made wrong, and of a real field."""
+    m = Metrics("verdict")
+    rows = [
+        [f"mocks, {true}", m(f"scale_{true}.told", ".2f"), m.with_error(f"scale_{true}.fitted", ".2f")]
+        for true in (0.4, 0.7, 1.5, 2.5)
+    ]
+    rows.append(["field of JADES-GS-z14-0", m("field.scale_seen", ".2f"), m("field.fitted_scale", ".2f")])
+    return markdown(["true over stated errors", "told at once", "fitted"], rows)

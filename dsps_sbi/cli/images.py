@@ -21,6 +21,7 @@ def infer_files(
     z,
     snr_min,
     quantities,
+    error_scale,
     **reading,
 ) -> None:
     """Fit cutouts one after the other; the options are those of the command line, None where not given."""
@@ -44,6 +45,7 @@ def infer_files(
         folders=len(cutouts) > 1,
         progress=progress,
         reading=reading,
+        error_scale=error_scale,
         **options,
     )
     if refine and likelihood is None:
@@ -72,6 +74,8 @@ def infer_files(
             print(f"{path}: {describe(row)}; {seconds:.1f} s; in {place}")
             if row["notes"]:
                 print(f"warning: {path}: {row['notes']}", file=sys.stderr)
+            if row["errors"]:
+                print(f"{path}: {row['errors']}")
 
     table = run(job, entries, output, resume=resume, on_row=tell)
     failed = int(sum(table["problem"] != ""))

@@ -38,6 +38,10 @@ def infer(
     refine: Annotated[
         bool, typer.Option("--refine", help="Repair what weighing leaves untrusted; takes longer.")
     ] = False,
+    error_scale: Annotated[
+        str | None,
+        typer.Option(help="Multiply the errors by this number, or by what misfits say: 'fit'."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was broken off: keep what it finished.")
     ] = False,
@@ -129,6 +133,9 @@ def infer(
     of_spectra |= {"format_": format_, "targets": targets, "pixel_in_lsf": pixel_in_lsf}
     of_spectra |= {"bins": bins, "pixel": pixel or None}
     of_tables = {"layout": layout, "dry_run": dry_run or None, "catalogue": catalogue}
+    if unweighted and error_scale == "fit":
+        raise UserError("--unweighted and --error-scale fit were given: fitting needs weights; leave one out")
+    _scale(error_scale)
     if unweighted and refine:
         raise UserError("--unweighted and --refine were given: refining needs weights; leave one out")
     # what is mistyped is told before anything is loaded
@@ -142,6 +149,7 @@ def infer(
     post = load_bundle(bundle)
     common = {"draws": draws, "seed": seed, "keep_draws": keep_draws, "unweighted": unweighted}
     common |= {"refine": refine, "resume": resume, "z": z, "snr_min": snr_min}
+    common |= {"error_scale": _scale(error_scale)}
     table = one_table(files or []) if post.data_words != "spectra" else None
     if table is not None:
         from .tables import infer_file
@@ -208,3 +216,16 @@ def _refuse(options, given_with, words):
         raise UserError(
             f"{', '.join(wrong)} was given with {given_with}: this goes with {words}; leave it out"
         )
+
+
+def _scale(text):
+    """A number, "fit" or None, as it was given."""
+    if text is None or text == "fit":
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0.0 < value < float("inf"):
+        raise UserError(f"--error-scale {text}: give a number above 0, or fit")
+    return value

@@ -36,6 +36,7 @@ def infer_files(
     bins,
     pixel,
     snr_min,
+    error_scale,
     **reading,
 ) -> None:
     """Fit spectra, or a cube; the options are those of the command line, None where not given."""
@@ -51,7 +52,7 @@ def infer_files(
     )
     from ..survey.cubes import CubeJob, cube_entries
     from ..survey.run import run
-    from ..survey.spectra import SpectrumJob, spectrum_entries
+    from ..survey.spectra import SpectrumJob, spectrum_entries, with_fitted_scale
 
     cubes = [path for path in files if is_spectral_cube(path)]
     of_cubes = {"bins": bins, "pixel": pixel, "snr-min": snr_min}
@@ -72,7 +73,7 @@ def infer_files(
     }
     options = {name: value for name, value in reading.items() if value is not None}
     fitting = {"refine": refine, "n_draws": 1000 if draws is None else draws, "seed": seed}
-    fitting |= {"keep_draws": keep_draws, "pictures": not no_pictures}
+    fitting |= {"keep_draws": keep_draws, "pictures": not no_pictures, "error_scale": error_scale}
     start = time.perf_counter()
     if cubes:
         from .cubes import choose, read_one
@@ -80,9 +81,11 @@ def infer_files(
         others = [str(path) for path in files if path not in cubes] + ([str(list_)] if list_ else [])
         cube = read_one(cubes, others, options)
         chosen = choose(cube, bins, pixel, options.get("targets"), snr_min)
-        job = CubeJob(post, _likelihood(post, unweighted, refine), chosen, **fitting)
+        likelihood, entries = _likelihood(post, unweighted, refine), cube_entries(chosen)
+        fitting = with_fitted_scale(post, likelihood, entries, fitting)
+        job = CubeJob(post, likelihood, chosen, **fitting)
         print(f"{cube.label}: {'; '.join(cube.notes)}; {len(chosen)} spectra")
-        table = run(job, cube_entries(chosen), output, resume=resume, progress=sys.stderr.isatty())
+        table = run(job, entries, output, resume=resume, progress=sys.stderr.isatty())
         _tell(table, output, time.perf_counter() - start, refine)
         return
     spectra = [SpectrumFile(path, options=options) for path in files]
@@ -92,8 +95,9 @@ def infer_files(
     if not spectra:
         raise UserError("no spectrum is given: name at least one file, or a list of files with --list")
     likelihood = _likelihood(post, unweighted, refine)
-    job = SpectrumJob(post, likelihood, **fitting)
-    table = run(job, spectrum_entries(spectra), output, resume=resume, progress=sys.stderr.isatty())
+    entries = spectrum_entries(spectra)
+    job = SpectrumJob(post, likelihood, **with_fitted_scale(post, likelihood, entries, fitting))
+    table = run(job, entries, output, resume=resume, progress=sys.stderr.isatty())
     _tell(table, output, time.perf_counter() - start, refine)
 
 
@@ -127,6 +131,8 @@ def _tell(table, output, seconds, refined):
     )
     if loose and not refined:
         print(f"{loose} of them have not converged: --refine goes on with them")
+    if table.meta.get("errors"):
+        print(table.meta["errors"])
     if misfit:
         print(
             f"the model does not fit {misfit} of them (ppc_p or population_p <= {SMALLEST_P:g}): check "

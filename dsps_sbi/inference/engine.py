@@ -5,15 +5,17 @@ from dataclasses import dataclass, fields
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import ndtr
 
 from ..arrays import whole
 from ..constants import MOST_DRAWS, MOST_SEED
 from ..errors import UserError
 from .edges import FEWEST_CONVERGED
-from .importance import Likelihood, importance_sample, network_draws, tail_probability
+from .importance import Likelihood, importance_sample, network_draws
+from .misfit import error_scale, tail_probability
 from .protocol import Posterior
 from .repair import by_chains, by_modes, by_weights
-from .trust import SMALLEST_P, Method, chains_converged, verdict, weights_reliable
+from .trust import SMALLEST_P, Method, chains_converged, informed, verdict, weights_reliable
 
 # Draws per batch: intermediate arrays then stay in the processor's cache
 BATCH_DRAWS = 12_800
@@ -58,12 +60,19 @@ class Posteriors:
     r_hat : ndarray (Object,)
         Of chains; NaN without.
     ppc_p : ndarray (Object,)
-        Posterior-predictive p-value, see :meth:`dsps_sbi.inference.importance.Likelihood.ppc_p`; NaN where
-        unweighted.
+        Predictive p-value, see :mod:`dsps_sbi.inference.misfit`: small where the model does not fit, near 1
+        where errors are too large; NaN where unweighted.
+    error_scale, error_dof : ndarray (Object,)
+        Scale of the stated errors at which that would be a half, and the degrees of freedom that tell it;
+        NaN where unweighted.
     typicality : ndarray (Object,)
         p-value of the data under training; NaN where the bundle does not know it.
     shrinkage : ndarray (Object, Param)
         1 - posterior variance / prior variance in normal coordinates: 0 where the data say nothing.
+    mass_spread : ndarray (Object,)
+        Standard deviation of log10 of the formed mass, posterior over prior: 1 where the data say nothing.
+    informed : ndarray of int8 (Object,)
+        Of :class:`~dsps_sbi.inference.trust.Informed`.
     """
 
     u: np.ndarray
@@ -74,8 +83,12 @@ class Posteriors:
     log_evidence: np.ndarray
     r_hat: np.ndarray
     ppc_p: np.ndarray
+    error_scale: np.ndarray
+    error_dof: np.ndarray
     typicality: np.ndarray
     shrinkage: np.ndarray
+    mass_spread: np.ndarray
+    informed: np.ndarray
 
     @property
     def trusted(self) -> np.ndarray:
@@ -150,7 +163,8 @@ class Engine:
         data = _rows(batch[0], slice(n))
         u, weighted, misfit, typicality = _rows((u, weighted, misfit, typicality), slice(n))
         unknown = np.full(n, np.nan, np.float32)
-        columns = {name: unknown.copy() for name in ("ess", "pareto_k", "log_evidence", "r_hat", "ppc_p")}
+        names = ("ess", "pareto_k", "log_evidence", "r_hat", "ppc_p", "error_scale", "error_dof")
+        columns = {name: unknown.copy() for name in names}
         columns |= {"u": np.array(u), "method": np.full(n, Method.FLOW, np.int8)}
         if weighted is not None:
             columns["method"][:] = Method.IS
@@ -159,6 +173,8 @@ class Engine:
                 self._repair(columns, batch, weighted)
         columns["typicality"] = unknown if typicality is None else np.asarray(typicality)
         columns["shrinkage"] = 1.0 - columns["u"].var(axis=1)
+        columns["mass_spread"] = _mass_spread(self.post.names, columns["u"])
+        columns["informed"] = informed(columns["mass_spread"])
         names = ("method", "ess", "pareto_k", "r_hat", "ppc_p", "typicality")
         in_range = self.post.in_range(data)
         trust = verdict(*(columns[name] for name in names), in_range, wave_used)
@@ -186,7 +202,7 @@ class Engine:
             todo, weighted = todo[remaining], _rows(weighted, remaining)
         columns["method"][todo] = Method.FAILED
         # no sampler makes a model fit: chains only where that can be what is left to repair
-        fits = np.flatnonzero(columns["ppc_p"][todo] > SMALLEST_P)
+        fits = np.flatnonzero(columns["ppc_p"][todo] > SMALLEST_P / 2)
         todo, weighted = todo[fits], _rows(weighted, fits)
         if not len(todo):
             return
@@ -197,8 +213,8 @@ class Engine:
         good = chains_converged(ess, r_hat)
         columns["method"][todo[good]] = Method.HMC
         columns["r_hat"][todo] = r_hat
-        ppc_p = tail_probability(*misfit)
-        for name, values in {"u": u, "ess": ess, "ppc_p": ppc_p, "pareto_k": np.nan * ess}.items():
+        found = {"u": u, "ess": ess, "pareto_k": np.nan * ess} | _judged(misfit)
+        for name, values in found.items():
             columns[name][todo[good]] = values[good]
 
 
@@ -227,4 +243,16 @@ def padded(n: int) -> int:
 def _put(columns, rows, weighted, misfit):
     for name in ("ess", "pareto_k", "log_evidence"):
         columns[name][rows] = np.asarray(getattr(weighted, name))
-    columns["ppc_p"][rows] = tail_probability(*misfit)
+    for name, values in _judged(misfit).items():
+        columns[name][rows] = values
+
+
+def _judged(misfit):
+    scale, n = error_scale(misfit)
+    return {"ppc_p": tail_probability(misfit), "error_scale": scale, "error_dof": n}
+
+
+def _mass_spread(names, u):
+    """Standard deviation of the mass over that of the prior (Object,): log10 of it is uniform there."""
+    share = ndtr(u[..., names.index("log_mass_formed")])
+    return np.sqrt(12.0 * share.var(axis=1))

@@ -11,13 +11,12 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.scipy.special import ndtr
 from jax.scipy.stats import norm
-from scipy import stats
 
 from ..kernels.psis import effective_draws, pareto_smooth, systematic_resample
 from .exported import exported
+from .misfit import Misfit, tail_probability
 
 # Branches of an object's key: the flow's noise is the key itself
 _RESAMPLE = 1
@@ -84,7 +83,7 @@ class Likelihood(ABC):
     finds_modes: ClassVar[bool] = False
 
     @abstractmethod
-    def shape_evidence(self, u, data, view):
+    def shape_evidence(self, u, data, view, light=None):
         """Evidence of shapes, the mass integrated out, and what the mass of each is known by.
 
         Parameters
@@ -92,6 +91,8 @@ class Likelihood(ABC):
         u : array (Object, Draw, Param - 1)
         data : NamedTuple
         view : pytree
+        light : array or None
+            Of :meth:`light`, where that is known.
 
         Returns
         -------
@@ -104,18 +105,26 @@ class Likelihood(ABC):
     def with_mass(self, u, share, first, second):
         """Shapes and masses (Object, Draw, Param), the mass at cumulative probability ``share``."""
 
-    @abstractmethod
-    def misfit(self, u, data, view, ids, key):
-        """Chi2 (Object,) of the data about one of equally weighted draws u (Object, Draw, Param), and its n.
+    def light(self, u, view):
+        """What :meth:`shape_evidence` and :meth:`misfit` both take of shapes u (Object, Draw, Param - 1).
 
-        If the data come from the model it follows the chi2 distribution of n degrees of freedom, as many as
-        there are data, exactly and whatever the data determine: draw and data have the same joint
-        distribution as truth and data (Johnson 2004, Annals of Statistics 32, 2361).
+        Returns
+        -------
+        array (Object, Draw, ...) or None
+            None where nothing is worth keeping.
+        """
+        return None
+
+    @abstractmethod
+    def misfit(self, u, data, view, light=None) -> Misfit:
+        """Misfit (Object,) of the data over equally weighted draws u (Object, Draw, Param).
+
+        See :mod:`dsps_sbi.inference.misfit`. ``light`` of the draws spares its computation.
         """
 
-    def ppc_p(self, u, data, view, ids, key):
-        """Predictive p-value (Object,) of the data, see :meth:`misfit`; compiled."""
-        return tail_probability(*_misfit(self, u, data, view, ids, key))
+    def ppc_p(self, u, data, view):
+        """Predictive p-value (Object,) of the data, see :mod:`dsps_sbi.inference.misfit`."""
+        return tail_probability(_misfit(self, u, data, view))
 
     @abstractmethod
     def views(self, data):
@@ -149,37 +158,49 @@ class Likelihood(ABC):
         return self.shape_evidence(u, data, view)[0] + norm.logpdf(u).sum(axis=-1)
 
 
-def propose(likelihood: Likelihood, data, view, ids, key, n_draws) -> WeightedDraws:
-    """Draws of the flow, and how much each counts; traceable.
+def propose(likelihood: Likelihood, data, view, ids, key, n_draws):
+    """Draws of the flow, how much each counts, and their light; traceable.
 
     The random numbers are those of draws without weights: the same shapes are proposed.
+
+    Returns
+    -------
+    weighted : WeightedDraws
+    light : array (Object, Draw, ...) or None
+        Of :meth:`Likelihood.light`.
     """
     network, weights = likelihood.post.network, likelihood.post.weights
     shape = (n_draws, likelihood.n_shape + 1)
     noise = jax.vmap(lambda k: jax.random.normal(k, shape))(object_keys(key, ids))
     u, log_q = network.draw_shape(weights, network.condition(weights, *data), noise[..., :-1])
-    evidence, *mass = likelihood.shape_evidence(u, data, view)
+    light = likelihood.light(u, view)
+    evidence, *mass = likelihood.shape_evidence(u, data, view, light)
     log_weight = evidence + norm.logpdf(u).sum(axis=-1) - log_q
-    return WeightedDraws.of(likelihood.with_mass(u, ndtr(noise[..., -1]), *mass), log_weight)
+    return WeightedDraws.of(likelihood.with_mass(u, ndtr(noise[..., -1]), *mass), log_weight), light
 
 
 def resample(weighted: WeightedDraws, ids, key, n_draws):
-    """Equally weighted draws u (Object, n_draws, Param), by systematic resampling."""
+    """Which draws count, equally (Object, n_draws), by systematic resampling."""
     keys = branch(object_keys(key, ids), _RESAMPLE)
     shift = jax.vmap(jax.random.uniform)(keys)
-    index = systematic_resample(shift, weighted.log_weight, n_draws)
-    return jnp.take_along_axis(weighted.u, index[..., None], axis=1)
+    return systematic_resample(shift, weighted.log_weight, n_draws)
 
 
-def judged(likelihood: Likelihood, weighted: WeightedDraws, data, view, ids, key, n_draws):
+def judged(likelihood: Likelihood, weighted: WeightedDraws, data, view, ids, key, n_draws, light=None):
     """What :func:`importance_sample` returns, of draws that are weighed already; traceable."""
-    u = resample(weighted, ids, key, n_draws)
-    return u, weighted, likelihood.misfit(u, data, view, ids, key)
+    index = resample(weighted, ids, key, n_draws)
+
+    def chosen(values):
+        return jnp.take_along_axis(values, index.reshape(*index.shape, *[1] * (values.ndim - 2)), axis=1)
+
+    u = chosen(weighted.u)
+    misfit = likelihood.misfit(u, data, view, None if light is None else chosen(light))
+    return u, weighted, misfit
 
 
 def like_judged(*_, n_draws):
     """A pytree of the structure that :func:`judged` returns, for :func:`~.exported.exported`."""
-    return 0, WeightedDraws(0, 0, 0, 0, 0), (0, 0)
+    return 0, WeightedDraws(0, 0, 0, 0, 0), Misfit(0, 0, 0, 0)
 
 
 @exported(like_judged)
@@ -204,22 +225,15 @@ def importance_sample(likelihood: Likelihood, data, view, ids, key, n_draws):
         Equally weighted.
     weighted : WeightedDraws
         What they were resampled from.
-    misfit : tuple of array (Object,)
-        Of :meth:`Likelihood.misfit`, for :func:`tail_probability`.
+    misfit : Misfit
     """
-    weighted = propose(likelihood, data, view, ids, key, n_draws)
-    return judged(likelihood, weighted, data, view, ids, key, n_draws)
+    weighted, light = propose(likelihood, data, view, ids, key, n_draws)
+    return judged(likelihood, weighted, data, view, ids, key, n_draws, light)
 
 
 @jax.jit
-def _misfit(likelihood, u, data, view, ids, key):
-    return likelihood.misfit(u, data, view, ids, key)
-
-
-def tail_probability(chi2, n) -> np.ndarray:
-    """Probability (Object,) of a larger chi2 (Object,) of n (Object,) degrees of freedom, at least one."""
-    # in double precision on the host: compiled, the incomplete gamma function takes longer than the fit
-    return stats.chi2.sf(np.asarray(chi2, float), np.maximum(np.asarray(n), 1)).astype(np.float32)
+def _misfit(likelihood, u, data, view):
+    return likelihood.misfit(u, data, view)
 
 
 @exported(lambda *_, n_draws: 0)

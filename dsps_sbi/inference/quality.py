@@ -10,19 +10,25 @@ from .trust import (
     FEWEST_EFFECTIVE,
     LARGEST_K,
     LARGEST_R_HAT,
+    LARGEST_SPREAD,
     SMALLEST_P,
     SMALLEST_SHARE,
     TEXT,
+    Informed,
     Method,
     Trust,
 )
 
 # Codes by column
-CODES = {"method": Method, "trust": Trust}
+CODES = {"method": Method, "trust": Trust, "informed": Informed}
 # Column -> FITS extension, meaning
 QUALITY = {
     "method": ("METHOD", "; ".join(f"{code.name.lower()}: {text}" for code, text in TEXT[Method].items())),
     "trust": ("TRUST", "; ".join(f"{code.name.lower()}: {text}" for code, text in TEXT[Trust].items())),
+    "informed": (
+        "INFORMED",
+        "; ".join(f"{code.name.lower()}: {text}" for code, text in TEXT[Informed].items()),
+    ),
     "ess": (
         "ESS",
         f"effective number of draws, of weights or chains: at least {FEWEST_EFFECTIVE:g}; none where "
@@ -39,8 +45,23 @@ QUALITY = {
     "r_hat": ("R_HAT", f"R-hat of Hamiltonian chains: below {LARGEST_R_HAT:g}; none without chains"),
     "ppc_p": (
         "PPC_P",
-        f"posterior-predictive p-value of chi2, uniform if the model is right: above {SMALLEST_P:g}; none "
-        "where unweighted",
+        "predictive probability of a larger misfit, uniform if model and errors are right: between "
+        f"{SMALLEST_P / 2:g} and {1 - SMALLEST_P / 2:g}; near 0 the model does not fit, near 1 errors are "
+        "too large; none where unweighted",
+    ),
+    "error_scale": (
+        "ERRSCALE",
+        "scale of the stated errors at which ppc_p would be 0.5; 0 where the error of the model alone is "
+        "more than what is seen; none where unweighted, or where the misfit hardly depends on the errors",
+    ),
+    "error_dof": (
+        "ERRDOF",
+        "degrees of freedom that tell error_scale: it is known to about 1 / sqrt(2 error_dof) of itself",
+    ),
+    "mass_spread": (
+        "MASSSPR",
+        "standard deviation of log10 of the formed mass, posterior over prior: 1 where the data say nothing, "
+        f"at most {LARGEST_SPREAD:g} where informed",
     ),
     "typicality": (
         "TYPICAL",

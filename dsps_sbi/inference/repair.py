@@ -67,7 +67,7 @@ def by_chains(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraws
     -------
     u : array (Object, n_draws, Param)
     r_hat, ess : array (Object,)
-    misfit : tuple of array (Object,)
+    misfit : Misfit
     """
     start = weighted.u[..., : likelihood.n_shape], weighted.log_weight
     return _by_chains(likelihood, data, view, ids, key, *start, n_draws=n_draws)
@@ -95,4 +95,4 @@ def _by_chains(likelihood: Likelihood, data, view, ids, key, u, log_weight, n_dr
     _, *mass = likelihood.shape_evidence(u, data, view)
     share = jax.vmap(lambda k: jax.random.uniform(k, (n_draws,)))(branch(keys, _MASS))
     u = likelihood.with_mass(u, share, *mass)
-    return u, r_hat, ess, likelihood.misfit(u, data, view, ids, key)
+    return u, r_hat, ess, likelihood.misfit(u, data, view)

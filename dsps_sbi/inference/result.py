@@ -10,7 +10,8 @@ from astropy.table import Table
 from ..constants import PERCENTILES
 from ..errors import UserError
 from .derived import LOG_SSFR_FLOOR
-from .trust import Trust
+from .error_summary import ErrorSummary
+from .trust import Informed, Trust
 
 
 def percentiles(draws, q: Sequence[float] = PERCENTILES) -> np.ndarray:
@@ -86,6 +87,17 @@ class Result(ABC):
         """Verdict (Object,) on each answer: "trusted", "untrusted", "unchecked", or "none" (not fitted)."""
         words = np.array([Trust(code).name.lower() for code in sorted(Trust)])
         return words[np.asarray(self.columns["trust"]).ravel() - min(Trust)]
+
+    @property
+    def informed(self) -> np.ndarray:
+        """Whether the data, not the prior, tell each mass (Object,): "yes", "no", or "none" (not fitted)."""
+        words = np.array([Informed(code).name.lower() for code in sorted(Informed)])
+        return words[np.asarray(self.columns["informed"]).ravel() - min(Informed)]
+
+    @property
+    def errors(self) -> ErrorSummary:
+        """What the misfits of all objects say of the errors that were stated."""
+        return ErrorSummary.of(self.columns)
 
     def _known(self, name: str) -> str:
         if name not in self.names:

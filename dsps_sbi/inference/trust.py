@@ -4,7 +4,8 @@ An answer is **trusted** if all of this holds:
 
 - it was weighed with the exact likelihood: at least 100 effective draws and a Pareto k of at most
   0.7 (method ``is``), or chains with R-hat below 1.05 and at least 100 effective draws (``hmc``);
-- its posterior-predictive p-value exceeds 0.005, and so does its typicality under training where the
+- its predictive p-value exceeds 0.005 on both sides: a model that does not fit counts, and so do errors that
+  are too large (:mod:`dsps_sbi.inference.misfit`); its typicality under training exceeds 0.005 where the
   bundle knows it;
 - it has at least 3 bands, and their errors and upper limits lie in the range of training;
 - of a spectrum, at least a third of the pixels that could be used are.
@@ -15,17 +16,25 @@ stellar populations fit better, and is no part of this rule, as hardly any real 
 
 Each of the two p-values is uniform for data like those of training, so that at most 1 % of sound
 answers are called untrusted by them.
+
+Whether the data or the prior make an answer is a word of its own. An answer is **informed** if the standard
+deviation of log10 of its mass is at most a tenth of the prior's: 0.23 dex where the prior is 8 dex wide. The
+draws of one that is not may be right for the model, and trusted; where its mass lies, the prior decides too.
 """
 
 import enum
 
 import numpy as np
 
+from .misfit import two_sided
+
 FEWEST_EFFECTIVE = 100.0
 LARGEST_K = 0.7
 LARGEST_R_HAT = 1.05
 SMALLEST_P = 0.005
 SMALLEST_SHARE = 1.0 / 3.0
+# Of the spread of the mass, posterior over prior
+LARGEST_SPREAD = 0.1
 
 
 class Method(enum.IntEnum):
@@ -47,6 +56,14 @@ class Trust(enum.IntEnum):
     UNCHECKED = 2
 
 
+class Informed(enum.IntEnum):
+    """Whether the data, not the prior, tell the mass."""
+
+    NONE = -1
+    YES = 0
+    NO = 1
+
+
 TEXT = {
     Method: {
         Method.NONE: "not fitted",
@@ -61,6 +78,11 @@ TEXT = {
         Trust.UNTRUSTED: "weighed or refined in vain, or odd data",
         Trust.UNCHECKED: "no exact likelihood at hand",
     },
+    Informed: {
+        Informed.NONE: "not fitted, or no mass is known",
+        Informed.YES: f"the mass is known to {LARGEST_SPREAD:g} of the width of the prior or better",
+        Informed.NO: "the prior has a part in the mass",
+    },
 }
 
 
@@ -72,6 +94,13 @@ def weights_reliable(ess, pareto_k):
 def chains_converged(ess, r_hat):
     """Whether chains (Object,) have converged and are long enough."""
     return (np.asarray(ess) >= FEWEST_EFFECTIVE) & (np.asarray(r_hat) < LARGEST_R_HAT)
+
+
+def informed(spread):
+    """Codes of :class:`Informed` (Object,) from spreads of the mass (Object,), posterior over prior."""
+    spread = np.asarray(spread)
+    told = np.where(spread <= LARGEST_SPREAD, Informed.YES, Informed.NO)
+    return np.where(np.isfinite(spread), told, Informed.NONE).astype(np.int8)
 
 
 def verdict(method, ess, pareto_k, r_hat, ppc_p, typicality, in_range, wave_used=1.0):
@@ -97,7 +126,7 @@ def verdict(method, ess, pareto_k, r_hat, ppc_p, typicality, in_range, wave_used
     sound = np.where(method == Method.IS, weights_reliable(ess, pareto_k), False)
     sound |= (method == Method.HMC) & chains_converged(ess, r_hat)
     usual = ~(np.asarray(typicality) <= SMALLEST_P)
-    good = sound & (np.asarray(ppc_p) > SMALLEST_P) & usual & np.asarray(in_range)
+    good = sound & (two_sided(ppc_p) > SMALLEST_P) & usual & np.asarray(in_range)
     good &= np.asarray(wave_used) >= SMALLEST_SHARE
     out = np.where(good, Trust.TRUSTED, Trust.UNTRUSTED)
     out = np.where(method == Method.FLOW, Trust.UNCHECKED, out)

@@ -8,7 +8,7 @@ from astropy import units as u
 from ..arrays import flags, flux_pair, plain, unit_of
 from ..errors import UserError
 from ..instruments.filter_names import canonical_filters
-from .stand_ins import refuse_stand_ins
+from .stand_ins import refuse_limits, refuse_stand_ins
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Catalogue:
     UserError
         If shapes do not fit, a filter is there twice, no band of any galaxy can be used, a unit is no flux
         density, a flux is a number that stands for a missing value (:mod:`dsps_sbi.io.stand_ins`), a redshift
-        is no number above 0, or a limit is not positive; rows are named.
+        is no number above 0, or a limit or the error of one is not positive; rows are named.
     """
 
     flux_ujy: np.ndarray
@@ -92,13 +92,18 @@ class Catalogue:
                 f"an upper limit of {_rows(names, wrong)} is not positive: expected k times the error; "
                 "mend it"
             )
-        refuse_stand_ins(
-            flux,
-            sigma,
-            lambda i, band: f"{names[i]} in {filters[band]}",
-            where=str(self.source) or "catalogue",
-            factor=1.0 if unit is None else unit.to(u.uJy),
-        )
+        where, factor = str(self.source) or "catalogue", 1.0 if unit is None else unit.to(u.uJy)
+
+        def name(i, band):
+            return f"{names[i]} in {filters[band]}"
+
+        refuse_stand_ins(flux, sigma, name, where=where, factor=factor)
+        refuse_limits(flux, sigma, upper, name, where=where)
+        if not (np.isfinite(sigma) & (sigma > 0)).any():
+            raise UserError(
+                f"{where}: no error is finite and positive: expected standard deviations in uJy; mend the "
+                "errors"
+            )
         values = {"flux_ujy": flux, "sigma_ujy": sigma, "filters": filters, "redshift": redshift}
         values |= {"names": names, "upper": upper, "ids": ids, "source": str(self.source)}
         for name, value in values.items():

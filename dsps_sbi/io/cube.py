@@ -9,7 +9,7 @@ from astropy.io import fits
 from ..arrays import flags, flux_pair, number, unit_of
 from ..errors import UserError
 from ..instruments.filter_names import canonical_filters
-from .stand_ins import refuse_stand_ins
+from .stand_ins import refuse_limits, refuse_stand_ins
 from .wcs import celestial_header, unreadable_wcs
 
 
@@ -47,7 +47,8 @@ class PixelCube:
     ------
     UserError
         If the parts do not fit together, a unit is no flux density, a flux is a number that stands for a
-        missing value (:mod:`dsps_sbi.io.stand_ins`), or no pixel is usable.
+        missing value, the error of an upper limit is not positive (:mod:`dsps_sbi.io.stand_ins`), or no
+        pixel is usable.
     """
 
     flux_ujy: np.ndarray
@@ -106,14 +107,14 @@ class PixelCube:
         for name, value in values.items():
             object.__setattr__(self, name, value)
         self._check_usable()
-        unit = unit_of(given)
-        refuse_stand_ins(
-            np.where(self.mask[:, None], np.nan, flux),
-            arrays["sigma_ujy"],
-            lambda i, band: f"pixel ({i // shape[1]}, {i % shape[1]}) of {filters[band]}",
-            where=self._name(),
-            factor=1.0 if unit is None else unit.to(u.uJy),
-        )
+        unit, seen = unit_of(given), np.where(self.mask[:, None], np.nan, flux)
+
+        def name(i, band):
+            return f"pixel ({i // shape[1]}, {i % shape[1]}) of {filters[band]}"
+
+        factor = 1.0 if unit is None else unit.to(u.uJy)
+        refuse_stand_ins(seen, arrays["sigma_ujy"], name, where=self._name(), factor=factor)
+        refuse_limits(seen, arrays["sigma_ujy"], upper, name, where=self._name())
 
     def _check_usable(self):
         if self.mask.all():

@@ -7,6 +7,9 @@ taken for such a number if it is exactly -99, -99.9, -999, -9999... in the unit 
 - its error is the same number without the sign.
 
 An ordinary negative flux that happens to be -99.0 within 5 errors of zero is a measurement.
+
+Errors that are not positive stand for missing bands, but not where the flux is said to be an upper limit:
+some catalogues mark limits by an error of -1, and what is k times that error is not known then.
 """
 
 import numpy as np
@@ -66,4 +69,30 @@ def refuse_stand_ins(flux, sigma, name, *, where: str, factor: float = 1.0) -> N
             f"{where}: the flux of {name(i, band)} is {value:.6g} with an error of {error:.3g}"
             f"{'' if len(found) == 1 else f', and {len(found) - 1} more are alike'}: such a number stands "
             "for a missing value; put NaN there, or mask it"
+        )
+
+
+def refuse_limits(flux, sigma, upper, name, *, where: str) -> None:
+    """Refuse upper limits (Object, Band) whose error is zero or negative: they would be dropped.
+
+    Parameters
+    ----------
+    flux, sigma : array (Object, Band)
+    upper : bool array (Object, Band)
+    name, where
+        As of :func:`refuse_stand_ins`.
+
+    Raises
+    ------
+    UserError
+        Naming the error and the first place.
+    """
+    found = np.argwhere(upper & np.isfinite(flux) & (sigma <= 0.0))
+    if len(found):
+        i, band = found[0]
+        more = "" if len(found) == 1 else f", and {len(found) - 1} more are alike"
+        raise UserError(
+            f"{where}: the upper limit of {name(i, band)} has an error of {float(sigma[i, band]):.3g}{more}: "
+            "expected a positive error, "
+            "the flux being k times it; give that, or NaN as the flux of a missing band"
         )

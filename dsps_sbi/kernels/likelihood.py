@@ -18,6 +18,16 @@ def log_normal_cdf(x):
     return jnp.where(x < _TAIL, tail, log_ndtr(jnp.maximum(x, _TAIL)))
 
 
+def below(x):
+    """Mean and variance (...) of a unit normal variable that is known to be below x (...)."""
+    # the ratio of density and probability; far below, both are too small for float32
+    ratio = jnp.exp(-0.5 * x**2 - 0.5 * jnp.log(2.0 * jnp.pi) - log_normal_cdf(x))
+    # the asymptotic series, where the difference of large numbers has no digits
+    far = 1.0 / jnp.minimum(x, _TAIL) ** 2
+    variance = jnp.where(x < _TAIL, far * (1.0 - 6.0 * far), 1.0 - ratio * (x + ratio))
+    return -ratio, jnp.clip(variance, 0.0, 1.0)
+
+
 def log_likelihood(flux_obs, sky, valid, flux_model, floor, upper=None):
     """Log likelihood of observed fluxes, Gaussian with its normalisation, and of upper limits.
 

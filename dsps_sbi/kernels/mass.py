@@ -212,17 +212,23 @@ def solve_beside_unit(pairs, right):
     return x, log_det
 
 
-def explained(errors, residual):
-    """What errors (..., Mode, Band) of unit normal amplitudes take off chi2 (...) of residuals (..., Band).
+def whitened(errors, residual):
+    """Residuals (..., Band) made independent, of unit variance, where bands share errors (..., Mode, Band).
 
-    Both in units of the bands' own standard deviations.
+    Both in units of the bands' own standard deviations; the errors have unit normal amplitudes. The modes are
+    taken out one after the other, by the root of the inverse of 1 + e e'.
     """
-    n = errors.shape[-2]
-    rows = [errors[..., i, :] for i in range(n)]
-    pairs = [[jnp.sum(rows[i] * rows[j], axis=-1) for j in range(i + 1)] for i in range(n)]
-    shared = [jnp.sum(row * residual, axis=-1) for row in rows]
-    solved, _ = solve_beside_unit(pairs, shared)
-    return sum(a * b for a, b in zip(solved, shared, strict=True))
+    rows = [errors[..., i, :] for i in range(errors.shape[-2])]
+    while rows:
+        row = rows.pop(0)
+        root = jnp.sqrt(1.0 + jnp.sum(row**2, axis=-1, keepdims=True))
+        factor = row / (root * (1.0 + root))
+
+        def without(values, row=row, factor=factor):
+            return values - factor * jnp.sum(row * values, axis=-1, keepdims=True)
+
+        residual, rows = without(residual), [without(other) for other in rows]
+    return residual
 
 
 def _bands_first(values):
@@ -317,7 +323,8 @@ def marginalise(flux_obs, sky, valid, unit_flux, floor, low, high, upper=None, m
     log_evidence : array (...)
         log of the likelihood averaged over the uniform prior of log10 mass.
     grid : array (..., N_GRID)
-        log10 masses: the prior's lower edge, then the bulk of the posterior, uniformly.
+        log10 masses: the prior's lower edge, or where the tail ends, then the bulk of the posterior,
+        uniformly.
     cdf : array (..., N_GRID)
         Posterior probability below each.
     """
@@ -338,9 +345,11 @@ def marginalise(flux_obs, sky, valid, unit_flux, floor, low, high, upper=None, m
     # Simpson's rule, for where the prior cuts the posterior
     odd, even = (jnp.sum(part, axis=0) for part in (density[1::2], density[2:-1:2]))
     bulk = (density[0] + 4.0 * odd + 2.0 * even + density[-1]) * step / 3.0
-    # below the bulk the likelihood is that of no flux and a part that grows with mass
+    # below the bulk the likelihood is that of no flux and a part that grows with mass, or faster
     gap = (first - low) * jnp.log(10.0)
-    tail = (edge * gap - (density[0] - edge) * jnp.expm1(-gap)) / jnp.log(10.0)
+    growth = jnp.maximum((log_density[2] - log_density[1]) * (_N_NODE - 1.0) / (span * jnp.log(10.0)), 1.0)
+    flat, steep = edge * gap, -(density[0] - edge) * jnp.expm1(-gap * growth) / growth
+    tail = (flat + steep) / jnp.log(10.0)
     log_evidence = peak + jnp.log(bulk + tail) - jnp.log(high - low)
     # cubic between four points, straight in the first and last interval
     pieces = 0.5 * (density[1:] + density[:-1])
@@ -348,7 +357,9 @@ def marginalise(flux_obs, sky, valid, unit_flux, floor, low, high, upper=None, m
     pieces = jnp.maximum(pieces.at[1:-1].add(curvature), 0.0) * step
     below = jnp.cumsum(jnp.concatenate([jnp.zeros_like(tail)[None], tail[None], pieces]), axis=0)
     fine = jnp.linspace(0.0, 1.0, N_GRID - 1).reshape(-1, *[1] * first.ndim)
-    grid = jnp.concatenate([nodes[:1], first + span * fine])
+    # where no flux is out of the question, what is below the bulk is close to it
+    lowest = jnp.where(flat > steep, low, jnp.maximum(first - 3.0 / (growth * jnp.log(10.0)), low))
+    grid = jnp.concatenate([lowest[None], first + span * fine])
     return log_evidence, jnp.moveaxis(grid, 0, -1), jnp.moveaxis(below / below[-1], 0, -1)
 
 

@@ -12,11 +12,13 @@ from tqdm.auto import tqdm
 from ..errors import UserError
 from ..inference.derived import quantities_of
 from ..inference.engine import BATCH_DRAWS, Engine, Posteriors, check_numbers, padded
+from ..inference.error_summary import ErrorScale, ErrorSummary, note_on
 from ..inference.quality import COMMON, Columns
 from ..inference.result import Result, provenance
 from ..inference.table import percentile_columns, quality_columns, rows_of, table_of
 from ..io.catalogue import Catalogue
 from ..io.tables.read import read_catalogue
+from ..plots.error_figure import plot_errors
 from .notes import edge_notes
 
 
@@ -36,6 +38,8 @@ class CatalogueResult(Result):
     columns : Columns
     meta : dict
         Provenance.
+    errors : ErrorSummary
+        What the misfits of all galaxies say of the errors that were stated; also in ``meta``.
     """
 
     names: tuple[str, ...]
@@ -44,6 +48,7 @@ class CatalogueResult(Result):
     posteriors: Posteriors
     columns: Columns
     meta: dict
+    errors: ErrorSummary = ErrorSummary(0)
 
     def draws(self, name: str) -> np.ndarray:
         """Draws (Object, Draw) of a quantity."""
@@ -55,6 +60,10 @@ class CatalogueResult(Result):
         columns = {"name": ("", "name of the galaxy"), "z": ("", "redshift")}
         columns |= percentile_columns(self.names) | quality_columns(COMMON)
         return table_of(rows_of(self, first, COMMON), columns, self.meta)
+
+    def plot_errors(self, path=None):
+        """Draw the distribution of the p-values, see :func:`dsps_sbi.plots.error_figure.plot_errors`."""
+        return plot_errors(self.errors, path)
 
 
 def posteriors_of(
@@ -110,6 +119,7 @@ def infer_catalogue(
     seed: int = 0,
     quantities: Sequence[str] | None = None,
     progress: bool = False,
+    error_scale: ErrorScale | None = None,
 ) -> CatalogueResult:
     """Posterior of every galaxy of a catalogue.
 
@@ -128,6 +138,8 @@ def infer_catalogue(
         See :func:`dsps_sbi.inference.derived.quantities_of`.
     progress : bool
         Show a bar.
+    error_scale : ErrorScale, optional
+        What the errors of the catalogue have been multiplied by, for headers.
 
     Returns
     -------
@@ -174,8 +186,12 @@ def infer_catalogue(
         warnings.warn(f"{catalogue.source or 'catalogue'}: {note}", UserWarning, stacklevel=3)
     method = Engine(post, likelihood, refine).method
     meta = provenance(post, n_draws=n_draws, seed=seed, method=method, source=catalogue.source)
+    meta |= {} if error_scale is None else error_scale.meta()
+    note = note_on(np.where(data.valid, data.sigma, np.nan), data.valid.sum(axis=1))
+    errors = ErrorSummary.of(quality, note=note)
     values = _derived(post, posteriors.u, data.z, names)
-    return CatalogueResult(names, values, catalogue, posteriors, quality, meta | quality.counts())
+    meta |= quality.counts() | errors.meta()
+    return CatalogueResult(names, values, catalogue, posteriors, quality, meta, errors)
 
 
 def _derived(post, u, z, names) -> np.ndarray:

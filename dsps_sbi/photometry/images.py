@@ -12,6 +12,7 @@ from ..errors import UserError
 from ..inference.derived import quantities_of
 from ..inference.edges import EDGE, converged
 from ..inference.engine import BATCH_DRAWS, Engine, Posteriors, check_numbers, padded
+from ..inference.error_summary import ErrorScale, ErrorSummary, note_on
 from ..inference.quality import Columns
 from ..inference.result import percentiles, provenance
 from ..inference.trust import Trust
@@ -41,6 +42,7 @@ def infer_cube(
     quantities: Sequence[str] | None = None,
     draws_path=None,
     progress=False,
+    error_scale: ErrorScale | None = None,
 ) -> ImageResult:
     """Posterior of every pixel of an image above a signal-to-noise cut.
 
@@ -68,6 +70,8 @@ def infer_cube(
         Where to keep all draws (HDF5). Memory stays bounded by the chunk in any case.
     progress : bool
         Show a bar.
+    error_scale : ErrorScale, optional
+        What the errors of the cube have been multiplied by, for headers.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def infer_cube(
     present, upper = (column == 1.0 for column in columns[2:])
     data = post.prepared(*columns[:2], cube.redshift, present, upper)
     outside = (present & ~post.coverage(cube.redshift)[0]).any(axis=1)
-    snr = _mean_snrs(data, post.snr_bands)
+    snr = mean_snrs(data, post.snr_bands)
     flags = pixel_flags(post, cube, data, snr, snr_min)
     flags[outside] |= int(PixelFlag.BAND_OUT_OF_RANGE)
     left_out = PixelFlag.MASKED | PixelFlag.LOW_SNR | PixelFlag.FEW_BANDS
@@ -111,6 +115,7 @@ def infer_cube(
         snr_min=float(snr_min),
         noise_floor=float(post.noise.floor),
         source=cube.source,
+        **({} if error_scale is None else error_scale.meta()),
     )
     with DrawWriter(draws_path, names, chosen, n_draws, cube.shape, meta) as writer:
         bar = tqdm(total=len(chosen), unit="pixel", disable=not progress)
@@ -138,7 +143,9 @@ def infer_cube(
     flags[np.any(told, axis=0)] |= int(PixelFlag.AT_EDGE)
     flags[~converged(quality["ess"])] |= int(PixelFlag.NOT_CONVERGED)
     totals = totals.table()
-    meta |= quality.counts() | totals_for_headers(totals)
+    note = note_on(np.where(data.valid, data.sigma, np.nan)[chosen], data.valid[chosen].sum(axis=1))
+    errors = ErrorSummary.of(quality, cube.shape, note)
+    meta |= quality.counts() | totals_for_headers(totals) | errors.meta()
     log_mass = maps[names.index("log_mass"), 1] if "log_mass" in names else None
     notes = [*cube.notes, *mask_note(cube), *totals_notes(totals)]
     notes += unit_notes(log_mass, flags, cube, post.network.cosmology) + edge_notes(quality, "pixels")
@@ -156,11 +163,12 @@ def infer_cube(
         header=cube.header,
         meta=meta,
         notes=tuple(notes),
+        errors=errors,
         draws_path=None if draws_path is None else Path(draws_path),
     )
 
 
-def _mean_snrs(data: PhotometryData, snr_bands) -> np.ndarray:
+def mean_snrs(data: PhotometryData, snr_bands) -> np.ndarray:
     """Observed mean S/N (Object,), computed for one of few sizes whatever the image: few compilations."""
     n = len(data.z)
     filled = jax.tree.map(lambda a: np.resize(a, (padded(n), *a.shape[1:])), data)

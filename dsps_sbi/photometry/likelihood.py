@@ -6,19 +6,18 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import ndtri
+from jax.scipy.special import ndtr, ndtri
 
 from ..components import pytree
-from ..inference.importance import Likelihood, branch, object_keys
+from ..inference.importance import Likelihood
+from ..inference.misfit import Misfit, misfit_of
 from ..kernels.full_precision import einsum
-from ..kernels.likelihood import log_normal_cdf
-from ..kernels.mass import draw_mass, explained, marginalise
+from ..kernels.likelihood import below
+from ..kernels.mass import draw_mass, marginalise, whitened
 from .band_table import BandTable
 from .data import PhotometryData
 from .model import GalaxyModel
 
-# Branch of an object's key, beyond those of weighing
-_PREDICT = 2
 # Draws whose fluxes are computed at a time
 _ROWS = 1024
 
@@ -76,6 +75,10 @@ class PhotometryLikelihood(Likelihood):
             flux = flux.reshape(n_chunk * size, *flux.shape[2:])[: len(rows)]
         return flux.reshape(*u.shape[:2], *flux.shape[1:])
 
+    def light(self, u, view: BandTable):
+        """Fluxes of one solar mass, see :meth:`unit_fluxes`."""
+        return self.unit_fluxes(u, view)
+
     def fluxes(self, theta, view: BandTable):
         """Fluxes (Object, Part, Band) [uJy] of parameters theta (Object, Param), as :meth:`unit_fluxes`."""
         if self.model.error is None:
@@ -88,7 +91,7 @@ class PhotometryLikelihood(Likelihood):
             return None
         return einsum("...pb,mpb->...mb", parts, self.model.band_errors(view.z))
 
-    def shape_evidence(self, u, data: PhotometryData, view: BandTable):
+    def shape_evidence(self, u, data: PhotometryData, view: BandTable, light=None):
         """Evidence of shapes, and the posterior of the mass of each; differentiable.
 
         Parameters
@@ -104,7 +107,7 @@ class PhotometryLikelihood(Likelihood):
             As :func:`dsps_sbi.kernels.mass.marginalise`, with axes (Object, Draw, ...).
         """
         flux, sigma, valid, upper = (a[:, None] for a in data[:4])
-        parts, floor = self.unit_fluxes(u, view), self.post.noise.floor
+        parts, floor = self.unit_fluxes(u, view) if light is None else light, self.post.noise.floor
         errors = self.shared_errors(parts, view)
         total = jnp.sum(parts, axis=-2)
         return marginalise(flux, sigma, valid, total, floor, *self.mass_range, upper, errors)
@@ -115,33 +118,33 @@ class PhotometryLikelihood(Likelihood):
         v = (draw_mass(share, grid, cdf) - low) / (high - low)
         return jnp.concatenate([u, ndtri(jnp.clip(v, 1e-7, 1.0 - 1e-7))[..., None]], axis=-1)
 
-    def misfit(self, u, data: PhotometryData, view: BandTable, ids, key):
-        """Chi2 (Object,) about a draw, and its degrees of freedom; see the base class.
+    def misfit(self, u, data: PhotometryData, view: BandTable, light=None) -> Misfit:
+        """Misfit of data (Object,) over draws u (Object, Draw, Param); see the base class.
 
-        The flux below an upper limit is drawn too, from the Gaussian cut off there.
+        The flux below an upper limit is unknown: its mean and variance count, those of the Gaussian cut off
+        there.
         """
-        flux, sky, valid, upper, _ = data
-        keys = branch(object_keys(key, ids), _PREDICT)
-        pick = jax.vmap(lambda k: jax.random.randint(k, (1, 1), 0, u.shape[1]))(keys)
-        one = jnp.take_along_axis(u, pick, axis=1)[:, 0]
-        parts = self.fluxes(self.model.prior.from_normal(one, view.universe_gyr), view)
-        errors = self.shared_errors(parts, view)
-        model, floor = jnp.sum(parts, axis=1), self.post.noise.floor
-        if errors is None:
-            extra = 0.0
-        else:
-            errors = jnp.where(valid[:, None], errors, 0.0) / sky[:, None]
-            extra = jnp.where(upper, jnp.sum(errors**2, axis=1), 0.0)
-            errors = jnp.where(upper[:, None], 0.0, errors)
-        # in units of the sky, as in the likelihood
-        scale = (1.0 + (floor * model / sky) ** 2 + extra) ** -0.5
-        residual = (flux - model) / sky * scale
-        share = jax.vmap(lambda k: jax.random.uniform(k, flux.shape[1:], minval=1e-6))(branch(keys, 0))
-        log_v = jnp.log(share) + log_normal_cdf(residual)
-        # far in the tail -x^2 / 2 is all that counts
-        hidden = jnp.where(log_v < -80.0, -jnp.sqrt(-2.0 * log_v), ndtri(jnp.exp(jnp.maximum(log_v, -80.0))))
-        residual = jnp.where(valid, jnp.where(upper, hidden, residual), 0.0)
-        chi2 = jnp.sum(residual**2, axis=1)
+        flux, sky, valid, upper = (a[:, None] for a in data[:4])
+        low, high = self.mass_range
+        mass = 10.0 ** (low + (high - low) * ndtr(u[..., -1]))
+        light = self.unit_fluxes(u[..., :-1], view) if light is None else light
+        parts = light * mass[..., None, None]
+        model, errors = jnp.sum(parts, axis=-2) / sky, self.shared_errors(parts, view)
+        extra = 0.0
         if errors is not None:
-            chi2 = chi2 - explained(errors * scale[:, None], residual)
-        return chi2, valid.sum(axis=1)
+            errors = jnp.where(valid[..., None, :], errors, 0.0) / sky[..., None, :]
+            extra = jnp.where(upper, jnp.sum(errors**2, axis=-2), 0.0)
+            errors = jnp.where(upper[..., None, :], 0.0, errors)
+        # in units of the sky, as in the likelihood
+        scale = (1.0 + (self.post.noise.floor * model) ** 2 + extra) ** -0.5
+        residual = (flux / sky - model) * scale
+        hidden, variance = below(residual)
+        residual = jnp.where(valid, jnp.where(upper, hidden, residual), 0.0)
+        variance = jnp.where(valid & upper, variance, 0.0)
+        stated = jnp.mean(jnp.where(valid & ~upper, scale, 0.0), axis=1)
+        stated = stated[:, None] * jnp.eye(stated.shape[-1], dtype=stated.dtype)
+        if errors is not None:
+            errors = errors * scale[..., None, :]
+            residual = whitened(errors, residual)
+            stated = whitened(jnp.mean(errors, axis=1)[:, None], stated)
+        return misfit_of(residual, variance, stated, data.valid.sum(axis=1))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import ClassVar
 
 import jax
@@ -14,10 +14,9 @@ from ..bundle.verified import verified
 from ..components import pytree
 from ..dust import Calzetti, DustLaw
 from ..errors import UserError
-from ..inference.derived import MassTable, derive, quantities_of
+from ..inference.derived import MassTable, quantities_of
 from ..inference.edges import edges_of_normal, limits
 from ..inference.engine import check_numbers, padded
-from ..inference.exported import exported
 from ..inference.importance import network_draws
 from ..inference.protocol import Posterior
 from ..instruments.coverage import covered_bands
@@ -29,14 +28,16 @@ from ..noise import BandMasks, DepthNoise, UpperLimits
 from ..ssp import load
 from .catalogue import infer_catalogue
 from .data import PhotometryData
+from .error_scale import scaled
 from .fingerprint import check_match
 from .held_out import held_out
 from .images import FEWEST_BANDS, infer_cube
 from .likelihood import PhotometryLikelihood
 from .model import GalaxyModel
-from .model_error import ModelError, with_grey
+from .model_error import ModelError
 from .network import PhotometryNetwork
 from .prepare import check_redshifts, prepare
+from .quantities import derived, log_density, theta_of
 from .simulator import PhotometrySimulator
 from .typicality import Typicality
 
@@ -248,13 +249,13 @@ class PhotometryPosterior(Posterior):
         # of few sizes: few compilations
         n, n_param = limit.shape
         u = np.resize(np.float32(limit), (padded(n), 1, n_param))
-        theta = np.asarray(_theta(self.network, None, u, np.resize(z, padded(n))))
+        theta = np.asarray(theta_of(self.network, None, u, np.resize(z, padded(n))))
         return edge, np.where(edge == 0, np.nan, theta[:n, 0])
 
     def derived_draws(self, u, z, quantities=None):
         """Quantities (Quantity, Object, Draw) of draws u (Object, Draw, Param) at redshifts z (Object,)."""
         wanted = quantities_of(self.names, quantities)
-        return _derived(
+        return derived(
             self.network, self.mass_table, self.grey, jnp.asarray(u), jnp.asarray(z), wanted=wanted
         )
 
@@ -279,7 +280,7 @@ class PhotometryPosterior(Posterior):
         array (Object, Draw, Param)
         """
         u, z = self._drawn(flux_ujy, sigma_ujy, z, valid, upper, ids, seed, n_draws)
-        return _theta(self.network, self.grey, u, z)
+        return theta_of(self.network, self.grey, u, z)
 
     def quantity_draws(
         self,
@@ -316,15 +317,28 @@ class PhotometryPosterior(Posterior):
         return network_draws(self.network, self.weights, data, ids, key, n_draws=n_draws), data.z
 
     def log_prob(self, theta, flux_ujy, sigma_ujy, z, *, valid=None, upper=None):
-        """Log density (Object,) of theta (Object, Param) under the flow, per unit of normal coordinates u."""
+        """Log density of parameters under the flow, per unit of normal coordinates u.
+
+        An object's data are looked at once: give many draws of it along an axis of their own.
+
+        Parameters
+        ----------
+        theta : array (Object, Param) or (Object, Draw, Param)
+        flux_ujy, sigma_ujy, z, valid, upper
+            As for :meth:`sample`.
+
+        Returns
+        -------
+        array (Object,) or (Object, Draw)
+        """
         data = self.prepared(flux_ujy, sigma_ujy, z, valid, upper)
-        theta = plain(theta, "theta", dtype=np.float32)
-        if theta.shape != (len(data.z), len(self.names)):
+        theta, n = plain(theta, "theta", dtype=np.float32), len(data.z)
+        if theta.ndim not in (2, 3) or (theta.shape[0], theta.shape[-1]) != (n, len(self.names)):
             raise UserError(
-                f"theta has shape {theta.shape}: expected ({len(data.z)}, {len(self.names)}), objects by "
-                f"{', '.join(self.names)}; give that"
+                f"theta has shape {theta.shape}: expected ({n}, {len(self.names)}) or ({n}, draws, "
+                f"{len(self.names)}), objects by {', '.join(self.names)}; give that"
             )
-        return _log_prob(self.network, self.weights, jnp.asarray(theta), data)
+        return log_density(self.network, self.weights, jnp.asarray(theta), data)
 
     def infer(
         self,
@@ -336,6 +350,7 @@ class PhotometryPosterior(Posterior):
         n_draws: int = 500,
         seed: int = 0,
         progress: bool = False,
+        error_scale=None,
         **options,
     ):
         """Posteriors of the pixels of an image, or of the galaxies of a catalogue.
@@ -358,6 +373,9 @@ class PhotometryPosterior(Posterior):
             The draws of an object depend on the seed and on its number alone.
         progress : bool
             Show a bar.
+        error_scale : float or "fit", optional
+            What to multiply the stated errors by before anything else, the cut in S/N included; "fit": by
+            what makes the median of the predictive p-values a half. The fluxes of upper limits stay.
         **options
             Of images ``snr_min``, ``quantities`` and ``draws_path``, see
             :func:`dsps_sbi.photometry.images.infer_cube`; of catalogues ``quantities``.
@@ -369,31 +387,14 @@ class PhotometryPosterior(Posterior):
         Raises
         ------
         UserError
-            For redshifts outside the trained range, unknown bands, a model that is not the bundle's, or if
-            there is none to refine with.
+            For redshifts outside the trained range, unknown bands, a model that is not the bundle's, if there
+            is none to refine with, or if a scale of the errors cannot be fitted.
         """
         run = infer_cube if isinstance(data, PixelCube) else infer_catalogue
         likelihood = self.weighed_by(model, weigh, refine)
         common = {"refine": refine, "n_draws": n_draws, "seed": seed, "progress": progress}
+        if error_scale is not None:
+            check_numbers(n_draws, seed, "object")
+            fitting = {"n_draws": n_draws, "seed": seed, "snr_min": options.get("snr_min", 5.0)}
+            data, common["error_scale"] = scaled(self, data, likelihood, error_scale, **fitting)
         return run(self, data, likelihood, **common, **options)
-
-
-@jax.jit
-def _theta(network, grey, u, z):
-    return with_grey(network.prior, grey, u, network.prior.from_normal(u, network.cosmology.age(z)[:, None]))
-
-
-@jax.jit
-def _log_prob(network, weights, theta, data):
-    u = network.prior.to_normal(theta, network.cosmology.age(data.z))
-    return network.log_prob(weights, network.condition(weights, *data), u)
-
-
-@exported(lambda *_, wanted: 0)
-@partial(jax.jit, static_argnames="wanted")
-def _derived(network, table, grey, u, z, wanted):
-    universe = network.cosmology.age(z)
-    theta = with_grey(network.prior, grey, u, network.prior.from_normal(u, universe[:, None]))
-    flat, ages = theta.reshape(-1, theta.shape[-1]), jnp.repeat(universe, theta.shape[1])
-    values = derive(network.sfh, table, flat, network.prior.names, ages, wanted)
-    return jnp.stack([values[name].reshape(theta.shape[:2]) for name in wanted])

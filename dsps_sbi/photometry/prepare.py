@@ -5,7 +5,7 @@ from astropy import units as u
 
 from ..arrays import flags, flux_pair, plain
 from ..errors import UserError
-from ..io.stand_ins import refuse_stand_ins
+from ..io.stand_ins import refuse_limits, refuse_stand_ins
 from .data import PhotometryData
 
 
@@ -51,8 +51,9 @@ def prepare(post, flux_ujy, sigma_ujy, z, valid=None, upper=None) -> PhotometryD
     Raises
     ------
     UserError
-        If shapes do not fit, there is no object, a unit is no flux density, a flux stands for a missing value
-        (:mod:`dsps_sbi.io.stand_ins`), or the network does not know a redshift; rows are named.
+        If shapes do not fit, there is no object, a unit is no flux density, a flux stands for a missing
+        value, a limit has no error (:mod:`dsps_sbi.io.stand_ins`), or the network does not know a redshift;
+        rows are named.
     """
     flux, sigma = flux_pair(flux_ujy, sigma_ujy, ("flux_ujy", "sigma_ujy"), u.uJy)
     if flux.shape != sigma.shape or flux.ndim != 2 or flux.shape[1] != len(post.filters):
@@ -68,8 +69,16 @@ def prepare(post, flux_ujy, sigma_ujy, z, valid=None, upper=None) -> PhotometryD
             raise UserError(
                 f"{name} has shape {np.shape(given)}: expected {flux.shape}, as the fluxes; mend it"
             )
-    valid = present if valid is None else present & flags(valid, "valid", masked=False)
-    upper = np.zeros_like(valid) if upper is None else flags(upper, "upper", masked=False)
+    given = np.broadcast_to(True if valid is None else flags(valid, "valid", masked=False), flux.shape)
+    upper = np.zeros_like(present) if upper is None else flags(upper, "upper", masked=False)
+    refuse_limits(
+        np.where(given, flux, np.nan),
+        sigma,
+        upper,
+        lambda i, j: f"row {i} in {post.filters[j]}",
+        where="photometry",
+    )
+    valid = present & given
     z = plain(z, "redshift", dtype=np.float32)
     if z.shape not in ((), flux.shape[:1]):
         raise UserError(

@@ -11,14 +11,19 @@ from astropy.table import QTable, Table
 from ..constants import PERCENTILES
 from ..errors import UserError
 from ..inference.derived import describe
+from ..inference.error_summary import ErrorSummary
 from ..inference.quality import COMMON, Columns
 from ..inference.result import Result
 from ..inference.table import percentile_columns, quality_columns, rows_of, table_of
 from ..io.draws import read_draws
 from ..io.folders import output_folder
 from ..io.summary import write_summary
+from ..plots.error_figure import plot_errors
 from ..plots.map_figure import plot_maps
 from .maps import Maps
+
+# Picture of the p-values
+ERRORS = "errors.png"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +56,8 @@ class ImageResult(Result):
         pixels, units that look wrong, a WCS that cannot be used.
     draws_path : Path or None
         HDF5 file with the draws, where they were asked for.
+    errors : ErrorSummary
+        What the misfits of all pixels say of the errors that were stated.
     """
 
     names: tuple[str, ...]
@@ -65,6 +72,7 @@ class ImageResult(Result):
     meta: dict
     notes: tuple[str, ...] = ()
     draws_path: Path | None = None
+    errors: ErrorSummary = ErrorSummary(0)
 
     @property
     def fitted(self) -> np.ndarray:
@@ -131,6 +139,9 @@ class ImageResult(Result):
     def write(self, folder) -> list[Path]:
         """Write ``maps.fits``, ``summary.ecsv`` and ``maps.png`` into a folder, made if missing.
 
+        Where the misfits of ten pixels or more are known, ``errors.png`` has the distribution of their
+        p-values.
+
         Raises
         ------
         UserError
@@ -144,4 +155,10 @@ class ImageResult(Result):
         maps.write(paths[0])
         write_summary(paths[1], self.totals, maps.meta)
         plot_maps(maps, path=paths[2])
+        picture = folder / ERRORS
+        # that of another run must not stay beside new maps
+        picture.unlink(missing_ok=True)
+        if self.errors.known:
+            plot_errors(self.errors, path=picture)
+            paths.append(picture)
         return paths

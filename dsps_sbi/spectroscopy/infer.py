@@ -12,8 +12,10 @@ from tqdm.auto import tqdm
 from ..errors import UserError
 from ..inference.edges import converged, edges, edges_of_normal, limits, median_edges
 from ..inference.engine import Engine, Posteriors, check_numbers
+from ..inference.error_summary import COLUMNS, ErrorSummary, checked_scale, fit_scale
 from ..inference.quality import Columns
 from ..inference.result import provenance
+from ..inference.trust import Informed
 from ..instruments.lsf import LSF
 from ..io.formats.options import lsf_words
 from ..io.spectrum import Spectrum
@@ -23,6 +25,8 @@ from .result import SpectrumResult, quantity_names
 
 # Redshifts up to this tell no distance
 _NO_DISTANCE = 1e-6
+# Spectra that a scale of the errors is fitted to
+_MOST = 30
 
 
 def infer_spectra(
@@ -37,6 +41,7 @@ def infer_spectra(
     ids=None,
     labels: Sequence[str] | None = None,
     progress: bool = False,
+    error_scale=None,
 ) -> SpectrumResult:
     """Posteriors of spectra of any pixels and resolution, one after the other.
 
@@ -59,6 +64,9 @@ def infer_spectra(
         Names. Default: those of the files.
     progress : bool
         Show a bar.
+    error_scale : float or "fit", optional
+        What to multiply the errors of the pixels by; "fit": by what makes the median of the predictive
+        p-values of the spectra, ten at least, a half.
 
     Returns
     -------
@@ -67,7 +75,8 @@ def infer_spectra(
     Raises
     ------
     UserError
-        If a spectrum lacks what it takes, or there is nothing to refine with.
+        If a spectrum lacks what it takes, there is nothing to refine with, or a scale of the errors cannot be
+        fitted.
     """
     single = isinstance(spectra, Spectrum | str | bytes) or not hasattr(spectra, "__iter__")
     spectra = (spectra,) if single else tuple(spectra)
@@ -88,6 +97,12 @@ def infer_spectra(
             f"{len(ids)} ids and {len(names)} labels of {len(spectra)} spectra: give one for each spectrum"
         )
     engine, key = Engine(post, likelihood, refine), jax.random.key(seed)
+    scale = None
+    if error_scale is not None:
+        scale = checked_scale(error_scale)
+        if scale is None:
+            scale = _fitted(Engine(post, likelihood), spectra, lsf, ids, key, n_draws)
+        spectra = tuple(_scaled(one, scale.value) for one in spectra)
     answers = [
         _one(engine, spectrum, lsf, number, key, n_draws)
         for spectrum, number in tqdm(
@@ -98,6 +113,10 @@ def infer_spectra(
     posteriors, theta = Posteriors.joined(posteriors), np.concatenate(theta)
     found = _limits(post, posteriors, theta)
     own = {name: np.array([one[name] for one in more]) for name in more[0]}
+    columns = Columns.of(posteriors, post.names, *found, **own)
+    meta = provenance(post, n_draws=n_draws, seed=seed, method=engine.method)
+    meta |= {} if scale is None else scale.meta()
+    meta |= ErrorSummary.of(columns).meta()
     return SpectrumResult(
         names=quantity_names(post),
         post=post,
@@ -109,9 +128,24 @@ def infer_spectra(
         theta=theta,
         z=np.array(redshift),
         universe_gyr=np.array(universe),
-        columns=Columns.of(posteriors, post.names, *found, **own),
-        meta=provenance(post, n_draws=n_draws, seed=seed, method=engine.method),
+        columns=columns,
+        meta=meta,
     )
+
+
+def _scaled(spectrum, scale):
+    return replace(spectrum, sigma=spectrum.sigma * np.asarray(scale, spectrum.sigma.dtype))
+
+
+def _fitted(engine, spectra, lsf, ids, key, n_draws):
+    """The scale of the errors of some spectra, evenly spaced among all."""
+    rows = np.unique(np.linspace(0, len(spectra) - 1, min(len(spectra), _MOST)).astype(int))
+
+    def summary_at(scale):
+        found = [_one(engine, _scaled(spectra[i], scale), lsf, ids[i], key, n_draws)[0] for i in rows]
+        return ErrorSummary.of({name: np.concatenate([getattr(p, name) for p in found]) for name in COLUMNS})
+
+    return fit_scale(summary_at, f"{len(rows)} spectra")
 
 
 def _without_distance(spectrum):
@@ -141,6 +175,10 @@ def _one(engine, spectrum, lsf, number, key, n_draws):
         view = likelihood.observed(scaled, rest.extra_km_s, lsf)
         n_pixels, wave_used = likelihood.pixels_used(spectrum, view, lsf)
     posteriors = engine.finish(engine.start(data, view, np.array([number]), key, n_draws), 1, wave_used)
+    if not spectrum.absolute:
+        # its mass is not known: nor is whether the data tell it
+        spread, word = np.full(1, np.nan, np.float32), np.full(1, Informed.NONE, np.int8)
+        posteriors = replace(posteriors, mass_spread=spread, informed=word)
     population_p = np.nan
     if likelihood is not None:
         population_p = float(likelihood.population_p(posteriors.u, view, [number], key)[0])

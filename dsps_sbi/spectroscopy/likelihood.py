@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtri
+from scipy import stats
 
 from ..components import constant, pytree
 from ..errors import UserError
-from ..inference.importance import Likelihood, branch, object_keys, tail_probability
+from ..inference.importance import Likelihood, branch, object_keys
+from ..inference.misfit import Misfit
 from ..instruments.lsf import LSF
 from ..io.spectrum import Spectrum
 from .curvature import precision_root
@@ -21,8 +23,10 @@ from .population_modes import population_modes
 from .target import SpectrumTarget
 from .to_library import AtLibrary, reached, to_library
 
-# Branch of an object's key, beyond those of weighing
-_PREDICT, _POPULATIONS = 2, 3
+# Branch of an object's key, beyond those of weighing and repair
+_POPULATIONS = 3
+# Draws that the misfit is averaged over: it changes little from one to the next
+_N_MISFIT = 64
 # Pixels and windows come in multiples of these: few shapes, hence few compilations
 _PIXELS, _WINDOW = 512, 4
 
@@ -107,7 +111,7 @@ class SpectrumLikelihood(Likelihood):
         """As :meth:`~dsps_sbi.spectroscopy.posterior.SpectrumPosterior.theta`, the galaxy's own."""
         return self.post.theta(u, view.target.view.universe_gyr, view.extra_km_s)
 
-    def shape_evidence(self, u, data, view: Observed):
+    def shape_evidence(self, u, data, view: Observed, light=None):
         """Evidence (1, Draw) of shapes u (1, Draw, Param - 1), and mean and width of log10 of the mass."""
         theta, log_ratio = self.theta(u[0], view)
         # of any mass
@@ -130,16 +134,22 @@ class SpectrumLikelihood(Likelihood):
         v = (drawn - mass.low) / (mass.high - mass.low)
         return jnp.concatenate([u, ndtri(jnp.clip(v, 1e-7, 1.0 - 1e-7))[..., None]], axis=-1)
 
-    def misfit(self, u, data, view: Observed, ids, key):
-        """Chi2 (1,) about a draw, and its degrees of freedom; see the base class.
+    def misfit(self, u, data, view: Observed, light=None) -> Misfit:
+        """Misfit (1,) over draws u (1, Draw, Param); see the base class.
 
-        The polynomial and the model's error of the draw are among the variances, and what smoothing made of
-        the noise is counted: see :meth:`dsps_sbi.spectroscopy.target.SpectrumTarget.misfit`.
+        The polynomial and the model's error of each draw are among the variances, and what smoothing made of
+        the noise is counted: see :meth:`dsps_sbi.spectroscopy.target.SpectrumTarget.misfit`. Of thousands of
+        pixels the draws explain a few: how many is known from the variance of chi2 over the draws, which is
+        twice that number, and no more than there are parameters.
         """
-        keys = branch(object_keys(key, ids), _PREDICT)
-        pick = jax.random.randint(keys[0], (), 0, u.shape[1])
-        chi2, n = view.target.misfit(self.theta(u[0, pick], view)[0])
-        return chi2[None], n[None]
+        some = u[0, :: max(1, u.shape[1] // _N_MISFIT)]
+        # a few at a time: the intermediate arrays of all draws would be large
+        chi2, n, stated = jax.lax.map(view.target.misfit, self.theta(some, view)[0], batch_size=8)
+        count = jnp.mean(n)
+        explained = jnp.minimum(0.5 * jnp.var(chi2), u.shape[-1])
+        rest = jnp.maximum(count - explained, 0.0)
+        found = jnp.maximum(jnp.mean(chi2) - explained, 0.0), rest, rest, jnp.mean(stated) * rest
+        return Misfit(*(value[None] for value in found))
 
     def population_p(self, u, view: Observed, ids, key):
         """Predictive p-value (1,) of other populations, compiled: would they fit the spectrum better?
@@ -158,7 +168,7 @@ class SpectrumLikelihood(Likelihood):
         key : key
         """
         along = _along_modes(self, u, view, np.asarray(ids, np.uint32), key)
-        return tail_probability(along, [len(self.modes)])
+        return stats.chi2.sf(np.asarray(along, float), len(self.modes)).astype(np.float32)
 
 
 @jax.jit

@@ -240,7 +240,8 @@ class SpectrumPosterior(Posterior):
         progress : bool
             Show a bar.
         **options
-            ``lsf``, ``ids`` and ``labels``, see :func:`dsps_sbi.spectroscopy.infer.infer_spectra`.
+            ``lsf``, ``ids``, ``labels`` and ``error_scale``, see
+            :func:`dsps_sbi.spectroscopy.infer.infer_spectra`.
 
         Returns
         -------

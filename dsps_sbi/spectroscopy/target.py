@@ -116,24 +116,34 @@ class SpectrumTarget:
         return whole_chi2(*self._misfit(theta))[0]
 
     def misfit(self, theta):
-        """:meth:`chi2` (...) as one that follows the chi2 distribution, and its degrees of freedom (...).
+        """:meth:`chi2` (...) as one that follows the chi2 distribution, and what it consists of.
 
         The chi2 of smoothed pixels has a smaller mean and another variance than that of independent ones: it
         is scaled, and its degrees of freedom are such that both are right (Satterthwaite 1946, Biometrics
         Bulletin 2, 110). What the polynomial takes up is smooth, and as uncertain as without smoothing.
+
+        Returns
+        -------
+        chi2 : array (...)
+        count : array (...)
+            Its degrees of freedom.
+        stated : array (...)
+            The share of the variances that the stated errors are, the rest being the model's: a mean over
+            pixels.
         """
         theta = jnp.asarray(theta)
         chi2, count = self.chi2(theta), jnp.sum(self.used)
-        if self.noise_left is None:
-            return chi2, count
         share = 1.0 / self._variance(self.model.predict_fast(theta, self.view), self.model.error_share(theta))
+        stated = jnp.sum(jnp.where(self.used, share, 0.0), axis=-1) / jnp.maximum(count, 1)
+        if self.noise_left is None:
+            return chi2, count, stated
         less = jnp.where(self.used, share * (1.0 - self.noise_left), 0.0)
         mean = count - jnp.sum(less, axis=-1)
         # half of the variance: what the model's error adds has no part in the covariances
         other = jnp.where(self.used, share**2 * (1.0 - self.noise_pairs), 0.0)
         half = count - jnp.sum(2.0 * (1.0 - share) * less + other, axis=-1)
         scale = half / jnp.maximum(mean, 1.0)
-        return chi2 / scale, mean / scale
+        return chi2 / scale, mean / scale, stated
 
     def chi2_along(self, theta, light):
         """How much of :meth:`chi2` light of other kinds would take away.

@@ -14,7 +14,7 @@ from ..plots.map_figure import plot_maps
 from ..spectroscopy.result import catalogue_columns
 from .cube_maps import cube_maps
 from .entries import Entry
-from .spectra import SpectrumJob
+from .spectra import SpectrumJob, errors_of
 
 MAPS, PICTURE = "maps.fits", "maps.png"
 # Up to this many spectra each has a picture and a best fit, as files of spectra have
@@ -96,7 +96,7 @@ class CubeJob(SpectrumJob):
         """Rows as a table, with the places in the cube."""
         columns = catalogue_columns(self.post)
         columns = {"name": columns.pop("name")} | _PLACE | columns
-        return table_of([self._placed(row) for row in rows], columns, self.meta)
+        return table_of([self._placed(row) for row in rows], columns, self.meta | errors_of(rows).meta())
 
     def _placed(self, row):
         ys, xs = self._places[row["name"]]
@@ -109,7 +109,7 @@ class CubeJob(SpectrumJob):
         """Join the draws, write the maps, and draw them."""
         super().finish(rows, folder)
         places = [self._places[row["name"]] for row in rows]
-        meta = dict(self.meta) | {"source": self.spectra.cube.source}
+        meta = dict(self.meta) | {"source": self.spectra.cube.source} | errors_of(rows).meta()
         maps = cube_maps(rows, places, self.spectra.cube, self.post, meta)
         maps.write(folder / MAPS)
         if self.picture:

@@ -12,6 +12,7 @@ from astropy.table import Table
 
 from ..errors import UserError
 from ..inference.engine import check_numbers
+from ..inference.error_summary import checked_scale
 from ..inference.result import provenance
 from ..inference.table import table_of
 from ..io import read
@@ -31,6 +32,7 @@ _COLUMNS = {
     "n_pixels": ("", "pixels of the image"),
     "n_fitted": ("", "pixels that were fitted"),
     "n_trusted": ("", "pixels that can be trusted"),
+    "errors": ("", "what the misfits of the pixels say of the errors"),
     "flags": ("", "pixels with each flag"),
 }
 _TOTALS = {
@@ -133,6 +135,8 @@ class ImageJob(Job):
         Show a bar for the pixels.
     reading : mapping, optional
         What was said about reading the images: a run that says otherwise is not resumed.
+    error_scale : float or "fit", optional
+        See :meth:`dsps_sbi.PhotometryPosterior.infer`; "fit" for each image by itself.
     """
 
     words: ClassVar[str] = "images"
@@ -153,6 +157,7 @@ class ImageJob(Job):
         folders: bool = True,
         progress: bool = False,
         reading=None,
+        error_scale=None,
     ):
         check_numbers(n_draws, seed, "pixel")
         self.post, self.likelihood = post, likelihood
@@ -160,9 +165,12 @@ class ImageJob(Job):
         self._reading = {name: str(value) for name, value in (reading or {}).items() if value is not None}
         self._infer = {"model": likelihood, "weigh": likelihood is not None, "refine": refine}
         self._infer |= {"n_draws": n_draws, "seed": seed, "progress": progress}
-        self._infer |= {"snr_min": snr_min, "quantities": quantities}
+        self._infer |= {"snr_min": snr_min, "quantities": quantities, "error_scale": error_scale}
+        if error_scale is not None:
+            checked_scale(error_scale)
         method = "flow" if likelihood is None else "refined" if refine else "weighed"
         self.meta = provenance(post, n_draws=n_draws, seed=seed, method=method, snr_min=float(snr_min))
+        self.meta |= {} if error_scale is None else {"error_scale": error_scale}
 
     def options(self) -> dict:
         """What answers depend on beside the images."""
@@ -265,6 +273,7 @@ def _row(name, result) -> dict:
         "n_pixels": int(result.fitted.size),
         "n_fitted": int(result.fitted.sum()),
         "n_trusted": result.meta["n_trust_trusted"],
+        "errors": result.errors.words(),
         "flags": ", ".join(f"{n} {flag}" for flag, n in counts.items() if n),
     }
     for total in result.totals:

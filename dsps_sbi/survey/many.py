@@ -7,7 +7,7 @@ from ..io.spectral_cube import CubeSpectra, SpectralCube
 from .cubes import CubeJob, cube_entries
 from .images import ImageJob, image_entries
 from .run import run
-from .spectra import SpectrumJob, spectrum_entries
+from .spectra import SpectrumJob, spectrum_entries, with_fitted_scale
 
 # Kind of the posterior -> its job, and what makes entries of its data
 _KINDS = {"photometry": (ImageJob, image_entries), "spectrum": (SpectrumJob, spectrum_entries)}
@@ -46,7 +46,8 @@ def infer_many(
         Show a bar.
     **options
         Of :class:`~dsps_sbi.survey.images.ImageJob` or :class:`~dsps_sbi.survey.spectra.SpectrumJob`:
-        ``n_draws``, ``seed``, ``keep_draws`` and others.
+        ``n_draws``, ``seed``, ``keep_draws``, ``error_scale`` and others. ``error_scale="fit"`` fits one
+        scale to all spectra, and one to each image.
 
     Returns
     -------
@@ -70,7 +71,12 @@ def infer_many(
         if post.kind != "spectrum":
             raise UserError(f"a cube of spectra was given to a posterior of {post.data_words}: give images")
         spectra = inputs.spectra() if isinstance(inputs, SpectralCube) else inputs
+        found = cube_entries(spectra)
+        options = with_fitted_scale(post, likelihood, found, options)
         job = CubeJob(post, likelihood, spectra, refine=refine, **options)
-        return run(job, cube_entries(spectra), folder, resume=resume, progress=progress)
+        return run(job, found, folder, resume=resume, progress=progress)
+    found = entries(inputs)
+    if post.kind == "spectrum":
+        options = with_fitted_scale(post, likelihood, found, options)
     job = kind(post, likelihood, refine=refine, **options)
-    return run(job, entries(inputs), folder, resume=resume, progress=progress)
+    return run(job, found, folder, resume=resume, progress=progress)

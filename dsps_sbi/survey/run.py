@@ -9,7 +9,7 @@ from astropy.table import Table
 from tqdm.auto import tqdm
 
 from ..errors import UserError
-from ..inference.trust import Method, Trust
+from ..inference.quality import CODES
 from ..io.folders import filling
 from ..io.summary import write_summary
 from .entries import Entry, distinct
@@ -169,7 +169,7 @@ def _fingerprint(entry) -> str | None:
 
 def failed_row(name: str, problem: str) -> dict:
     """Row of an object that has no answer."""
-    none = {"method": Method.NONE.name.lower(), "trust": Trust.NONE.name.lower()}
+    none = {name: codes.NONE.name.lower() for name, codes in CODES.items()}
     return {"name": name, **none, "problem": problem}
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -11,6 +12,14 @@ from astropy.table import Table
 
 from ..errors import UserError
 from ..inference.engine import check_numbers
+from ..inference.error_summary import (
+    COLUMNS,
+    FEWEST_OBJECTS,
+    ErrorScale,
+    ErrorSummary,
+    checked_scale,
+    fit_scale,
+)
 from ..inference.result import provenance
 from ..inference.table import table_of
 from ..instruments.lsf import LSF
@@ -18,10 +27,16 @@ from ..io.draws import DrawStore
 from ..io.spectrum import Spectrum
 from ..io.spectrum_list import SpectrumFile, spectrum_fingerprint, stem
 from ..io.summary import write_summary
+from ..plots.error_figure import plot_errors
 from ..plots.spectrum_figure import plot_spectrum
 from ..spectroscopy.result import SpectrumResult, catalogue_columns
 from .entries import Entry, name_id
 from .run import Job
+
+# Picture of the p-values
+ERRORS = "errors.png"
+# Spectra that a scale of the errors is fitted to
+_MOST = 30
 
 
 def spectrum_entries(spectra) -> list[Entry]:
@@ -62,6 +77,8 @@ class SpectrumJob(Job):
         Draw them; each takes about a second.
     lsf : LSF, optional
         Instead of the spectra's own.
+    error_scale : float or ErrorScale, optional
+        What to multiply the errors by; see :func:`fitted_scale` for one that is fitted.
     """
 
     words: ClassVar[str] = "spectra"
@@ -78,14 +95,20 @@ class SpectrumJob(Job):
         keep_draws: bool = False,
         pictures: bool = True,
         lsf: LSF | None = None,
+        error_scale=None,
     ):
         check_numbers(n_draws, seed, "spectrum")
         self.post, self.likelihood, self.lsf = post, likelihood, lsf
         self.keep_draws, self.pictures, self.best_fits = keep_draws, pictures, likelihood is not None
         self._infer = {"model": likelihood, "weigh": likelihood is not None, "refine": refine}
         self._infer |= {"n_draws": n_draws, "seed": seed, "lsf": lsf}
+        scale = None if error_scale is None else checked_scale(error_scale)
+        if error_scale is not None and scale is None:
+            raise UserError("error scale 'fit' of spectra: fit it first, with infer_many or the command line")
+        self._infer["error_scale"] = scale
         method = "flow" if likelihood is None else "refined" if refine else "weighed"
         self.meta = provenance(post, n_draws=n_draws, seed=seed, method=method)
+        self.meta |= {} if scale is None else scale.meta()
 
     def options(self) -> dict:
         """What answers depend on beside the spectra."""
@@ -119,13 +142,69 @@ class SpectrumJob(Job):
 
     def table(self, rows) -> Table:
         """Rows as a table."""
-        return table_of(rows, catalogue_columns(self.post), self.meta)
+        return table_of(rows, catalogue_columns(self.post), self.meta | errors_of(rows).meta())
 
     def finish(self, rows, folder):
-        """Join the draws."""
+        """Join the draws, and draw the distribution of the p-values where there are spectra enough."""
+        picture, errors = folder / ERRORS, errors_of(rows)
+        picture.unlink(missing_ok=True)
+        if errors.known:
+            plot_errors(errors, path=picture)
         if self.keep_draws:
             kept = [row["name"] for row in rows if "problem" not in row]
             self._store.join(kept, self.post.names, self._infer["n_draws"], self.meta)
+
+
+def errors_of(rows) -> ErrorSummary:
+    """What the misfits of all spectra of a catalogue, by rows, say of their errors."""
+    columns = {name: [row.get(name) for row in rows] for name in COLUMNS}
+    return ErrorSummary.of(
+        {name: np.array([np.nan if v is None else v for v in c], float) for name, c in columns.items()}
+    )
+
+
+def fitted_scale(post, likelihood, entries, lsf=None, n_draws=1000, seed=0) -> ErrorScale:
+    """The scale of the errors at which the median of the p-values of spectra is a half.
+
+    Parameters
+    ----------
+    post : SpectrumPosterior
+    likelihood : SpectrumLikelihood or None
+    entries : sequence of Entry
+        Thirty of them, evenly spaced, count; those that cannot be used do not.
+    lsf, n_draws, seed
+        Of inference.
+
+    Raises
+    ------
+    UserError
+        If it cannot be fitted, see :func:`dsps_sbi.inference.error_summary.fit_scale`.
+    """
+    rows = np.unique(np.linspace(0, len(entries) - 1, min(len(entries), _MOST)).astype(int))
+    usable = []
+    for entry in (entries[i] for i in rows):
+        with warnings.catch_warnings(), suppress(UserError, OSError):
+            warnings.simplefilter("ignore", UserWarning)
+            spectrum = entry.read()
+            post.prepared(spectrum, lsf)
+            usable.append((spectrum, entry.name))
+    options = {"model": likelihood, "weigh": likelihood is not None, "lsf": lsf}
+    options |= {"n_draws": n_draws, "seed": seed, "ids": [name_id(name) for _, name in usable]}
+
+    def summary_at(scale):
+        if len(usable) < FEWEST_OBJECTS:
+            return ErrorSummary(len(usable))
+        return post.infer([one for one, _ in usable], error_scale=scale, **options).errors
+
+    return fit_scale(summary_at, f"{len(usable)} spectra")
+
+
+def with_fitted_scale(post, likelihood, entries, options) -> dict:
+    """Options of a job in which an ``error_scale`` of "fit" is the one that was fitted."""
+    if options.get("error_scale") is None or checked_scale(options["error_scale"]) is not None:
+        return options
+    fitting = {name: options[name] for name in ("lsf", "n_draws", "seed") if name in options}
+    return options | {"error_scale": fitted_scale(post, likelihood, entries, **fitting)}
 
 
 def _answer(post, entry, options) -> SpectrumResult:

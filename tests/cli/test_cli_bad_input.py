@@ -148,6 +148,14 @@ def test_commands_that_need_a_grid_say_how_to_get_it(run, tmp_path, monkeypatch)
         assert status == 1 and "run 'dsps-sbi fetch bc03-miles'" in error
 
 
+def test_scales_of_errors(refused, make_cutout):
+    refused("--error-scale much: give a number above 0, or fit", make_cutout(), "--error-scale", "much")
+    refused("--error-scale 0: give a number above 0, or fit", make_cutout(), "--error-scale", "0")
+    words = "--unweighted and --error-scale fit were given: fitting needs weights"
+    refused(words, make_cutout(), "--error-scale", "fit", "--unweighted")
+    refused("cannot be fitted (no object has a p-value)", make_cutout(), "--error-scale", "fit")
+
+
 def test_refine_needs_weights(refused, make_cutout):
     refused("--unweighted and --refine were given", make_cutout(), "--unweighted", "--refine")
     refused("--refine was given without the stellar populations of the bundle", make_cutout(), "--refine")

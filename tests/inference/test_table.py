@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from dsps_sbi.inference.quality import COMMON, QUALITY, Columns
+from dsps_sbi.inference.quality import CODES, COMMON, QUALITY, Columns
 from dsps_sbi.inference.result import Result
 from dsps_sbi.inference.table import percentile_columns, quality_columns, rows_of, table_of
 from dsps_sbi.inference.trust import Method, Trust
@@ -45,7 +45,7 @@ def test_rows_are_plain_values():
     assert second["trust"] == second["method"] == "none"
     unknown = [name for name, value in second.items() if value is None]
     of_spectra = set(QUALITY) - set(COMMON)
-    assert set(unknown) == {*percentile_columns(Two.names), *QUALITY} - {"method", "trust"} - of_spectra
+    assert set(unknown) == {*percentile_columns(Two.names), *QUALITY} - set(CODES) - of_spectra
     # no such column, no such entry
     assert "population_p" not in first and "shrink_u" not in first
 

@@ -4,9 +4,11 @@ import pytest
 from dsps_sbi.inference.trust import (
     FEWEST_EFFECTIVE,
     TEXT,
+    Informed,
     Method,
     Trust,
     chains_converged,
+    informed,
     verdict,
     weights_reliable,
 )
@@ -28,7 +30,11 @@ GOOD = {
         ({}, Trust.TRUSTED),
         ({"typicality": np.nan}, Trust.TRUSTED),
         ({"typicality": 0.004}, Trust.UNTRUSTED),
-        ({"ppc_p": 0.004}, Trust.UNTRUSTED),
+        # both tails: a model that does not fit, and errors that are too large
+        ({"ppc_p": 0.002}, Trust.UNTRUSTED),
+        ({"ppc_p": 0.003}, Trust.TRUSTED),
+        ({"ppc_p": 0.997}, Trust.TRUSTED),
+        ({"ppc_p": 0.998}, Trust.UNTRUSTED),
         ({"ppc_p": np.nan}, Trust.UNTRUSTED),
         ({"ess": 99.0}, Trust.UNTRUSTED),
         ({"pareto_k": 0.71}, Trust.UNTRUSTED),
@@ -57,4 +63,14 @@ def test_parts_of_the_rule_take_nan_for_no():
 
 
 def test_every_code_has_a_text():
-    assert all(set(TEXT[codes]) == set(codes) for codes in (Method, Trust))
+    assert all(set(TEXT[codes]) == set(codes) for codes in (Informed, Method, Trust))
+
+
+def test_whether_the_data_tell_the_mass():
+    assert informed([0.02, 0.1, 0.11, 1.0, np.nan]).tolist() == [
+        Informed.YES,
+        Informed.YES,
+        Informed.NO,
+        Informed.NO,
+        Informed.NONE,
+    ]

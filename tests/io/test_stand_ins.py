@@ -80,3 +80,22 @@ def test_files(make_cutout, mock_pixels):
         mock_pixels[0][0],
         rtol=1e-6,
     )
+
+
+def test_limits_without_an_error_are_refused(make_cube, mock_pixels):
+    """Where some catalogues have -1: what is k times that is not known, and the limit would be dropped."""
+    flux, sigma = (a.copy() for a in mock_pixels)
+    flux[8, 14], sigma[8, 14] = 1.0, -1.0
+    upper = np.zeros(flux.shape, bool)
+    upper[8, 14] = True
+    words = r"the upper limit of {} has an error of -1: expected a positive error, the flux being k times it"
+    with pytest.raises(UserError, match="cube: " + words.format(r"pixel \(1, 1\) of \w+")):
+        make_cube(flux, sigma, upper=upper)
+    make_cube(flux, sigma, upper=upper, mask=np.arange(42) == 8)
+    bands = make_cube().filters
+    with pytest.raises(UserError, match="catalogue: " + words.format(r"8 in \w+")):
+        ds.Catalogue(flux, sigma, bands, 2.0, upper=upper)
+    # without the flag it is a missing band, as ever
+    assert not ds.Catalogue(flux, sigma, bands, 2.0).valid[8, 14]
+    with pytest.raises(UserError, match="catalogue: no error is finite and positive: expected standard dev"):
+        ds.Catalogue(flux, np.zeros_like(sigma), bands, 2.0)

@@ -2,9 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import norm, truncnorm
 
-from dsps_sbi.kernels.likelihood import log_likelihood, log_normal_cdf, mean_snr
+from dsps_sbi.kernels.likelihood import below, log_likelihood, log_normal_cdf, mean_snr
 
 
 @pytest.fixture(scope="module", params=[1.0, 1e-4, 1e-12, 1e6])
@@ -95,3 +95,14 @@ def test_mean_snr_counts_limits_as_nothing():
     valid, named = np.ones((1, 3), bool), np.array([True, True, False])
     np.testing.assert_allclose(mean_snr(flux, sky, valid, named, upper), [5.0])
     np.testing.assert_allclose(mean_snr(flux, sky, valid, named, ~upper), [1.5])
+
+
+def test_moments_below_a_limit():
+    x = np.array([-300.0, -40.0, -10.5, -9.5, -3.0, 0.0, 2.0, 9.0], np.float32)
+    mean, variance = below(jnp.asarray(x))
+    expected = truncnorm(-np.inf, np.float64(x[2:]))
+    np.testing.assert_allclose(mean[2:], expected.mean(), rtol=2e-3)
+    np.testing.assert_allclose(variance[2:], expected.var(), rtol=0.02)
+    # far below it is an exponential of this scale
+    np.testing.assert_allclose(mean[:2], x[:2], rtol=2e-3)
+    np.testing.assert_allclose(variance[:2], 1.0 / x[:2] ** 2, rtol=5e-3)

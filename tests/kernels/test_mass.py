@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from dsps_sbi.kernels.mass import draw_mass, explained, marginalise
+from dsps_sbi.kernels.mass import draw_mass, marginalise, whitened
 
 LOW, HIGH, FLOOR = 4.0, 12.0, 0.05
 UNIT = np.array([3e-13, 1e-12, 2e-12, 1.5e-12])
@@ -142,9 +142,23 @@ def test_bands_with_limits_and_without_data_take_no_part_in_shared_errors():
     assert marginalise(*parts, FLOOR, LOW, HIGH, upper, turned)[0] == with_all
 
 
-def test_what_shared_errors_explain_is_chi2_of_their_covariance():
+def test_whitened_residuals_have_the_chi2_of_their_covariance():
     rng = np.random.default_rng(4)
     errors, residual = rng.standard_normal((5, 3, 6)), rng.standard_normal((5, 6))
-    got = residual**2 @ np.ones(6) - explained(jnp.asarray(errors), jnp.asarray(residual))
+    got = np.sum(np.asarray(whitened(jnp.asarray(errors), jnp.asarray(residual))) ** 2, axis=-1)
     for e, r, chi2 in zip(errors, residual, got, strict=True):
         np.testing.assert_allclose(chi2, r @ np.linalg.solve(np.eye(6) + e.T @ e, r), rtol=1e-4)
+    # and the covariance of none
+    root = np.asarray(whitened(jnp.asarray(errors[0]), jnp.eye(6)))
+    np.testing.assert_allclose(root.T @ (np.eye(6) + errors[0].T @ errors[0]) @ root, np.eye(6), atol=1e-4)
+
+
+def test_nothing_is_drawn_far_below_a_bright_mass():
+    """A mass known to 5 % in each of 12 bands: its tails are standard deviations away, not decades."""
+    light = np.full(12, 1e-9, np.float32)
+    flux, sky, valid = light * 1e9, light * 1e5, np.ones(12, bool)
+    _, grid, cdf = marginalise(flux, sky, valid, light, 0.05, LOW, HIGH)
+    width = 0.05 / np.sqrt(12.0) / np.log(10.0)
+    for share in (1e-6, 1e-5, 1e-4):
+        drawn = draw_mass(jnp.float32(share)[None], grid[None], cdf[None])[0]
+        assert abs(float(drawn) - 9.0) < 6.5 * width

@@ -123,11 +123,10 @@ def test_answers_do_not_depend_on_the_batch(post, toy_model, mocks):
 def test_predictive_p_value_is_uniform_for_the_truth_and_small_for_odd_data(likelihood, mocks, table):
     """A single draw that is the truth itself: exactly a draw from the posterior."""
     data = mocks.data
-    ids = jnp.arange(len(mocks.z), dtype=jnp.uint32)
     assert np.asarray(mocks.data.upper).sum() > 100
 
     def p_value(data):
-        return likelihood.ppc_p(mocks.u[:, None], data, table, ids, jax.random.key(2))
+        return likelihood.ppc_p(mocks.u[:, None], data, table)
 
     assert stats.kstest(np.asarray(p_value(data)), "uniform").pvalue > 0.01
     # one band off by 10 sigma, floor included

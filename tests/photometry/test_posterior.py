@@ -81,3 +81,13 @@ def test_log_prob_is_that_of_the_draws(tiny_posterior, mock_pixels):
     u, log_q = network.draw(weights, condition, 0.5 * jax.random.normal(jax.random.key(0), (6, 1, 5)))
     theta = network.prior.from_normal(u[:, 0], network.cosmology.age(z))
     np.testing.assert_allclose(tiny_posterior.log_prob(theta, flux, sky, 2.0), log_q[:, 0], atol=0.02)
+    # many draws of an object: its data are looked at once
+    many = np.stack([theta, theta[::-1]], axis=1)
+    found = tiny_posterior.log_prob(many, flux, sky, 2.0)
+    assert found.shape == (6, 2)
+    np.testing.assert_allclose(found[:, 0], log_q[:, 0], atol=0.02)
+    np.testing.assert_allclose(
+        found[2, 1], tiny_posterior.log_prob(theta[3:4], flux[2:3], sky[2:3], 2.0)[0], atol=0.02
+    )
+    with pytest.raises(UserError, match=r"theta has shape \(6, 2, 4\): expected \(6, 5\) or \(6, draws, 5\)"):
+        tiny_posterior.log_prob(many[..., :4], flux, sky, 2.0)
