@@ -5,7 +5,6 @@ its posterior, the truth is one more draw, and its rank among them is uniform.
 """
 
 import numpy as np
-from scipy import stats
 
 
 def randomised_pit(draws, truth, uniform):
@@ -42,6 +41,9 @@ def uniformity(pit):
     distance, p_value : ndarray (Param,)
         Largest distance of the cumulative distributions, and its two-sided p-value.
     """
+    # half a second to import, and only a check needs it
+    from scipy import stats
+
     results = [stats.ks_1samp(column, stats.uniform.cdf) for column in np.asarray(pit, float).T]
     return np.array([r.statistic for r in results]), np.array([r.pvalue for r in results])
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri
 
 from ..errors import UserError
 
@@ -143,7 +143,7 @@ def _independent(p):
     The normal scores of neighbours along each axis correlate by r; of n values whose correlation falls as r
     to the power of their distance, n (1 - r) / (1 + r) count.
     """
-    score = stats.norm.isf(np.clip(p, 1e-6, 1.0 - 1e-6))
+    score = -ndtri(np.clip(p, 1e-6, 1.0 - 1e-6))
     score = score - np.nanmean(score)
     variance, share = np.nanmean(score**2), 1.0
     for first, second in ((score[1:], score[:-1]), (score[:, 1:], score[:, :-1])):

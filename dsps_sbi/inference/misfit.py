@@ -24,7 +24,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
+from scipy.special import gammaincc, gammaincinv
 
 from ..kernels.full_precision import einsum
 
@@ -96,7 +96,7 @@ def tail_probability(misfit: Misfit) -> np.ndarray:
     # in double precision on the host: compiled, the incomplete gamma function takes longer than the fit
     chi2, expected, half, _ = _made_up(misfit)
     factor = half / expected
-    return stats.chi2.sf(chi2 / factor, expected / factor).astype(np.float32)
+    return gammaincc(expected / factor / 2.0, chi2 / factor / 2.0).astype(np.float32)
 
 
 def error_scale(misfit: Misfit) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +113,7 @@ def error_scale(misfit: Misfit) -> tuple[np.ndarray, np.ndarray]:
     chi2, expected, half, stated = _made_up(misfit)
     degrees = expected**2 / half
     # of the scaled distribution
-    median = stats.chi2.median(degrees) / degrees
+    median = 2.0 * gammaincinv(degrees / 2.0, 0.5) / degrees
     known = (stated >= _LEAST_STATED) & (np.asarray(misfit.expected) >= _LEAST)
     square = 1.0 + (chi2 / median - expected) / np.where(known, stated, 1.0)
     scale = np.where(known, np.sqrt(np.maximum(square, 0.0)), np.nan)

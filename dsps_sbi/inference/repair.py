@@ -15,6 +15,7 @@ from ..kernels.student_mixture import moments, whiten
 from .exported import exported
 from .hmc import N_CHAINS, run_chains
 from .importance import Likelihood, WeightedDraws, branch, judged, like_judged, object_keys
+from .misfit import Misfit
 from .modes import mode_search
 from .pmc import pool, population_monte_carlo
 
@@ -73,7 +74,7 @@ def by_chains(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraws
     return _by_chains(likelihood, data, view, ids, key, *start, n_draws=n_draws)
 
 
-@exported(lambda *_, n_draws: (0, 0, 0, (0, 0)))
+@exported(lambda *_, n_draws: (0, 0, 0, Misfit(0, 0, 0, 0)))
 @partial(jax.jit, static_argnames="n_draws")
 def _by_chains(likelihood: Likelihood, data, view, ids, key, u, log_weight, n_draws):
     keys, n = object_keys(key, ids), likelihood.n_shape

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtri
-from scipy import stats
+from scipy.special import gammaincc
 
 from ..components import constant, pytree
 from ..errors import UserError
@@ -168,7 +168,9 @@ class SpectrumLikelihood(Likelihood):
         key : key
         """
         along = _along_modes(self, u, view, np.asarray(ids, np.uint32), key)
-        return stats.chi2.sf(np.asarray(along, float), len(self.modes)).astype(np.float32)
+        return gammaincc(len(self.modes) / 2.0, np.maximum(np.asarray(along, float), 0.0) / 2.0).astype(
+            np.float32
+        )
 
 
 @jax.jit
