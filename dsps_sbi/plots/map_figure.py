@@ -34,6 +34,8 @@ _PANEL, _LOWEST, _HIGHEST = 2.16, 0.7, 4.5
 _BAR, _TO_BAR = 0.086, 0.043
 _LEFT, _RIGHT, _BOTTOM, _TOP = 0.82, 0.15, 0.47, 0.61
 _BETWEEN_COLUMNS, _BETWEEN_ROWS = 0.13, 0.59
+# Range from which a scale is logarithmic
+_LOG_FROM = 3.0
 # A line of text above all
 _LINE = 0.22
 # Totals that are told, as they are called in headers after the words for the pixels, and their look
@@ -61,7 +63,8 @@ def plot_maps(maps, names=None, path=None):
         that were not fitted are grey; so are half-widths of limits, and of answers that have not converged
         (:mod:`dsps_sbi.inference.edges`). The scales end at the 1st and 99th percentiles of the pixels.
         Above stand the totals over all pixels and over the trusted ones, where the maps' meta has them,
-        in red where these differ by more than their errors.
+        in red where these differ by more than their errors. Of a cube of spectra the part with answers is
+        shown.
         Axes are offsets from the centre in arcsec if there is a WCS, else pixels.
     """
     if names is None:
@@ -70,7 +73,8 @@ def plot_maps(maps, names=None, path=None):
     names = tuple(names)
     extent, unit = _extent(maps)
     lines = _totals(maps.meta)
-    figure, axes = _panels(len(names) + 1, extent, len(lines) * _LINE)
+    shown = extent if maps.n_bands is not None else _around_fitted(maps.snr, extent)
+    figure, axes = _panels(len(names) + 1, shown, len(lines) * _LINE)
     for i, (text, colour) in enumerate(lines):
         height = 1.0 - (0.06 + _LINE * i) / figure.get_figheight()
         figure.text(_LEFT / figure.get_figwidth(), height, text, color=colour, fontsize=9, va="top")
@@ -86,6 +90,9 @@ def plot_maps(maps, names=None, path=None):
         _panel(axes[1, -1], maps.columns["n_pixels"], "pixels of the spectrum", "bone", extent, whole=True)
     else:
         axes[1, -1].set_visible(False)
+    axes[0, 0].set(xlim=shown[:2], ylim=shown[2:])
+    # labels at the ends would run into those of the panels beside
+    axes[0, 0].xaxis.set_major_locator(MaxNLocator(5, prune="both"))
     for axis in axes[1]:
         axis.set_xlabel(f"x [{unit}]")
     for axis, row in zip(axes[:, 0], ("median", "(P84 $-$ P16) / 2"), strict=True):
@@ -159,11 +166,27 @@ def _extent(maps):
     return (-nx / 2 * scale_x, nx / 2 * scale_x, -ny / 2 * scale_y, ny / 2 * scale_y), "arcsec"
 
 
+def _around_fitted(snr, extent):
+    """The part of an extent that has answers, and a spaxel beside: of a cube few spaxels may be fitted."""
+    fitted = np.isfinite(snr) & (snr > 0)
+    if not fitted.any():
+        return extent
+    edges = []
+    for axis, (low, high) in enumerate((extent[:2], extent[2:])):
+        n = snr.shape[1 - axis]
+        found = np.flatnonzero(fitted.any(axis=axis))
+        first, last = max(found[0] - 1, 0), min(found[-1] + 2, n)
+        edges += [low + (high - low) * first / n, low + (high - low) * last / n]
+    return tuple(edges)
+
+
 def _panel(axis, image, label, colours, extent, log=False, whole=False):
     finite = image[np.isfinite(image)]
     low, high = np.percentile(finite, [0, 100] if whole else [1, 99]) if finite.size else (1.0, 2.0)
     if not high > low:
         low, high = (low / 1.1, low * 1.1) if log else (low - 0.5, low + 0.5)
+    # ticks of a logarithmic scale need room
+    log = log and high > _LOG_FROM * low
     norm = (LogNorm if log else Normalize)(low, high)
     axis.set_facecolor(_EMPTY)
     shown = axis.imshow(

@@ -121,6 +121,12 @@ def test_cubes_of_spectra_have_quantities_of_their_own(tmp_path):
     cube = dataclasses.replace(maps, n_bands=None, flags=None, columns=Columns({"n_pixels": n_pixels}))
     axes = [axis for axis in plot_maps(cube, path=tmp_path / "maps.png").axes if axis.get_images()]
     assert len(axes) == 2 * 5
+    # the part that has answers, and a spaxel beside
+    few = dataclasses.replace(
+        cube, snr=np.where(np.arange(60) // 2 == 15, maps.snr, np.nan), header=fits.Header()
+    )
+    axis = plot_maps(few).axes[0]
+    assert axis.get_xlim() == (28.5, 32.5) and axis.get_ylim() == (-0.5, 39.5)
     for axis, name in zip(axes[:4], ("t50", "t90", "metallicity", "sigma_v"), strict=True):
         np.testing.assert_array_equal(axis.get_images()[0].get_array().filled(np.nan), maps.median(name))
     np.testing.assert_array_equal(axes[-1].get_images()[0].get_array().filled(np.nan), n_pixels)
