@@ -5,6 +5,7 @@ import time
 from collections import Counter
 
 from ..errors import UserError
+from ..inference.error_summary import COLUMNS, ErrorSummary
 
 # Problems that are told one by one
 _FEW = 5
@@ -26,6 +27,7 @@ def infer_file(
     resume,
     z,
     quantities,
+    error_scale,
 ) -> None:
     """Fit the galaxies of a table; the options are those of the command line, None where not given."""
     from ..io.tables.layout import layout_of, said_of
@@ -55,6 +57,7 @@ def infer_file(
         quantities=names,
         keep_draws=keep_draws,
         kind=kind or "fits",
+        error_scale=error_scale,
         **numbers,
     )
     count = Count()
@@ -77,7 +80,7 @@ class Count:
     def __init__(self):
         self.n = self.trusted = 0
         self.problems, self.ids = Counter(), Counter()
-        self.few = []
+        self.few, self.errors = [], {name: [] for name in COLUMNS}
 
     def add(self, rows):
         """Count rows."""
@@ -85,6 +88,8 @@ class Count:
         for row in rows:
             self.ids[hash(row["id"])] += 1
             self.trusted += row["trust"] == "trusted"
+            for name, values in self.errors.items():
+                values.append(float("nan") if row.get(name) is None else row[name])
             if row["problem"]:
                 self.problems[row["problem"].split(" ")[0]] += 1
                 if len(self.few) < _FEW:
@@ -105,3 +110,6 @@ class Count:
         print(
             f"{self.n - bad} of {self.n} galaxies fitted, {self.trusted} trusted; {seconds:.1f} s; in {place}"
         )
+        words = ErrorSummary.of(self.errors).words()
+        if words:
+            print(words)

@@ -99,11 +99,6 @@ class Catalogue:
 
         refuse_stand_ins(flux, sigma, name, where=where, factor=factor)
         refuse_limits(flux, sigma, upper, name, where=where)
-        if not (np.isfinite(sigma) & (sigma > 0)).any():
-            raise UserError(
-                f"{where}: no error is finite and positive: expected standard deviations in uJy; mend the "
-                "errors"
-            )
         values = {"flux_ujy": flux, "sigma_ujy": sigma, "filters": filters, "redshift": redshift}
         values |= {"names": names, "upper": upper, "ids": ids, "source": str(self.source)}
         for name, value in values.items():

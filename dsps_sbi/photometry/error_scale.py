@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import jax
 import numpy as np
+from astropy.table import Table
 
 from ..inference.error_summary import COLUMNS, ErrorScale, ErrorSummary, checked_scale, fit_scale
 from ..io.catalogue import Catalogue
 from ..io.cube import PixelCube
+from ..io.tables.read import read_catalogue
 from .catalogue import posteriors_of
 from .flags import PixelFlag
 from .images import mean_snrs, pixel_flags
@@ -26,7 +28,7 @@ def scaled(post, data, likelihood, error_scale, *, snr_min=5.0, n_draws=500, see
     Parameters
     ----------
     post : PhotometryPosterior
-    data : PixelCube or Catalogue
+    data : PixelCube, Catalogue or table
     likelihood : PhotometryLikelihood or None
     error_scale : float or "fit" or None
         None leaves the errors as they are.
@@ -43,9 +45,14 @@ def scaled(post, data, likelihood, error_scale, *, snr_min=5.0, n_draws=500, see
     UserError
         For a scale that is no number above 0, or that cannot be fitted.
     """
-    if error_scale is None or not isinstance(data, PixelCube | Catalogue):
+    if error_scale is None:
         return data, None
     scale = checked_scale(error_scale)
+    if isinstance(data, Table) or hasattr(data, "iloc"):
+        data = read_catalogue(data, filters=post.filters)
+    if not isinstance(data, PixelCube | Catalogue):
+        # inference says so
+        return data, scale
     if scale is None:
         scale = _fitted(post, data, likelihood, snr_min, n_draws, seed)
     return replace(data, sigma_ujy=data.sigma_ujy * np.float32(scale.value)), scale

@@ -21,6 +21,7 @@ from ..io.summary import TRUSTED
 from ..io.toml_list import listed_files
 from ..photometry.flags import PixelFlag
 from ..photometry.maps_fits import card_text, source_of
+from ..photometry.result import ERRORS
 from .entries import Entry
 from .run import Job
 
@@ -258,9 +259,9 @@ def _same(there: str, entry: Entry, fingerprint, source) -> bool:
 
 def _move(unfinished: Path, place: Path) -> None:
     """Whole files to where they belong; the picture goes first and comes last, as the sign of the rest."""
-    for name in ("maps.png", "draws.h5"):
+    for name in ("maps.png", "draws.h5", ERRORS):
         (place / name).unlink(missing_ok=True)
-    for name in ("draws.h5", *_OUTPUTS):
+    for name in ("draws.h5", ERRORS, *_OUTPUTS):
         if (unfinished / name).is_file():
             os.replace(unfinished / name, place / name)
 

@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from ..errors import UserError
 from ..inference.derived import quantities_of
 from ..inference.engine import check_numbers
+from ..inference.error_summary import checked_scale
 from ..inference.quality import COMMON
 from ..inference.result import provenance
 from ..inference.table import percentile_columns, quality_columns, rows_of, table_of
@@ -50,6 +51,8 @@ class TableRun:
         Write ``draws.h5``.
     kind : {"fits", "parquet", "ecsv"}
         Of the catalogue.
+    error_scale : float, optional
+        What to multiply the errors by.
     """
 
     post: object
@@ -61,8 +64,14 @@ class TableRun:
     quantities: tuple[str, ...] | None = None
     keep_draws: bool = False
     kind: str = "fits"
+    error_scale: float | None = None
 
     def __post_init__(self):
+        if self.error_scale is not None and checked_scale(self.error_scale) is None:
+            raise UserError(
+                "error scale 'fit' of a table that is read part by part: give a number, such as the one that "
+                "post.infer(table, error_scale='fit') finds in Python"
+            )
         check_numbers(self.n_draws, self.seed, "galaxy")
         if self.kind not in WRITERS:
             raise UserError(f"catalogues of kind {self.kind!r}: give one of {', '.join(WRITERS)}")
@@ -87,7 +96,8 @@ class TableRun:
         """Provenance."""
         method = "flow" if self.likelihood is None else "refined" if self.refine else "weighed"
         numbers = {"n_draws": self.n_draws, "seed": self.seed, "method": method}
-        return provenance(self.post, **numbers, source=source)
+        scale = {} if self.error_scale is None else checked_scale(self.error_scale).meta()
+        return provenance(self.post, **numbers, source=source, **scale)
 
     def rows(self, seen: Photometry, first: int) -> tuple[list[dict], np.ndarray]:
         """Rows of the catalogue, and draws (Quantity, Row, Draw) that are NaN where there are none."""
@@ -117,6 +127,7 @@ class TableRun:
                 n_draws=self.n_draws,
                 seed=self.seed,
                 quantities=self.names,
+                error_scale=self.error_scale,
             )
             draws[:, good] = result.values
             for i, row in zip(good, rows_of(result, {}, COMMON), strict=True):

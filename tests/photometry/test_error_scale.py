@@ -93,7 +93,3 @@ def test_errors_that_are_all_equal_or_of_one_band_are_told(post, make_cube, mock
     whole = galaxies(12)
     alone = ds.Catalogue(whole.flux_ujy[:, :1], whole.sigma_ujy[:, :1], whole.filters[:1], 2.0)
     assert "one band: " in post.infer(alone, weigh=False, n_draws=DRAWS).meta["errors"]
-    with pytest.raises(UserError, match="and 3 bands: its filters are jwst_f090w; give more"):
-        post.infer(
-            ds.PixelCube(whole.flux_ujy[:, :1], whole.sigma_ujy[:, :1], whole.filters[:1], 2.0, (3, 4))
-        )
