@@ -117,7 +117,8 @@ def error_scale(misfit: Misfit) -> tuple[np.ndarray, np.ndarray]:
     known = (stated >= _LEAST_STATED) & (np.asarray(misfit.expected) >= _LEAST)
     square = 1.0 + (chi2 / median - expected) / np.where(known, stated, 1.0)
     scale = np.where(known, np.sqrt(np.maximum(square, 0.0)), np.nan)
-    return scale.astype(np.float32), (stated**2 / half).astype(np.float32)
+    # no more than all degrees of freedom: S of few draws is noisy
+    return scale.astype(np.float32), np.minimum(stated**2 / half, expected).astype(np.float32)
 
 
 def two_sided(p) -> np.ndarray:
