@@ -43,6 +43,7 @@ def test_the_demo_recovers_its_galaxy(tmp_path):
         pytest.skip("no bundle jades-pixels is shipped with this checkout")
     result, table = run_demo(tmp_path, n_draws=100, progress=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "errors.png",
         "maps.fits",
         "maps.png",
         "recovered.ecsv",
