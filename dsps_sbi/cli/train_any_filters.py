@@ -6,7 +6,9 @@ from dataclasses import replace
 ANY_FILTERS = "any-filters"
 
 
-def train_any_filters(model, *, output, checkpoint, name, command, options, start=None, guess_steps=None) -> None:
+def train_any_filters(
+    model, *, output, checkpoint, name, command, options, start=None, guess_steps=None
+) -> None:
     """Train for photometry in any filters, and write the bundle.
 
     Parameters

@@ -42,8 +42,8 @@ def low_rank(rows, totals, rank):
 def leading_factors(matrix, rank, seed=0):
     """Factors of the closest matrix of low rank, by random projections.
 
-    Halko, Martinsson & Tropp (2011, SIAM Review 53, 217), algorithm 4.4 with three iterations: the cost is that
-    of a few products with the matrix, where a full decomposition takes minutes.
+    Halko, Martinsson & Tropp (2011, SIAM Review 53, 217), algorithm 4.4 with three iterations: the cost is
+    that of a few products with the matrix, where a full decomposition takes minutes.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""The light of all SSPs and their gas as few functions of wavelength, for bands of any filters at any redshift.
+"""The light of all SSPs and their gas as few functions of wavelength, for bands of any filters.
 
-As functions of wavelength the spectra of all ages and metallicities are nearly of low rank, and so is what gas
-adds at each ionisation parameter. What a band sees of each function is a small integral, made when a filter is
-first seen, and one forward model serves every survey. Stars and gas have functions of their own: lines depend on
-log U, and stars do not.
+As functions of wavelength the spectra of all ages and metallicities are nearly of low rank, and so is what
+gas adds at each ionisation parameter. What a band sees of each function at a redshift is a small integral,
+made when a filter is first seen, and one forward model serves every survey. Stars and gas have functions of
+their own: lines depend on log U, and stars do not.
 """
 
 from dataclasses import dataclass, replace
@@ -36,8 +36,8 @@ _PIXELS, _BREAKS = 1000.0, (911.75, 1215.67)
 _BAND = 0.1
 # Columns fainter than this share of the brightest are not told apart in relative terms
 _FAINTEST = 1e-6
-# Share of a band beyond each end of the range of its dust screen, and the rest equivalent width of a line that
-# counts as strong [Angstrom]: as in :mod:`dsps_sbi.kernels.screen`
+# Share of a band beyond each end of the range of its dust screen, and the rest equivalent width of a line
+# that counts as strong [Angstrom]: as in :mod:`dsps_sbi.kernels.screen`
 _OUTSIDE, _STRONG_AA = 1e-3, 100.0
 # uJy Mpc^2 of 10^DEX solar masses for L_lambda [Lsun/A] in units of the pivot wavelength squared [A^2]
 _UNIT = 10.0**DEX * L_SUN_ERG_S / C_AA_S / UJY_CGS / (4.0 * np.pi) / MPC_CM**2
@@ -66,10 +66,11 @@ class WaveBasis:
     log_u : array (LogU,) or None
         Nodes of the free ionisation parameter.
     basis : tuple of array (Age', Column * K')
-        What stars, and gas, have of K' functions: of stars Column is Met, of gas LogU * Met. Age' are the first
-        ages, as many as have such light.
+        What stars, and gas, have of K' functions: of stars Column is Met, of gas LogU * Met. Age' are the
+        first ages, as many as have such light.
     curves : ndarray (K, Wave + Line)
-        All functions of wavelength, those of stars first: L_lambda [Lsun/A], then luminosities of lines [Lsun].
+        All functions of wavelength, those of stars first: L_lambda [Lsun/A], then luminosities of lines
+        [Lsun].
     cosmology : Cosmology
     dust : DustLaw
         A law without free parameters and with one screen.
@@ -140,11 +141,9 @@ class WaveBasis:
 
     def first(self, array, kept, axis=-1):
         """Of an array with an axis of :attr:`curves`' functions those that :meth:`truncated` keeps."""
-        array = np.moveaxis(array, axis, -1) if isinstance(array, np.ndarray) else jnp.moveaxis(array, axis, -1)
-        stack = np if isinstance(array, np.ndarray) else jnp
         begin = np.cumsum((0, *self.ranks))
-        parts = [array[..., b : b + k] for b, k in zip(begin, kept, strict=False)]
-        return stack.moveaxis(stack.concatenate(parts, axis=-1), -1, axis)
+        index = np.concatenate([np.arange(b, b + k) for b, k in zip(begin, kept, strict=False)])
+        return array.take(index, axis=axis)
 
     def pieces(self, filters, z) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What filters see at each of some redshifts, on the host.
@@ -169,7 +168,7 @@ class WaveBasis:
         return tuple(np.stack(columns) for columns in zip(*seen, strict=True))
 
     def as_arrays(self) -> dict[str, np.ndarray]:
-        """Plain arrays by name, for a bundle: curves in half precision, relative to each wavelength's largest."""
+        """Plain arrays by name, for a bundle: curves in half precision, relative to their largest."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         if self.log_u is not None:
             arrays["log_u"] = self.log_u
@@ -213,7 +212,9 @@ class _Eye:
         self.nodes = chebyshev.nodes(n)
         self.from_values = np.linalg.inv(chebvander(self.nodes, n - 1))
         # Lyman alpha itself sits on an edge: a line sees the mean of its two sides
-        self.sides = np.concatenate([self.rest[: self.n_wave], *(self.lines * (1.0 + s) for s in (-1e-4, 1e-4))])
+        self.sides = np.concatenate(
+            [self.rest[: self.n_wave], *(self.lines * (1.0 + s) for s in (-1e-4, 1e-4))]
+        )
         self.blue = np.flatnonzero(self.sides < 1216.5)
 
     def igm(self, z):
@@ -277,11 +278,13 @@ def wave_basis(model, *, rank: int = 80, gas_rank: int = 40) -> WaveBasis:
         For a rank below 1, or a dust law with free parameters or two screens.
     """
     if min(rank, gas_rank) < 1:
-        raise UserError(f"light of SSPs in {rank} and {gas_rank} functions: give at least 1 of each, better 80, 40")
+        raise UserError(
+            f"light of SSPs in {rank} and {gas_rank} functions: give at least 1 of each, better 80, 40"
+        )
     if not is_plain(model.dust):
         raise UserError(
-            f"dust law {type(model.dust).__name__} has parameters or two screens: bands of any filters need one "
-            "screen of a fixed law, such as calzetti"
+            f"dust law {type(model.dust).__name__} has parameters or two screens: bands of any filters need "
+            "one screen of a fixed law; use one such as calzetti"
         )
     edges = _edges()
     stars, gas, log_u = _stars_and_gas(model, edges)
@@ -294,7 +297,9 @@ def wave_basis(model, *, rank: int = 80, gas_rank: int = 40) -> WaveBasis:
         n = gas.shape[2]
         total[:, :n] += gas[len(gas) // 2]
     row = _row_scale(total, rest, len(middle))
-    layers = [(stars, total, rank)] + ([] if gas is None else [(gas, total[:, : gas.shape[2]][None], gas_rank)])
+    layers = [(stars, total, rank)]
+    if gas is not None:
+        layers.append((gas, total[:, : gas.shape[2]][None], gas_rank))
     for light, size, k in layers:
         n_age = light.shape[-2]
         columns = np.median(size[..., : len(middle)], axis=-1)
@@ -336,7 +341,7 @@ def _row_scale(total, rest, n_wave):
 
 
 def _stars_and_gas(model, edges):
-    """Stars (Met, Age, Wave + Line), gas (LogU, Met, Age', Wave + Line) or None, and nodes of log U or None."""
+    """Stars (Met, Age, Wave + Line), gas (LogU, Met, Age', Wave + Line), nodes of log U; or None."""
     n_wave, old_edges = model.n_wave, np.asarray(model.pixel_edges_aa, float)
 
     def binned(light):

@@ -1,8 +1,9 @@
 """Fluxes of galaxies in bands of any filters, and their derivatives, from few functions of wavelength.
 
 All that does not depend on the filters comes first: how much of each function a galaxy has. Galaxies of one
-survey and redshift share what its bands see of the functions, so that their fluxes are one product of matrices.
-Derivatives are written out: only ages depend on the history, and only columns on metallicity and log U.
+survey and redshift share what its bands see of the functions, so that their fluxes are one product of
+matrices. Derivatives are written out: only ages depend on the history, and only columns on metallicity and
+log U.
 """
 
 from typing import NamedTuple

@@ -56,8 +56,8 @@ class UniversalArchitecture:
     flow_width: int = 128
     n_layers: int = 8
     n_bins: int = 8
-    rank: int = 32
-    gas_rank: int = 16
+    rank: int = 48
+    gas_rank: int = 24
     n_steps: int = 3
 
     def as_dict(self) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Gauss-Newton steps on the forward model of any filters: where the posterior is, and how wide.
 
-As :mod:`dsps_sbi.kernels.laplace`, with errors that bands share, for galaxies that share what their bands see.
-Small systems are solved in the open, element by element: loops over many galaxies are then the inner ones.
+As :mod:`dsps_sbi.kernels.laplace`, with errors that bands share, for galaxies that share what their bands
+see. Small systems are solved in the open, element by element: loops over many galaxies are then the inner
+ones.
 """
 
 from functools import partial
@@ -50,7 +51,20 @@ def _best_mass(data, light, counted, relative2):
     return jax.lax.scan(improve, jnp.zeros((), light.dtype), length=_N_MASS)[0]
 
 
-def peak(basis: WaveBasis, prior, sfh, start, seen, counted, relative2, bands: Bands, errors, scale, universe, n_steps):
+def peak(
+    basis: WaveBasis,
+    prior,
+    sfh,
+    start,
+    seen,
+    counted,
+    relative2,
+    bands: Bands,
+    errors,
+    scale,
+    universe,
+    n_steps,
+):
     """Peak of the posterior of one galaxy's shape and the normal distribution about it; to be mapped.
 
     Parameters
@@ -124,13 +138,11 @@ def peak(basis: WaveBasis, prior, sfh, start, seen, counted, relative2, bands: B
 
 
 def peaks(basis, prior, sfh, start, seen, counted, relative2, bands, errors, scale, universe, n_steps):
-    """:func:`peak` of galaxies (Survey, Galaxy, ...), what is the survey's own having the first axis alone."""
+    """:func:`peak` of galaxies (Survey, Galaxy, ...); what is the survey's own has the first axis alone."""
     of_one = partial(peak, basis, prior, sfh, n_steps=n_steps)
     axes = 0, 0, 0, 0, None, None, 0, None
 
     def of_survey(start, seen, counted, relative2, bands, errors, scale, universe):
-        return jax.vmap(of_one, in_axes=axes)(
-            start, seen, counted, relative2, bands, errors, scale, universe
-        )
+        return jax.vmap(of_one, in_axes=axes)(start, seen, counted, relative2, bands, errors, scale, universe)
 
     return jax.vmap(of_survey)(start, seen, counted, relative2, bands, errors, scale, universe)

@@ -75,7 +75,9 @@ def from_parts(config, arrays, meta, label: str, ssp=None) -> UniversalPosterior
     cosmology = cosmology_of(config, arrays, label)
     mass_table = part_of(arrays, "mass_table.")
     try:
-        error = None if entry == "none" else ModelError(**part_of(arrays, "error."), **ModelError.of_entry(entry))
+        error = (
+            None if entry == "none" else ModelError(**part_of(arrays, "error."), **ModelError.of_entry(entry))
+        )
         rest = light | {"cosmology": cosmology, "dust": settings["dust"]}
         basis = WaveBasis.from_arrays(part_of(arrays, "light."), **rest)
         table = MassTable(**{name: jnp.asarray(mass_table[name]) for name in _MASS_TABLE})

@@ -46,8 +46,8 @@ _COSTLY = ("light", "gas", "rest_aa", "pixel_edges_aa")
 class SurveyPosterior(PhotometryPosterior):
     """A :class:`UniversalPosterior` for one set of filters and one error floor; a pytree.
 
-    It is what a posterior trained for these filters alone would be: all parameters but the last two are those of
-    :class:`~dsps_sbi.photometry.posterior.PhotometryPosterior`.
+    It is what a posterior trained for these filters alone would be: all parameters but the last two are those
+    of :class:`~dsps_sbi.photometry.posterior.PhotometryPosterior`.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ class SurveyPosterior(PhotometryPosterior):
         """Refuse a model that it was not trained on, whatever its filters."""
         if model.filters.names != self.filters:
             raise UserError(
-                f"model of filters {', '.join(model.filters.names)} for a posterior of {', '.join(self.filters)}: "
-                "give one of the same, in the same order"
+                f"model of filters {', '.join(model.filters.names)} for a posterior of "
+                f"{', '.join(self.filters)}: give one of the same, in the same order"
             )
         return self.universal.check_match(model)
 
@@ -157,10 +157,12 @@ class UniversalPosterior(Posterior):
         """
         low, high = self.noise.floor
         if isinstance(floor, bool) or not np.isreal(floor) or not low <= floor <= high:
-            raise UserError(f"error floor {floor!r}: the bundle was trained for {low:g} to {high:g}; give one of these")
+            raise UserError(
+                f"error floor {floor!r}: the bundle was trained for {low:g} to {high:g}; give one in between"
+            )
         if not isinstance(filters, FilterSet):
             if isinstance(filters, str) or not hasattr(filters, "__iter__"):
-                raise UserError(f"filters is {filters!r}: expected names or a FilterSet; give a list of names")
+                raise UserError(f"filters is {filters!r}: expected a FilterSet or names; give a list")
             filters = tuple(canonical_filter(name) for name in filters)
         kept = self.__dict__.setdefault("_kept_surveys", {})
         names = filters.names if isinstance(filters, FilterSet) else filters
@@ -223,7 +225,7 @@ class UniversalPosterior(Posterior):
         z : float or array (Object,), optional
             Redshifts.
         filters : FilterSet or sequence of str, optional
-            Curves, or names of those of astro-sedpy, of an array; curves for the names of a catalogue or image.
+            Curves, or names of those of astro-sedpy, of an array; a catalogue and an image have their own.
         floor : float
             Relative error of the model's fluxes, 0.01 to 0.2.
         upper : bool array (Object, Band), optional
@@ -242,12 +244,12 @@ class UniversalPosterior(Posterior):
             :meth:`dsps_sbi.PhotometryPosterior.infer` does.
         """
         if isinstance(data, Catalogue | PixelCube):
-            if error is not None or z is not None or upper is not None:
+            if any(given is not None for given in (error, z, filters, upper)):
                 raise UserError(
-                    f"a {type(data).__name__} has errors, redshifts and limits of its own: leave out error=, z= and "
-                    "upper="
+                    f"a {type(data).__name__} has errors, redshifts, filters and limits of its own: leave "
+                    "out error=, z=, filters= and upper="
                 )
-            post = self.for_filters(data.filters if filters is None else filters, floor)
+            post = self.for_filters(data.filters, floor)
         else:
             if error is None or z is None or filters is None:
                 missing = {"error": error, "z": z, "filters": filters}

@@ -136,7 +136,7 @@ class UniversalSimulator:
         return u, theta, *(a.reshape(*shape, *a.shape[1:]) for a in (flux, sky, valid, upper, floor))
 
     def _mocks(self, key, pools, n_z, n_per_z, chosen_of=None) -> UniversalMocks:
-        """Mocks of n_z surveys picked from a pool, some of the galaxies of each if ``chosen_of`` says which."""
+        """Mocks of n_z surveys picked from a pool; ``chosen_of`` may say which galaxies of each."""
         out = []
         for i, (pool, n) in enumerate(zip(pools, self.shared_out(n_z), strict=True)):
             pick_key, draw_key, choose_key = jax.random.split(jax.random.fold_in(key, i), 3)

@@ -25,7 +25,20 @@ FEWEST = 3
 # Synthetic filters of a library
 _N_HATS = 200
 
-_NIRCAM_MEDIUM = ("140m", "162m", "182m", "210m", "250m", "300m", "335m", "360m", "410m", "430m", "460m", "480m")
+_NIRCAM_MEDIUM = (
+    "140m",
+    "162m",
+    "182m",
+    "210m",
+    "250m",
+    "300m",
+    "335m",
+    "360m",
+    "410m",
+    "430m",
+    "460m",
+    "480m",
+)
 _SUBARU = (427, 445, 464, 484, 505, 527, 550, 574, 598, 624, 651, 679, 709, 738, 767, 797, 827, 856)
 
 # Surveys on which networks are examined: no filter of theirs is among those of training. Euclid's are not in
@@ -65,7 +78,7 @@ def _withheld(name: str) -> bool:
 
 
 class Curve(NamedTuple):
-    """A filter: wavelengths [Angstrom], lambda T over its integral, running integral (n,), pivot, ln width."""
+    """A filter: wavelengths [Angstrom], lambda T over its integral, running integral (n,), pivot, width."""
 
     wave: np.ndarray
     density: np.ndarray
@@ -149,7 +162,7 @@ def top_hats(n: int, rng) -> list[Curve]:
 
 
 def training_filters(n_hats: int = _N_HATS, seed: int = 0) -> list[Curve]:
-    """Filters of astro-sedpy from the far ultraviolet to 5 micron, less those of :data:`EXAMINATION`, and others.
+    """Filters of astro-sedpy from 1300 Angstrom to 5 micron but those of :data:`EXAMINATION`, and top hats.
 
     Parameters
     ----------
@@ -196,7 +209,7 @@ def random_survey(library: Sequence[Curve], fewest: int, most: int, rng) -> Surv
 
 
 def bands_of(basis: WaveBasis, survey: Survey, z: float, n_band: int):
-    """Which of n_band bands are there (n_band,), and :class:`Bands` of one redshift, filled up, as ndarrays."""
+    """Which of n_band bands are there (n_band,), and :class:`Bands` filled up to that number, as ndarrays."""
     n = len(survey.curves)
     pieces, screen, share = (columns[0] for columns in basis.pieces(survey, z))
     more = n_band - n

@@ -76,8 +76,8 @@ def train_universal(
     simulator : UniversalSimulator or None
         By default :func:`universal_simulator` of the model.
     config : TrainConfig
-        ``n_z`` surveys make a step, ``batch`` must be a multiple of it, and ``pool`` surveys are drawn anew every
-        ``refresh`` steps.
+        ``n_z`` surveys make a step, ``batch`` must be a multiple of it, and ``pool`` surveys are drawn anew
+        every ``refresh`` steps.
     name : str
         Of the bundle.
     checkpoint : path or None
@@ -158,16 +158,19 @@ def check_sizes(config: TrainConfig, simulator: UniversalSimulator) -> None:
     """
     if config.batch % config.n_z:
         raise UserError(
-            f"batch {config.batch} of {config.n_z} surveys: equally many mocks of each are needed; give a multiple"
+            f"batch {config.batch} of {config.n_z} surveys: expected as many of each; give a multiple"
         )
     fewest = len(simulator.buckets)
     if min(config.n_z, config.pool) < fewest:
         raise UserError(
-            f"{config.n_z} surveys of a pool of {config.pool}: each of {fewest} numbers of bands needs one; give more"
+            f"{config.n_z} surveys of a pool of {config.pool}: expected one of each of {fewest} numbers "
+            "of bands; give more"
         )
 
 
-def validate(post: UniversalPosterior, simulator: UniversalSimulator, *, seed: int, n_draws=200, n=2000) -> dict:
+def validate(
+    post: UniversalPosterior, simulator: UniversalSimulator, *, seed: int, n_draws=200, n=2000
+) -> dict:
     """Scores of the parameters on fresh mocks at observed S/N > 5 of surveys as in training."""
     pool_key, draw_key = jax.random.split(jax.random.key(seed))
     pool = simulator.table_pool(pool_key, 128)
