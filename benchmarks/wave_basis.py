@@ -19,8 +19,8 @@ import dsps_sbi as ds
 from dsps_sbi.instruments.coverage import USABLE
 from dsps_sbi.photometry.band_table import shape_fluxes
 from dsps_sbi.photometry.compressed import DEX, log_scale
+from dsps_sbi.photometry.decompose import wave_basis
 from dsps_sbi.photometry.universal.light import Bands, behind_screen, parts_of
-from dsps_sbi.photometry.wave_basis import wave_basis
 
 FILTERS = (
     *("galex_FUV", "galex_NUV", "sdss_u0", "sdss_g0", "sdss_r0", "sdss_i0", "sdss_z0"),
@@ -28,7 +28,7 @@ FILTERS = (
     *("jwst_f200w", "jwst_f277w", "jwst_f335m", "jwst_f410m", "jwst_f444w", "spitzer_irac_ch1", "wise_w1"),
 )
 REDSHIFTS = (0.05, 0.3, 0.7, 1.3, 2.2, 3.1, 4.4, 5.5, 6.6, 7.4)
-RANKS = ((112, 64), (80, 40), (64, 32), (48, 24), (32, 16))
+RANKS = ((112, 40), (80, 40), (64, 32), (48, 24), (32, 16))
 FAINTEST = 1e-3
 
 
@@ -69,7 +69,7 @@ def measure(log_u, redshifts, n, rng):
         truth = np.asarray(exact(model, table, theta) * unit)[:, seen]
         bright = truth > FAINTEST * truth.max(axis=1, keepdims=True)
         for ranks in RANKS:
-            few = basis.truncated(*ranks)
+            few = basis.simplified(*ranks)
             bands = Bands(jnp.asarray(basis.first(pieces[i], few.ranks)), jnp.asarray(screen[i]), None, None)
             flux = np.asarray(by_basis(few, model, bands, theta, table.universe_gyr))[:, seen]
             errors[ranks].append(np.abs(flux / truth - 1.0)[bright])

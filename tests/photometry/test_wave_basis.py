@@ -12,10 +12,11 @@ from dsps_sbi.instruments.filters import FilterSet
 from dsps_sbi.kernels.low_rank import leading_factors
 from dsps_sbi.photometry.band_table import shape_fluxes
 from dsps_sbi.photometry.compressed import DEX, log_scale
+from dsps_sbi.photometry.decompose import wave_basis
 from dsps_sbi.photometry.model import GalaxyModel
 from dsps_sbi.photometry.model_error import ModelError
 from dsps_sbi.photometry.universal.light import Bands, behind_screen, parts_and_slopes, parts_of
-from dsps_sbi.photometry.wave_basis import WaveBasis, wave_basis
+from dsps_sbi.photometry.wave_basis import WaveBasis
 
 # bands of no one survey, the last of them beyond 3 micron at rest
 NAMES = ("bessell_B", "hsc_i", "jwst_f182m", "wise_w1", "wise_w2")
@@ -94,12 +95,27 @@ def test_slopes_are_derivatives(model, basis, bands, u):
 
 
 def test_the_first_functions_of_each_kind_are_kept(model, basis, bands):
-    few = basis.truncated(6, 3)
+    few = basis.simplified(6, 3)
     assert few.ranks == (6, 3) and basis.ranks == (40, 10) and len(few.curves) == 9
     pieces = few.pieces(model.filters, Z)[0][0]
     np.testing.assert_allclose(
         basis.first(np.asarray(bands[0].pieces), few.ranks), pieces, rtol=1e-4, atol=1e-7
     )
+
+
+def test_ages_put_together(model, basis, bands, u):
+    """Bins of ages end where ranges of ages and gas do; fluxes change little."""
+    few = basis.simplified(40, 10, step_dex=0.3, n_mixture=3)
+    edges, whole = np.asarray(few.edges_gyr), np.asarray(basis.edges_gyr)
+    assert len(edges) < len(whole) and np.isin(edges, whole).all() and edges[-1] == whole[-1]
+    np.testing.assert_array_equal(edges[list(few.parts)], whole[list(basis.parts)])
+    assert edges[few.n_age[1]] == whole[basis.n_age[1]] and few.mixtures[1].shape == (few.n_age[1], 3)
+    universe = model.cosmology.age(Z)
+    exact, close = (
+        np.asarray(_close(b, model, u, bands[0], universe)).sum(axis=1)[:, :4] for b in (basis, few)
+    )
+    colour = np.log10(close / exact)
+    assert np.median(np.abs(colour - colour.mean(axis=1, keepdims=True))) < 0.01
 
 
 def test_arrays_of_a_bundle(basis):

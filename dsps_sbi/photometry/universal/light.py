@@ -13,11 +13,14 @@ import jax.numpy as jnp
 
 from ...kernels.csp import metallicity_weights
 from ...kernels.full_precision import matmul
-from ...sfh import mass_weights
 from ..wave_basis import WaveBasis
 
 # A screen of one magnitude in natural logarithm
 _LN_MAG = 0.921034037
+
+
+# A barrier: else the compiler would do all that goes in again for every number that comes of it
+_once = jax.lax.optimization_barrier
 
 
 class Bands(NamedTuple):
@@ -47,12 +50,6 @@ def _columns(basis: WaveBasis, mets, log_u):
     return (mets, gas)[: len(basis.basis)]
 
 
-def _mixed(split, columns):
-    """Of each function (n, K), from columns (n, Column, K') of stars and gas and their weights."""
-    parts = zip(split, columns, strict=True)
-    return jnp.concatenate([jnp.sum(light * column[:, None], axis=-2) for light, column in parts], axis=-1)
-
-
 def parts_of(basis: WaveBasis, sfh, theta, universe):
     """How much of each function stars of each range of ages have; traceable.
 
@@ -71,10 +68,14 @@ def parts_of(basis: WaveBasis, sfh, theta, universe):
         The youngest stars first.
     """
     n = len(sfh.names)
-    ages = mass_weights(sfh, theta[:n], basis.edges_gyr, universe)
+    younger = _once(sfh.fraction_younger(theta[:n], basis.edges_gyr, universe))
     log_u = None if basis.log_u is None else metallicity_weights(theta[-1], basis.log_u)
     columns = _columns(basis, metallicity_weights(theta[n], basis.metallicity), log_u)
-    return _mixed(basis.split(ages, len(basis.parts) + 1), columns)
+    return _by_range(basis, *_once((jnp.diff(younger), columns)))
+
+
+def _by_range(basis, ages, columns):
+    return jnp.concatenate([basis.by_range(i, ages, column) for i, column in enumerate(columns)], axis=-1)
 
 
 def parts_and_slopes(basis: WaveBasis, sfh, theta, rate, universe):
@@ -92,22 +93,33 @@ def parts_and_slopes(basis: WaveBasis, sfh, theta, rate, universe):
         Along the normal coordinate of each parameter but A_V, in their order.
     """
     n = len(sfh.names)
-    ages, push = jax.linearize(lambda p: mass_weights(sfh, p, basis.edges_gyr, universe), theta[:n])
-    moved = jax.vmap(push)(jnp.diag(rate[:n]))
+
+    def younger(params):
+        return sfh.fraction_younger(params, basis.edges_gyr, universe)
+
+    # one after the other: mapped over tangents they would be the inner, short loops
+    along = [jax.jvp(younger, (theta[:n],), (jnp.zeros(n).at[i].set(1.0),)) for i in range(n)]
+    curves = _once([along[0][0], *(slope for _, slope in along)])
+    ages, moved = jnp.diff(curves[0]), [rate[i] * jnp.diff(curves[i + 1]) for i in range(n)]
 
     def with_slope(value, rate, nodes):
         return jax.jvp(lambda x: metallicity_weights(x, nodes), (value,), (rate,))
 
     mets, d_mets = with_slope(theta[n], rate[n], basis.metallicity)
     log_u, d_log_u = (None, None) if basis.log_u is None else with_slope(theta[-1], rate[-1], basis.log_u)
-    columns = _columns(basis, mets, log_u)
-    split = basis.split(ages, len(basis.parts) + 1)
-    whole = tuple(jnp.sum(light, axis=0, keepdims=True) for light in split)
-    rows = [_mixed(basis.split(moved), columns), _mixed(whole, _columns(basis, d_mets, log_u))]
+    columns, of_mets = _columns(basis, mets, log_u), _columns(basis, d_mets, log_u)
+    rows = jnp.stack([*moved, ages])
+    weights = [jnp.stack([*[column] * n, slope]) for column, slope in zip(columns, of_mets, strict=True)]
     if log_u is not None:
-        of_gas = _columns(basis, mets, d_log_u)
-        rows.append(_mixed(whole, (jnp.zeros_like(of_gas[0]), of_gas[1])))
-    return _mixed(split, columns), jnp.concatenate(rows)
+        # stars do not depend on it
+        rows = jnp.concatenate([rows, ages[None]])
+        of_gas = _columns(basis, mets, d_log_u)[1]
+        weights = [jnp.pad(weights[0], ((0, 1), (0, 0))), jnp.concatenate([weights[1], of_gas[None]])]
+    ages, columns, rows, weights = _once((ages, columns, rows, weights))
+    slopes = [
+        basis.light(i, rows[:, :k], w) for i, (k, w) in enumerate(zip(basis.n_age, weights, strict=True))
+    ]
+    return _once((_by_range(basis, ages, columns), jnp.concatenate(slopes, axis=-1)))
 
 
 def behind_screen(rows, bands: Bands, av, slope=False):

@@ -43,6 +43,10 @@ class UniversalArchitecture:
         Of the flow: hidden units of each conditioner, coupling layers, spline bins.
     rank, gas_rank : int
         Functions of wavelength, of stars and of gas, that Gauss-Newton steps use.
+    step_dex : float
+        Width of the age bins that they use [dex].
+    n_mixture : int
+        Mixtures of ages of gas that they use.
     n_steps : int
         Gauss-Newton steps.
     """
@@ -58,9 +62,11 @@ class UniversalArchitecture:
     n_bins: int = 8
     rank: int = 48
     gas_rank: int = 24
+    step_dex: float = 0.06
+    n_mixture: int = 12
     n_steps: int = 3
 
-    def as_dict(self) -> dict[str, int]:
+    def as_dict(self) -> dict:
         """Plain dictionary, for the bundle's configuration."""
         return asdict(self)
 

@@ -13,16 +13,16 @@ from ...inference.derived import MassTable
 from ...inference.importance import network_draws
 from ...training.initial_guess import fit_guess
 from ...training.trainer import TrainConfig, Trainer, provenance, warm
+from ..decompose import wave_basis
 from ..fingerprint import reference_fluxes
 from ..model import GalaxyModel
-from ..wave_basis import wave_basis
 from .network import UniversalArchitecture, UniversalNetwork
 from .posterior import UniversalPosterior
 from .simulator import UniversalSimulator
 from .surveys import EXAMINATION, training_filters
 
-# Functions of wavelength, of stars and of gas, of the light of mocks
-RANKS = (80, 40)
+# Functions of wavelength, of stars and of gas, of the light of mocks, and mixtures of ages of gas
+RANKS, _N_MIXTURE = (112, 40), 16
 # Surveys of the pool that the first guess is trained on
 _N_GUESS_POOL = 2048
 # Of a pool, surveys of a step, and candidates of each
@@ -48,9 +48,9 @@ def universal_simulator(
     """
     arch = UniversalArchitecture() if arch is None else arch
     basis = wave_basis(model, rank=ranks[0], gas_rank=ranks[1])
-    network = UniversalNetwork(
-        arch, model.prior, model.sfh, basis.truncated(arch.rank, arch.gas_rank), model.error
-    )
+    few = basis.simplified(arch.rank, arch.gas_rank, arch.step_dex, arch.n_mixture)
+    network = UniversalNetwork(arch, model.prior, model.sfh, few, model.error)
+    basis = basis.simplified(*ranks, n_mixture=_N_MIXTURE)
     library = training_filters() if library is None else library
     return UniversalSimulator(network, basis, tuple(library), _identity(model), **more)
 
