@@ -131,8 +131,8 @@ def test_arrays_of_a_bundle(basis):
 def test_bad_input(model, toy):
     with pytest.raises(UserError, match="0 and 40 functions: give at least 1"):
         wave_basis(model, rank=0)
-    with pytest.raises(UserError, match="dust law Noll has parameters"):
-        wave_basis(GalaxyModel.preset(ssp=toy, dust="noll"))
+    with pytest.raises(UserError, match="dust law CharlotFall has parameters or two screens"):
+        wave_basis(GalaxyModel.preset(ssp=toy, dust="charlot_fall"))
 
 
 def test_factors_of_a_matrix_of_low_rank():

@@ -89,8 +89,9 @@ class Curve(NamedTuple):
     def moved(self, shift: float, stretch: float) -> "Curve":
         """At ``shift`` times its wavelengths, ``stretch`` times as wide."""
         wave = (self.pivot + (self.wave - self.pivot) * stretch) * shift
-        scale = shift * stretch
-        return Curve(wave, self.density / scale, self.cum, self.pivot * shift, self.width * stretch)
+        density = self.density / (shift * stretch)
+        pivot = np.trapezoid(density / wave**2, wave) ** -0.5
+        return Curve(wave, density, self.cum, float(pivot), self.width * stretch)
 
 
 @dataclass(frozen=True)
@@ -161,11 +162,13 @@ def top_hats(n: int, rng) -> list[Curve]:
     return curves_of(FilterSet(tuple(f"hat{i}" for i in range(n)), tuple(wave), tuple(trans)))
 
 
-def training_filters(n_hats: int = _N_HATS, seed: int = 0) -> list[Curve]:
+def training_filters(names=None, n_hats: int = _N_HATS, seed: int = 0) -> list[Curve]:
     """Filters of astro-sedpy from 1300 Angstrom to 5 micron but those of :data:`EXAMINATION`, and top hats.
 
     Parameters
     ----------
+    names : sequence of str or None
+        Of filters to pick from; by default all of sedpy's.
     n_hats : int
         Synthetic filters beside those of sedpy.
     seed : int
@@ -174,7 +177,7 @@ def training_filters(n_hats: int = _N_HATS, seed: int = 0) -> list[Curve]:
     from sedpy.observate import list_available_filters
 
     known = []
-    for name in list_available_filters():
+    for name in list_available_filters() if names is None else names:
         if _withheld(name):
             continue
         try:
