@@ -120,6 +120,9 @@ def test_bad_input(loaded, galaxies, options, match):
 
 
 def test_batches_that_surveys_cannot_share(plain_model, any_filters):
-    for change, match in (({"batch": 25}, "batch 25 of 6 surveys"), ({"n_z": 1}, "1 surveys of a pool of 6")):
+    for change, match in (
+        ({"batch": 25}, "batch 25 of 6 surveys"),
+        ({"n_z": 1, "n_per_z": 24}, "1 surveys of a pool of 6"),
+    ):
         with pytest.raises(UserError, match=match):
             train_universal(plain_model, simulator=any_filters, config=replace(CONFIG, **change))
