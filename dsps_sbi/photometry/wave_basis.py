@@ -22,8 +22,6 @@ from .filter_integrals import FilterIntegrals
 
 # Shortest bin of merged ages, and the oldest stars that there are [Gyr]
 _SHORTEST_GYR, _OLDEST_GYR = 1e-3, 14.0
-# A barrier: else the compiler would do all that goes in again for every number that comes of it
-_once = jax.lax.optimization_barrier
 
 _ARRAYS = ("edges_gyr", "metallicity", "rest_aa", "pixel_edges_aa")
 
@@ -114,7 +112,7 @@ class WaveBasis:
         mixed = self.mixtures[layer]
         rows = matmul(rows, mixed) if mixed.size else rows
         both = rows[:, :, None] * jnp.atleast_2d(columns)[:, None]
-        return matmul(_once(both.reshape(len(rows), -1)), self.basis[layer])
+        return matmul(both.reshape(len(rows), -1), self.basis[layer])
 
     def by_range(self, layer: int, ages, columns):
         """As :meth:`light`, of stars of each range of ages by itself.
@@ -137,7 +135,7 @@ class WaveBasis:
                 out.append(self.light(layer, jnp.pad(ages[first:last], (first, n - last))[None], columns))
             else:
                 both = (ages[first:last, None] * columns).reshape(1, -1)
-                out.append(matmul(_once(both), basis[first * n_column : last * n_column]))
+                out.append(matmul(both, basis[first * n_column : last * n_column]))
         return jnp.concatenate(out)
 
     def simplified(self, rank: int, gas_rank: int, step_dex=0.0, n_mixture=None) -> "WaveBasis":

@@ -12,15 +12,11 @@ import jax
 import jax.numpy as jnp
 
 from ...kernels.csp import metallicity_weights
-from ...kernels.full_precision import matmul
+from ...kernels.full_precision import materialised, matmul
 from ..wave_basis import WaveBasis
 
 # A screen of one magnitude in natural logarithm
 _LN_MAG = 0.921034037
-
-
-# A barrier: else the compiler would do all that goes in again for every number that comes of it
-_once = jax.lax.optimization_barrier
 
 
 class Bands(NamedTuple):
@@ -68,10 +64,18 @@ def parts_of(basis: WaveBasis, sfh, theta, universe):
         The youngest stars first.
     """
     n = len(sfh.names)
-    younger = _once(sfh.fraction_younger(theta[:n], basis.edges_gyr, universe))
-    log_u = None if basis.log_u is None else metallicity_weights(theta[-1], basis.log_u)
-    columns = _columns(basis, metallicity_weights(theta[n], basis.metallicity), log_u)
-    return _by_range(basis, *_once((jnp.diff(younger), columns)))
+    ages = _in_bins(sfh.fraction_younger(theta[:n], basis.edges_gyr, universe)[None])[0]
+    mets = materialised(metallicity_weights(theta[n], basis.metallicity)[None])[0]
+    log_u = None
+    if basis.log_u is not None:
+        log_u = materialised(metallicity_weights(theta[-1], basis.log_u)[None])[0]
+    return _by_range(basis, ages, _columns(basis, mets, log_u))
+
+
+def _in_bins(younger):
+    """Masses (n, Age) in bins, from those younger than each edge (n, Age + 1)."""
+    n = younger.shape[-1]
+    return matmul(younger, jnp.eye(n, n - 1, k=-1) - jnp.eye(n, n - 1))
 
 
 def _by_range(basis, ages, columns):
@@ -98,28 +102,25 @@ def parts_and_slopes(basis: WaveBasis, sfh, theta, rate, universe):
         return sfh.fraction_younger(params, basis.edges_gyr, universe)
 
     # one after the other: mapped over tangents they would be the inner, short loops
-    along = [jax.jvp(younger, (theta[:n],), (jnp.zeros(n).at[i].set(1.0),)) for i in range(n)]
-    curves = _once([along[0][0], *(slope for _, slope in along)])
-    ages, moved = jnp.diff(curves[0]), [rate[i] * jnp.diff(curves[i + 1]) for i in range(n)]
+    along = [jax.jvp(younger, (theta[:n],), (jnp.zeros(n).at[i].set(rate[i]),)) for i in range(n)]
+    *moved, ages = _in_bins(jnp.stack([*(slope for _, slope in along), along[0][0]]))
 
     def with_slope(value, rate, nodes):
-        return jax.jvp(lambda x: metallicity_weights(x, nodes), (value,), (rate,))
+        return materialised(jnp.stack(jax.jvp(lambda x: metallicity_weights(x, nodes), (value,), (rate,))))
 
     mets, d_mets = with_slope(theta[n], rate[n], basis.metallicity)
     log_u, d_log_u = (None, None) if basis.log_u is None else with_slope(theta[-1], rate[-1], basis.log_u)
-    columns, of_mets = _columns(basis, mets, log_u), _columns(basis, d_mets, log_u)
-    rows = jnp.stack([*moved, ages])
-    weights = [jnp.stack([*[column] * n, slope]) for column, slope in zip(columns, of_mets, strict=True)]
-    if log_u is not None:
+    rows, met_rows = [*moved, ages], [*[mets] * n, d_mets]
+    if log_u is None:
+        columns = (jnp.stack(met_rows),) * len(basis.basis)
+    else:
         # stars do not depend on it
-        rows = jnp.concatenate([rows, ages[None]])
-        of_gas = _columns(basis, mets, d_log_u)[1]
-        weights = [jnp.pad(weights[0], ((0, 1), (0, 0))), jnp.concatenate([weights[1], of_gas[None]])]
-    ages, columns, rows, weights = _once((ages, columns, rows, weights))
-    slopes = [
-        basis.light(i, rows[:, :k], w) for i, (k, w) in enumerate(zip(basis.n_age, weights, strict=True))
-    ]
-    return _once((_by_range(basis, ages, columns), jnp.concatenate(slopes, axis=-1)))
+        rows.append(ages)
+        gas = [_columns(basis, m, log_u)[1] for m in met_rows] + [_columns(basis, mets, d_log_u)[1]]
+        columns = jnp.stack([*met_rows, jnp.zeros_like(mets)]), jnp.stack(gas)
+    rows = jnp.stack(rows)
+    slopes = [basis.light(i, rows[:, :k], columns[i]) for i, k in enumerate(basis.n_age)]
+    return _by_range(basis, ages, _columns(basis, mets, log_u)), jnp.concatenate(slopes, axis=-1)
 
 
 def behind_screen(rows, bands: Bands, av, slope=False):
@@ -128,6 +129,8 @@ def behind_screen(rows, bands: Bands, av, slope=False):
     With ``slope``, also the derivatives (n, Band) with respect to A_V.
     """
     pieces = matmul(rows, bands.pieces.T).reshape(len(rows), *bands.screen.shape)
-    seen = pieces * jnp.exp(-_LN_MAG * av * bands.screen)
-    flux = jnp.sum(seen, axis=1)
-    return (flux, jnp.sum(seen * (-_LN_MAG * bands.screen), axis=1)) if slope else flux
+    through = materialised(jnp.exp(-_LN_MAG * av * bands.screen))
+    flux = jnp.sum(pieces * through, axis=1)
+    if not slope:
+        return flux
+    return flux, jnp.sum(pieces * (through * (-_LN_MAG * bands.screen)), axis=1)
