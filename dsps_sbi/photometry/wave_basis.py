@@ -7,6 +7,7 @@ their own: lines depend on log U, and stars do not.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import jax
@@ -187,6 +188,11 @@ class WaveBasis:
         index = np.concatenate([np.arange(b, b + k) for b, k in zip(begin, kept, strict=False)])
         return array.take(index, axis=axis)
 
+    @cached_property
+    def integrals(self) -> FilterIntegrals:
+        """What integrals over filters need, prepared once."""
+        return FilterIntegrals(self)
+
     def pieces(self, filters, z) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What filters see at each of some redshifts, on the host.
 
@@ -205,9 +211,8 @@ class WaveBasis:
         share : ndarray (Z, Band)
             Of each filter within the wavelengths; the pieces of a band that is missing are zero.
         """
-        integrals = FilterIntegrals(self)
         seen = [
-            integrals.at(filters.running, filters.pivot_aa, one)
+            self.integrals.at(filters.running, filters.pivot_aa, one)
             for one in np.atleast_1d(np.asarray(z, float))
         ]
         return tuple(np.stack(columns) for columns in zip(*seen, strict=True))

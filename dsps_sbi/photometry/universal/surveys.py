@@ -196,7 +196,7 @@ def random_survey(library: Sequence[Curve], fewest: int, most: int, rng) -> Surv
     Half of the surveys cover a range of wavelengths, not all of it.
     """
     number = min(most, int(np.exp(rng.uniform(np.log(fewest), np.log(most + 1.0)))))
-    log_wave = np.log([curve.pivot for curve in library])
+    log_wave = np.log(np.fromiter((curve.pivot for curve in library), float))
     low, high = log_wave.min(), log_wave.max()
     if rng.uniform() < 0.5:
         span = rng.uniform(0.25, 1.0) * (high - low)
