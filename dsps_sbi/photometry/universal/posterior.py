@@ -323,8 +323,16 @@ class UniversalPosterior(Posterior):
         return ~odd.any(axis=1) & (valid.sum(axis=1) >= FEWEST_BANDS)
 
     def held_out(self, model, n, key, on_chunk=None):
-        """Mocks in the filters of a model, n in each slice of S/N and of numbers of bands."""
-        return self.for_filters(model.filters).held_out(model, n, key, on_chunk)
+        """Mocks are of some filters: check what :meth:`for_filters` gives.
+
+        Raises
+        ------
+        UserError
+            Always.
+        """
+        raise UserError(
+            f"bundle {self.label} is for any filters, mocks are of given ones: check post.for_filters(...)"
+        )
 
     def summary(self) -> str:
         """What it takes and where it holds, in a few words."""

@@ -26,7 +26,7 @@ RANKS, _N_MIXTURE = (112, 40), 16
 # Surveys of the pool that the first guess is trained on
 _N_GUESS_POOL = 2048
 # Of a pool, surveys of a step, and candidates of each
-DEFAULT = TrainConfig(steps=60_000, batch=1024, n_z=64, n_per_z=32, pool=2048, refresh=2000)
+DEFAULT = TrainConfig(steps=60_000, batch=1024, n_z=64, n_per_z=48, pool=2048, refresh=2000)
 
 
 def universal_simulator(

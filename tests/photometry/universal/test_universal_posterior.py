@@ -98,6 +98,15 @@ def test_weighed_by_the_exact_likelihood(loaded, plain_model, galaxies):
         post.check_match(plain_model)
 
 
+def test_mocks_are_of_given_filters(loaded, plain_model):
+    with pytest.raises(UserError, match="check post.for_filters"):
+        loaded.held_out(plain_model, 2, jax.random.key(0))
+    post = loaded.for_filters(NAMES)
+    simulator = post.simulator(replace(plain_model, filters=post.filter_set))
+    assert simulator.noise.floor == 0.05 and simulator.noise.depth_ujy.shape == (3,)
+    assert post.noise.covers(np.array([1e-5, 1.0, 500.0])).all() and not post.noise.covers(1e5).any()
+
+
 def test_bands_beyond_the_light_are_left_out(loaded):
     post = loaded.for_filters(("hsc_i", "wise_w1", "wise_w2"))
     complete, usable = post.coverage(np.array([0.01, 1.0]))
