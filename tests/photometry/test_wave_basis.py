@@ -15,8 +15,10 @@ from dsps_sbi.photometry.compressed import DEX, log_scale
 from dsps_sbi.photometry.decompose import wave_basis
 from dsps_sbi.photometry.model import GalaxyModel
 from dsps_sbi.photometry.model_error import ModelError
+from dsps_sbi.photometry.prior import photometry_prior
 from dsps_sbi.photometry.universal.light import Bands, behind_screen, parts_and_slopes, parts_of
 from dsps_sbi.photometry.wave_basis import WaveBasis
+from dsps_sbi.sfh import DelayedTau, Dirichlet
 
 # bands of no one survey, the last of them beyond 3 micron at rest
 NAMES = ("bessell_B", "hsc_i", "jwst_f182m", "wise_w1", "wise_w2")
@@ -75,22 +77,29 @@ def test_a_band_beyond_the_wavelengths_is_missing(bands):
     assert not pieces[:, 4].any() and np.isfinite(pieces).all() and pieces[:, :4].any(axis=(0, 2)).all()
 
 
-def test_slopes_are_derivatives(model, basis, bands, u):
-    place, universe = len(model.sfh.names) + 1, model.cosmology.age(Z)
+@pytest.mark.parametrize("sfh", [DelayedTau(), Dirichlet()], ids=["delayed tau", "dirichlet"])
+def test_slopes_are_derivatives(model, basis, bands, sfh):
+    prior, place, universe = (
+        photometry_prior(sfh, free_log_u=True),
+        len(sfh.names) + 1,
+        model.cosmology.age(Z),
+    )
+    u = np.random.default_rng(4).standard_normal(len(prior.names) - 1).astype(np.float32)
 
     def flux(u):
-        theta = model.prior.from_normal(u, universe)
-        return behind_screen(parts_of(basis, model.sfh, theta, universe), bands[0], theta[place]).sum(axis=0)
+        theta = prior.from_normal(u, universe)
+        return behind_screen(parts_of(basis, sfh, theta, universe), bands[0], theta[place]).sum(axis=0)
 
     def slopes(u):
-        theta, rate = jax.jvp(lambda u: model.prior.from_normal(u, universe), (u,), (jnp.ones_like(u),))
-        parts, rows = parts_and_slopes(basis, model.sfh, theta, rate, universe)
+        theta, rate = jax.jvp(lambda u: prior.from_normal(u, universe), (u,), (jnp.ones_like(u),))
+        parts, rows = parts_and_slopes(basis, sfh, theta, rate, universe)
         total = parts.sum(axis=0, keepdims=True)
         _, by_av = behind_screen(total, bands[0], theta[place], slope=True)
         of_rows = behind_screen(rows, bands[0], theta[place])
         return jnp.insert(of_rows, place, rate[place] * by_av[0], axis=0)
 
-    expected, got = jax.jit(lambda u: (jax.jacfwd(flux)(u).T, slopes(u)))(u[3])
+    expected, got = jax.jit(lambda u: (jax.jacfwd(flux)(u).T, slopes(u)))(u)
+    assert np.abs(expected).max() > 0.0 and got.shape == (len(u), 5)
     np.testing.assert_allclose(got[:, :4], expected[:, :4], rtol=2e-3, atol=1e-4 * np.abs(expected).max())
 
 
