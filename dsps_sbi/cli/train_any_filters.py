@@ -28,6 +28,9 @@ def train_any_filters(
     from ..photometry.universal.train import DEFAULT, train_universal
 
     progress = sys.stderr.isatty()
+    if "batch" in options:
+        # as many galaxies of each survey, whatever the batch
+        options = options | {"n_z": max(options["batch"] * DEFAULT.n_z // DEFAULT.batch, 1)}
     more = {} if guess_steps is None else {"guess_steps": guess_steps}
     post = train_universal(
         model,
