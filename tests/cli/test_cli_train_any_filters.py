@@ -45,3 +45,9 @@ def test_train_for_any_filters(run, seen, tmp_path):
         and seen["checkpoint"] == tmp_path / "c"
         and seen["saved"] == tmp_path / "b"
     )
+
+
+def test_a_larger_batch_is_of_more_surveys(run, seen, tmp_path):
+    argv = ["train", "--preset", "any-filters", "--name", "mine", "-o", tmp_path / "b", "--batch", 4096]
+    assert run(*argv)[0] == 0 and (seen["config"].batch, seen["config"].n_z) == (4096, 256)
+    assert seen["start"] is None and "guess_steps" not in seen
