@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from astropy.table import Table
 
 from ...bundle.verified import verified
 from ...components import pytree
@@ -15,9 +17,10 @@ from ...errors import UserError
 from ...inference.derived import MassTable
 from ...inference.protocol import Posterior
 from ...instruments.coverage import covered_share, redshift_ranges
-from ...instruments.filter_names import JADES_BANDS, canonical_filter
+from ...instruments.filter_names import JADES_BANDS, canonical_filter, canonical_filters
 from ...instruments.filters import FilterSet
 from ...io import Catalogue, PixelCube
+from ...io.tables.read import read_catalogue
 from ...noise import BandMasks, UpperLimits
 from ...noise.any_depth import AnyDepth
 from ...ssp import load
@@ -120,8 +123,8 @@ class UniversalPosterior(Posterior):
 
     kind: ClassVar[str] = "photometry-any"
     data_words: ClassVar[str] = "images"
-    # its fingerprint is fluxes in these
-    filters: ClassVar[tuple[str, ...]] = JADES_BANDS
+    # any: tables may have all that are known
+    filters: ClassVar[None] = None
 
     network: UniversalNetwork
     weights: object
@@ -161,9 +164,7 @@ class UniversalPosterior(Posterior):
                 f"error floor {floor!r}: the bundle was trained for {low:g} to {high:g}; give one in between"
             )
         if not isinstance(filters, FilterSet):
-            if isinstance(filters, str) or not hasattr(filters, "__iter__"):
-                raise UserError(f"filters is {filters!r}: expected a FilterSet or names; give a list")
-            filters = tuple(canonical_filter(name) for name in filters)
+            filters = canonical_filters(filters)
         kept = self.__dict__.setdefault("_kept_surveys", {})
         names = filters.names if isinstance(filters, FilterSet) else filters
         known = kept.get((names, float(floor)))
@@ -218,8 +219,9 @@ class UniversalPosterior(Posterior):
 
         Parameters
         ----------
-        data : Catalogue, PixelCube, or array (Object, Band)
-            Fluxes [uJy, or a Quantity] if an array; all others hold errors, redshifts and filters.
+        data : Catalogue, PixelCube, table, or array (Object, Band)
+            Fluxes [uJy, or a Quantity] if an array; all others hold errors, redshifts and filters. Of tables
+            see :func:`dsps_sbi.read_catalogue`.
         error : array (Object, Band), optional
             Their standard deviations.
         z : float or array (Object,), optional
@@ -231,7 +233,7 @@ class UniversalPosterior(Posterior):
         upper : bool array (Object, Band), optional
             Where a flux of an array is an upper limit of flux / error standard deviations.
         weigh, refine, model, n_draws, seed, progress, **options
-            As for :meth:`dsps_sbi.PhotometryPosterior.infer`.
+            As for :meth:`dsps_sbi.PhotometryPosterior.infer`; the filters of a model do not count.
 
         Returns
         -------
@@ -243,6 +245,8 @@ class UniversalPosterior(Posterior):
             For unknown filters, arrays that do not fit, and as
             :meth:`dsps_sbi.PhotometryPosterior.infer` does.
         """
+        if isinstance(data, Table) or hasattr(data, "iloc"):
+            data = read_catalogue(data)
         if isinstance(data, Catalogue | PixelCube):
             if any(given is not None for given in (error, z, filters, upper)):
                 raise UserError(
@@ -258,7 +262,14 @@ class UniversalPosterior(Posterior):
             post = self.for_filters(filters, floor)
             data = Catalogue(data, error, post.filter_set, z, upper=upper)
         given = {"weigh": weigh, "refine": refine, "n_draws": n_draws, "seed": seed, "progress": progress}
-        return post.infer(data, model=model, **given, **options)
+        return post.infer(data, model=self._behind(post, model), **given, **options)
+
+    def _behind(self, post, model):
+        """A model, or the likelihood under one that matches, behind the filters of a survey."""
+        if isinstance(model, PhotometryLikelihood):
+            known = model.model.filters.names == post.filters
+            return model if known else post.likelihood_of(_with_filters(model.model, post.filter_set))
+        return _with_filters(model, post.filter_set) if isinstance(model, GalaxyModel) else model
 
     def model(self, ssp=None, filters: FilterSet | None = None) -> GalaxyModel:
         """The model that it was trained on, made again of its configuration.
@@ -281,7 +292,7 @@ class UniversalPosterior(Posterior):
             network = self.network
             model = GalaxyModel(
                 load(self.grids[0]) if ssp is None else ssp,
-                FilterSet.from_names(self.filters),
+                FilterSet.from_names(JADES_BANDS),
                 network.prior,
                 sfh=network.sfh,
                 dust=self.dust,
@@ -290,8 +301,8 @@ class UniversalPosterior(Posterior):
                 lya_escape=self.lya_escape,
                 error=self.error,
             )
-            compared = self.filters, self.names, self.meta.get("reference"), model
-            verified(lambda: check_match(self, model), *compared)
+            compared = JADES_BANDS, self.names, self.meta.get("reference"), model
+            verified(lambda: self.check_match(model), *compared)
             if ssp is None:
                 self.__dict__["_kept_model"] = model
         return model if filters is None else _with_filters(model, filters)
@@ -304,13 +315,14 @@ class UniversalPosterior(Posterior):
         float
             Largest relative difference of the reference fluxes, in the JADES bands.
         """
-        return check_match(self, self.behind_reference(model))
+        as_trained = SimpleNamespace(filters=JADES_BANDS, names=self.names, meta=self.meta)
+        return check_match(as_trained, self.behind_reference(model))
 
     def behind_reference(self, model: GalaxyModel) -> GalaxyModel:
         """A model behind the JADES bands, in which the fingerprint is."""
-        if model.filters.names == self.filters:
+        if model.filters.names == JADES_BANDS:
             return model
-        return _with_filters(model, FilterSet.from_names(self.filters))
+        return _with_filters(model, FilterSet.from_names(JADES_BANDS))
 
     def likelihood_of(self, model: GalaxyModel) -> PhotometryLikelihood:
         """The exact likelihood under a model that matches, in its filters, with an error floor of 0.05."""
