@@ -46,6 +46,9 @@ from .photometry.result import ImageResult as ImageResult
 from .photometry.simulator import PhotometrySimulator as PhotometrySimulator
 from .photometry.train import train as train
 from .photometry.typicality import fit_typicality as fit_typicality
+from .photometry.universal import parts as _any_filters
+from .photometry.universal.posterior import UniversalPosterior as UniversalPosterior
+from .photometry.universal.train import train_universal as train_universal
 from .priors import Prior as Prior
 from .priors import Uniform as Uniform
 from .spectroscopy import parts as _spectroscopy
@@ -63,7 +66,7 @@ from .ssp import fetch as fetch
 from .survey.many import infer_many as infer_many
 from .training.trainer import TrainConfig as TrainConfig
 
-# Their import makes both kinds of bundle known
-del _photometry, _spectroscopy
+# Their import makes all kinds of bundle known
+del _any_filters, _photometry, _spectroscopy
 
 __version__ = _version("dsps_sbi")

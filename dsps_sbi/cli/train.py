@@ -14,7 +14,8 @@ Preset = Annotated[str, typer.Option(help="Model, noise and masks: jades-pixels.
 AnyPreset = Annotated[
     str,
     typer.Option(
-        help="Model, noise and masks: jades-pixels; for spectra miles-optical, sdss, muse, desi, weave, "
+        help="Model, noise and masks: jades-pixels; any-filters for photometry of any survey; for spectra "
+        "miles-optical, sdss, muse, desi, weave, "
         "4most or nirspec-medium."
     ),
 ]
@@ -97,7 +98,10 @@ def train(
     ] = None,
     guess_steps: Annotated[
         int | None,
-        typer.Option(min=1, help="For spectra: steps of the first guess; with --start it goes on from that."),
+        typer.Option(
+            min=1,
+            help="For spectra and any-filters: steps of the first guess; of spectra it goes on with --start.",
+        ),
     ] = None,
 ) -> None:
     """Train a posterior on fresh simulations and write it as a bundle."""
@@ -105,6 +109,7 @@ def train(
     from ..io.folders import output_folder
     from ..photometry.train import train as train_model
     from ..training.trainer import TrainConfig
+    from .train_any_filters import ANY_FILTERS, train_any_filters
     from .train_spectra import is_spectral, refuse_pixel_options, train_instrument
 
     # found out now rather than after hours
@@ -132,8 +137,25 @@ def train(
         paths = {"output": output, "checkpoint": checkpoint}
         spectral = {"options": given, "start": start, "guess_steps": guess_steps}
         return train_instrument(source, **paths, name=name, command=command, **spectral)
+    if preset == ANY_FILTERS:
+        physics = {
+            "sfh": sfh,
+            "dust": dust,
+            "log_u": log_u,
+            "lya_escape": lya_escape,
+            "model_error": model_error,
+        }
+        more = {"options": given, "start": start, "guess_steps": guess_steps}
+        return train_any_filters(
+            _model("jades-pixels", **physics),
+            output=output,
+            checkpoint=checkpoint,
+            name=name,
+            command=command,
+            **more,
+        )
     if guess_steps is not None:
-        raise UserError(f"--guess-steps {guess_steps} is for presets of spectra: leave it out for pixels")
+        raise UserError(f"--guess-steps {guess_steps} is for spectra and any-filters: leave it out")
     config = TrainConfig(**given)
     model = _model(preset, sfh, dust, log_u, lya_escape, model_error)
     progress = sys.stderr.isatty()

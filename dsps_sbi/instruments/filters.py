@@ -180,6 +180,18 @@ class FilterSet:
             out.append(np.sum(0.5 * (inverse[1:] + inverse[:-1]) * np.diff(fine)) ** -0.5)
         return np.array(out)
 
+    @cached_property
+    def log_width(self) -> np.ndarray:
+        """Widths (Band,) in ln wavelength: of the top hat that scatters photons about their mean as much."""
+        out = []
+        for fine, density, _ in self.running:
+            x = np.log(fine)
+            mean, square = (
+                np.sum(0.5 * (f[1:] + f[:-1]) * np.diff(fine)) for f in (density * x, density * x**2)
+            )
+            out.append(np.sqrt(12.0 * max(square - mean**2, 1e-8)))
+        return np.array(out)
+
     def quantile_wave_aa(self, quantile: float) -> np.ndarray:
         """Observed wavelength (Band,) below which a share of each filter's photons falls [Angstrom]."""
         return np.array([np.interp(quantile, cum, fine) for fine, _, cum in self.running])

@@ -8,6 +8,7 @@ from astropy import units as u
 from ..arrays import flags, flux_pair, plain, unit_of
 from ..errors import UserError
 from ..instruments.filter_names import canonical_filters
+from ..instruments.filters import FilterSet
 from .stand_ins import refuse_limits, refuse_stand_ins
 
 
@@ -22,8 +23,8 @@ class Catalogue:
     ----------
     flux_ujy, sigma_ujy : array (Object, Band), or table of a column for each band
         Flux densities and their standard deviations [uJy, or a Quantity]. Stored as float32.
-    filters : sequence of str, (Band,)
-        Names in any usual spelling; stored as sedpy names.
+    filters : sequence of str, (Band,), or FilterSet
+        Names in any usual spelling, stored as sedpy names; those of a FilterSet as they are.
     redshift : float or array (Object,)
     names : sequence of str, (Object,), optional
         Default: their numbers.
@@ -52,7 +53,8 @@ class Catalogue:
     source: str = ""
 
     def __post_init__(self):
-        filters = canonical_filters(self.filters)
+        given = self.filters
+        filters = given.names if isinstance(given, FilterSet) else canonical_filters(given)
         unit = unit_of(self.flux_ujy)
         flux, sigma = flux_pair(self.flux_ujy, self.sigma_ujy, ("flux_ujy", "sigma_ujy"), u.uJy)
         if flux.shape == sigma.shape and flux.ndim == 2 and not len(flux):

@@ -23,3 +23,12 @@ def einsum(subscripts, *operands):
 def tensordot(a, b, axes=2):
     """As :func:`jax.numpy.tensordot`."""
     return jnp.tensordot(a, b, axes=axes, precision=_FULL)
+
+
+def materialised(values):
+    """Values (..., n) as they are, written to memory before anything reads them.
+
+    On CPUs the compiler fuses what makes an array into whatever reads it, and does it again for each element
+    that is read; barriers do not hold it back, products of matrices do.
+    """
+    return matmul(values, jnp.eye(values.shape[-1], dtype=values.dtype))

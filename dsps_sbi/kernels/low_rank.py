@@ -37,3 +37,35 @@ def low_rank(rows, totals, rank):
     basis = column[:, None] * vectors
     size = np.abs(basis).max(axis=0)
     return basis / size, row[:, None] * (scaled @ vectors) * size
+
+
+def leading_factors(matrix, rank, seed=0):
+    """Factors of the closest matrix of low rank, by random projections.
+
+    Halko, Martinsson & Tropp (2011, SIAM Review 53, 217), algorithm 4.4 with three iterations: the cost is
+    that of a few products with the matrix, where a full decomposition takes minutes.
+
+    Parameters
+    ----------
+    matrix : ndarray (Row, Column)
+    rank : int
+        K; less where the matrix is smaller.
+    seed : int
+        Of the projections.
+
+    Returns
+    -------
+    left : ndarray (Row, K)
+        Orthonormal columns, what matters most first.
+    right : ndarray (K, Column)
+        Left times right is close to the matrix.
+    """
+    rank = min(rank, *matrix.shape)
+    n = min(rank + 16, *matrix.shape)
+    start = np.random.default_rng(seed).standard_normal((matrix.shape[1], n)).astype(matrix.dtype)
+    left = np.linalg.qr(matrix @ start)[0]
+    for _ in range(3):
+        left = np.linalg.qr(matrix.T @ left)[0]
+        left = np.linalg.qr(matrix @ left)[0]
+    turn, size, right = np.linalg.svd(left.T @ matrix, full_matrices=False)
+    return (left @ turn)[:, :rank], (size[:, None] * right)[:rank]

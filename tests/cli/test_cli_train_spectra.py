@@ -70,7 +70,7 @@ def test_train_an_instrument(run, seen, tmp_path):
         (("--preset", "sdss", "--start", "a"), "no bundle at a: give a bundle"),
         (("--preset", "sdss", "--instrument", "a.toml"), "--preset sdss and --instrument a.toml were given"),
         (("--instrument", "a.toml"), "there is no preset and no file 'a.toml': give one of 4most"),
-        (("--guess-steps", "7"), "--guess-steps 7 is for presets of spectra: leave it out"),
+        (("--guess-steps", "7"), "--guess-steps 7 is for spectra and any-filters: leave it out"),
         (("--preset", "sds"), "model preset 'sds' is unknown"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Photometry in any filters: one network for all surveys."""

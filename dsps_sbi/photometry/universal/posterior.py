@@ -1,0 +1,359 @@
+"""The amortised posterior of photometry in any filters: made for a set of filters when that is first seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from astropy.table import Table
+
+from ...bundle.verified import verified
+from ...components import pytree
+from ...dust import Calzetti, DustLaw
+from ...errors import UserError
+from ...inference.derived import MassTable
+from ...inference.protocol import Posterior
+from ...instruments.coverage import covered_share, redshift_ranges
+from ...instruments.filter_names import JADES_BANDS, canonical_filter, canonical_filters
+from ...instruments.filters import FilterSet
+from ...io import Catalogue, PixelCube
+from ...io.tables.read import read_catalogue
+from ...noise import BandMasks, UpperLimits
+from ...noise.any_depth import AnyDepth
+from ...ssp import load
+from ..fingerprint import check_match
+from ..images import FEWEST_BANDS
+from ..likelihood import PhotometryLikelihood
+from ..model import GalaxyModel
+from ..model_error import ModelError
+from ..posterior import PhotometryPosterior
+from ..simulator import PhotometrySimulator
+from .network import UniversalNetwork
+from .survey_network import SurveyNetwork
+
+# Relative error of the model's fluxes unless the user gives one
+FLOOR = 0.05
+# What a model has that does not depend on its filters, and takes long to make
+_COSTLY = ("light", "gas", "rest_aa", "pixel_edges_aa")
+
+
+@pytree(
+    arrays=("network", "weights", "noise", "mass_table", "typicality", "snr_bands", "error"),
+    static=("filters", "dust", "log_u", "limits", "lya_escape"),
+    aside=("meta", "filter_set", "universal"),
+)
+@dataclass(frozen=True, eq=False)
+class SurveyPosterior(PhotometryPosterior):
+    """A :class:`UniversalPosterior` for one set of filters and one error floor; a pytree.
+
+    It is what a posterior trained for these filters alone would be: all parameters but the last two are those
+    of :class:`~dsps_sbi.photometry.posterior.PhotometryPosterior`.
+
+    Parameters
+    ----------
+    filter_set : FilterSet
+    universal : UniversalPosterior
+        What it was made of.
+    """
+
+    filter_set: FilterSet = None
+    universal: "UniversalPosterior" = None
+
+    @property
+    def snr_bands(self) -> jax.Array:
+        """Which bands (Band,) the signal-to-noise cut is made on: all of them."""
+        with jax.ensure_compile_time_eval():
+            return jnp.ones(len(self.filters), bool)
+
+    def align(self, filters, *arrays):
+        """As that of any posterior of photometry; names of its own filters need not be sedpy's."""
+        order = {name: i for i, name in enumerate(self.filters)}
+        names = [name if name in order else canonical_filter(name) for name in filters]
+        if not set(names) <= set(order):
+            return super().align(names, *arrays)
+        where = [order[name] for name in names]
+        out = [np.full((len(array), len(order)), np.nan, np.float32) for array in arrays]
+        for full, array in zip(out, arrays, strict=True):
+            full[:, where] = array
+        return tuple(out)
+
+    def model(self, ssp=None, filters: FilterSet | None = None) -> GalaxyModel:
+        """The model that it was trained on, with its filters; see :meth:`UniversalPosterior.model`."""
+        return self.universal.model(ssp, self.filter_set if filters is None else filters)
+
+    def check_match(self, model: GalaxyModel) -> float:
+        """Refuse a model that it was not trained on, whatever its filters."""
+        if model.filters.names != self.filters:
+            raise UserError(
+                f"model of filters {', '.join(model.filters.names)} for a posterior of "
+                f"{', '.join(self.filters)}: give one of the same, in the same order"
+            )
+        return self.universal.check_match(model)
+
+    def simulator(self, model: GalaxyModel) -> PhotometrySimulator:
+        """Mocks in these filters, with depths and missing bands as in training."""
+        n = len(self.filters)
+        masks = BandMasks(np.ones((1, n), bool), p_all=0.5, p_pattern=0.0, fewest=min(3, n))
+        return PhotometrySimulator(model, self.noise, masks, self.limits)
+
+
+@dataclass(frozen=True, eq=False)
+class UniversalPosterior(Posterior):
+    """A trained network for photometry in any filters, with all that inference needs but the SSP grid.
+
+    Parameters
+    ----------
+    network : UniversalNetwork
+    weights : pytree
+    noise : AnyDepth
+        The noise that it was trained for.
+    mass_table : MassTable
+    meta : mapping
+        Provenance: SSPs, IMF, tracks, versions, seed, command, validation.
+    dust : DustLaw
+    log_u : float, "free" or None
+    limits : UpperLimits
+    lya_escape : float
+    error : ModelError or None
+        As for :class:`~dsps_sbi.photometry.posterior.PhotometryPosterior`.
+    """
+
+    kind: ClassVar[str] = "photometry-any"
+    data_words: ClassVar[str] = "images"
+    # any: tables may have all that are known
+    filters: ClassVar[None] = None
+
+    network: UniversalNetwork
+    weights: object
+    noise: AnyDepth
+    mass_table: MassTable
+    meta: Mapping
+    dust: DustLaw = field(default_factory=Calzetti)
+    log_u: float | str | None = -2.0
+    limits: UpperLimits = UpperLimits()
+    lya_escape: float = 1.0
+    error: ModelError | None = None
+    typicality: None = None
+
+    @property
+    def components(self) -> tuple:
+        """Parts of the model that have a publication of their own: history, dust law."""
+        return self.network.sfh, self.dust
+
+    def for_filters(self, filters, floor: float = FLOOR) -> SurveyPosterior:
+        """The posterior for a set of filters; made once.
+
+        Parameters
+        ----------
+        filters : FilterSet or sequence of str
+            Curves, or names of those of astro-sedpy in any usual spelling.
+        floor : float
+            Relative error of the model's fluxes, beside the errors that bands share: 0.01 to 0.2.
+
+        Raises
+        ------
+        UserError
+            For an unknown name, or a floor that the network does not know.
+        """
+        low, high = self.noise.floor
+        if isinstance(floor, bool) or not np.isreal(floor) or not low <= floor <= high:
+            raise UserError(
+                f"error floor {floor!r}: the bundle was trained for {low:g} to {high:g}; give one in between"
+            )
+        if not isinstance(filters, FilterSet):
+            filters = canonical_filters(filters)
+        kept = self.__dict__.setdefault("_kept_surveys", {})
+        names = filters.names if isinstance(filters, FilterSet) else filters
+        known = kept.get((names, float(floor)))
+        if known is not None and (known.filter_set is filters or isinstance(filters, tuple)):
+            return known
+        curves = filters if isinstance(filters, FilterSet) else FilterSet.from_names(filters)
+        post = self._bound(curves, float(floor))
+        if not isinstance(filters, FilterSet):
+            kept[names, float(floor)] = post
+        return post
+
+    def _bound(self, filters, floor):
+        network, edges = self.network, self.network.basis.pixel_edges_aa
+
+        def share(z):
+            return covered_share(filters.curves, edges[0], edges[-1], z)
+
+        return SurveyPosterior(
+            network=SurveyNetwork.of(network, filters, floor),
+            weights=self.weights,
+            filters=filters.names,
+            noise=self.noise.for_bands(len(filters.names), floor),
+            mass_table=self.mass_table,
+            meta=dict(self.meta) | {"coverage": redshift_ranges(share, network.prior.z), "floor": floor},
+            dust=self.dust,
+            log_u=self.log_u,
+            limits=self.limits,
+            lya_escape=self.lya_escape,
+            error=self.error,
+            filter_set=filters,
+            universal=self,
+        )
+
+    def infer(
+        self,
+        data,
+        error=None,
+        z=None,
+        *,
+        filters=None,
+        floor: float = FLOOR,
+        upper=None,
+        weigh: bool = True,
+        refine: bool = False,
+        model="auto",
+        n_draws: int = 500,
+        seed: int = 0,
+        progress: bool = False,
+        **options,
+    ):
+        """Posteriors of the galaxies of a catalogue, of fluxes in an array, or of the pixels of an image.
+
+        Parameters
+        ----------
+        data : Catalogue, PixelCube, table, or array (Object, Band)
+            Fluxes [uJy, or a Quantity] if an array; all others hold errors, redshifts and filters. Of tables
+            see :func:`dsps_sbi.read_catalogue`.
+        error : array (Object, Band), optional
+            Their standard deviations.
+        z : float or array (Object,), optional
+            Redshifts.
+        filters : FilterSet or sequence of str, optional
+            Curves, or names of those of astro-sedpy, of an array; a catalogue and an image have their own.
+        floor : float
+            Relative error of the model's fluxes, 0.01 to 0.2.
+        upper : bool array (Object, Band), optional
+            Where a flux of an array is an upper limit of flux / error standard deviations.
+        weigh, refine, model, n_draws, seed, progress, **options
+            As for :meth:`dsps_sbi.PhotometryPosterior.infer`; the filters of a model do not count.
+
+        Returns
+        -------
+        CatalogueResult or ImageResult
+
+        Raises
+        ------
+        UserError
+            For unknown filters, arrays that do not fit, and as
+            :meth:`dsps_sbi.PhotometryPosterior.infer` does.
+        """
+        if isinstance(data, Table) or hasattr(data, "iloc"):
+            data = read_catalogue(data)
+        if isinstance(data, Catalogue | PixelCube):
+            if any(given is not None for given in (error, z, filters, upper)):
+                raise UserError(
+                    f"a {type(data).__name__} has errors, redshifts, filters and limits of its own: leave "
+                    "out error=, z=, filters= and upper="
+                )
+            post = self.for_filters(data.filters, floor)
+        else:
+            if error is None or z is None or filters is None:
+                missing = {"error": error, "z": z, "filters": filters}
+                words = ", ".join(name for name, value in missing.items() if value is None)
+                raise UserError(f"fluxes without {words}: give infer(flux, error, z, filters=...)")
+            post = self.for_filters(filters, floor)
+            data = Catalogue(data, error, post.filter_set, z, upper=upper)
+        given = {"weigh": weigh, "refine": refine, "n_draws": n_draws, "seed": seed, "progress": progress}
+        return post.infer(data, model=self._behind(post, model), **given, **options)
+
+    def _behind(self, post, model):
+        """A model, or the likelihood under one that matches, behind the filters of a survey."""
+        if isinstance(model, PhotometryLikelihood):
+            known = model.model.filters.names == post.filters
+            return model if known else post.likelihood_of(_with_filters(model.model, post.filter_set))
+        return _with_filters(model, post.filter_set) if isinstance(model, GalaxyModel) else model
+
+    def model(self, ssp=None, filters: FilterSet | None = None) -> GalaxyModel:
+        """The model that it was trained on, made again of its configuration.
+
+        Parameters
+        ----------
+        ssp : SSPGrid or None
+            By default the grid in the cache whose name the bundle holds.
+        filters : FilterSet or None
+            By default the JADES bands, in which its fingerprint is.
+
+        Raises
+        ------
+        UserError
+            If the SSP grid is not at hand, or is another one, see :meth:`check_match`.
+        """
+        if ssp is None and "_kept_model" in self.__dict__:
+            model = self.__dict__["_kept_model"]
+        else:
+            network = self.network
+            model = GalaxyModel(
+                load(self.grids[0]) if ssp is None else ssp,
+                FilterSet.from_names(JADES_BANDS),
+                network.prior,
+                sfh=network.sfh,
+                dust=self.dust,
+                cosmology=network.cosmology,
+                log_u=self.log_u,
+                lya_escape=self.lya_escape,
+                error=self.error,
+            )
+            compared = JADES_BANDS, self.names, self.meta.get("reference"), model
+            verified(lambda: self.check_match(model), *compared)
+            if ssp is None:
+                self.__dict__["_kept_model"] = model
+        return model if filters is None else _with_filters(model, filters)
+
+    def check_match(self, model: GalaxyModel) -> float:
+        """Refuse a model that it was not trained on, whatever its filters.
+
+        Returns
+        -------
+        float
+            Largest relative difference of the reference fluxes, in the JADES bands.
+        """
+        as_trained = SimpleNamespace(filters=JADES_BANDS, names=self.names, meta=self.meta)
+        return check_match(as_trained, self.behind_reference(model))
+
+    def behind_reference(self, model: GalaxyModel) -> GalaxyModel:
+        """A model behind the JADES bands, in which the fingerprint is."""
+        if model.filters.names == JADES_BANDS:
+            return model
+        return _with_filters(model, FilterSet.from_names(JADES_BANDS))
+
+    def likelihood_of(self, model: GalaxyModel) -> PhotometryLikelihood:
+        """The exact likelihood under a model that matches, in its filters, with an error floor of 0.05."""
+        return self.for_filters(model.filters).likelihood_of(model)
+
+    def in_range(self, data) -> np.ndarray:
+        """Whether bands (at least 3), errors and upper limits of objects (Object,) are as in training."""
+        valid, upper, flux, sigma = (np.asarray(a) for a in (data.valid, data.upper, data.flux, data.sigma))
+        odd = (valid & ~self.noise.covers(sigma)) | (upper & ~self.limits.covers(flux, sigma))
+        return ~odd.any(axis=1) & (valid.sum(axis=1) >= FEWEST_BANDS)
+
+    def held_out(self, model, n, key, on_chunk=None):
+        """Mocks are of some filters: check what :meth:`for_filters` gives.
+
+        Raises
+        ------
+        UserError
+            Always.
+        """
+        raise UserError(
+            f"bundle {self.label} is for any filters, mocks are of given ones: check post.for_filters(...)"
+        )
+
+    def summary(self) -> str:
+        """What it takes and where it holds, in a few words."""
+        low, high = self.network.prior.z
+        return f"any filters, z {low:g}-{high:g}, SSPs {', '.join(self.grids) or 'unknown'}"
+
+
+def _with_filters(model: GalaxyModel, filters: FilterSet) -> GalaxyModel:
+    """The same model behind other filters: the light of its SSPs is not made again."""
+    new = replace(model, filters=filters)
+    new.__dict__.update({name: model.__dict__[name] for name in _COSTLY if name in model.__dict__})
+    return new

@@ -1,0 +1,104 @@
+"""Order and number of bands do not count, and the peak is where the posterior is."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dsps_sbi.photometry.universal.data import UniversalData
+from dsps_sbi.photometry.universal.newton import peaks
+
+
+@pytest.fixture(scope="module")
+def mocks(any_filters):
+    pool = any_filters.table_pool(jax.random.key(0), 8)
+    return any_filters.mocks(jax.random.key(1), pool, 6, 4)
+
+
+@jax.jit
+def condition(network, weights, data):
+    return network.condition(weights, data)
+
+
+def reordered(data: UniversalData, order, n_band):
+    """Bands in another order, and more that are not there."""
+    n = data.flux.shape[1]
+    more = n_band - n
+    columns = [
+        np.pad(np.asarray(a)[:, order], [(0, 0), (0, more)], constant_values=fill)
+        for a, fill in zip(data[:4], (0.0, 1.0, False, False), strict=True)
+    ]
+    bands = data.bands
+    pieces = np.asarray(bands.pieces).reshape(len(bands.pieces), -1, n, bands.pieces.shape[-1])[:, :, order]
+    pieces = np.pad(pieces, [(0, 0), (0, 0), (0, more), (0, 0)]).reshape(len(pieces), -1, pieces.shape[-1])
+    screen = np.pad(np.asarray(bands.screen)[:, :, order], [(0, 0), (0, 0), (0, more)], constant_values=1.0)
+    rest = [
+        np.pad(np.asarray(a)[:, order], [(0, 0), (0, more)], constant_values=fill)
+        for a, fill in zip(bands[2:], (1e4, 0.1), strict=True)
+    ]
+    return UniversalData(*columns, data.z, data.floor, type(bands)(pieces, screen, *rest))
+
+
+def test_order_and_number_of_bands_do_not_count(any_filters, shaken, mocks):
+    network, data = any_filters.network, mocks.data[0]
+    one = condition(network, shaken, data)
+    other = condition(network, shaken, reordered(data, np.array([2, 0, 3, 1]), 6))
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-3)
+
+
+def test_buckets_come_one_after_the_other(any_filters, shaken, mocks):
+    both = jax.jit(lambda net, w, data: net.condition(w, *data))(any_filters.network, shaken, mocks.data)
+    first = condition(any_filters.network, shaken, mocks.data[0])
+    n = len(mocks.data[0].z)
+    for a, b in zip(jax.tree.leaves(both), jax.tree.leaves(first), strict=True):
+        assert len(a) == len(mocks.u) and len(b) == n
+        np.testing.assert_allclose(a[:n], b, atol=1e-4)
+
+
+def test_steps_end_at_the_peak(any_filters, mocks):
+    """Of noiseless fluxes of galaxies of the same functions, from a start close by."""
+    network, data = any_filters.network, mocks.data[1]
+    n_survey = len(data.bands.pivot_aa)
+    u = 0.5 * mocks.u[len(mocks.data[0].z) :, :-1].reshape(n_survey, 4, -1)
+    z = data.z.reshape(n_survey, 4)[:, 0]
+    universe = network.cosmology.age(z)
+
+    @jax.jit
+    def run(network, u, bands, universe):
+        from dsps_sbi.photometry.universal.light import behind_screen, parts_of
+
+        theta = network.prior.from_normal(u, universe[:, None])
+        place = len(network.sfh.names) + 1
+        flux = jax.vmap(
+            jax.vmap(
+                lambda t, b, age: behind_screen(parts_of(network.basis, network.sfh, t, age), b, t[place])[0],
+                (0, None, None),
+            )
+        )(theta, bands, universe)
+        there = bands.pivot_aa != 1e4
+        scale = 100.0 / jnp.max(flux, axis=-1, keepdims=True) * jnp.ones_like(flux)
+        counted = jnp.broadcast_to(there[:, None], flux.shape)
+        relative2 = jnp.full(u.shape[:2], 1e-6)
+        return peaks(
+            network.basis,
+            network.prior,
+            network.sfh,
+            u + 0.05,
+            flux * scale,
+            counted,
+            relative2,
+            bands,
+            None,
+            scale,
+            universe,
+            6,
+        )
+
+    peak, step, covariance, residual, _ = (np.asarray(a) for a in run(network, u, data.bands, universe))
+    assert np.abs(residual).max() < 0.3 and np.isfinite(covariance).all()
+    sigma = np.sqrt(np.diagonal(covariance, axis1=2, axis2=3))
+    assert (sigma > 0.0).all() and (sigma <= 1.0 + 1e-3).all()
+    # the prior pulls where the data say little
+    assert np.median(np.abs(step) / sigma) < 0.05
+    assert (np.abs(peak - np.asarray(u)) < 1.5 * sigma + 0.05).mean() > 0.95
