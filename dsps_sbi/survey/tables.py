@@ -22,7 +22,7 @@ from ..io.folders import filling
 from ..io.tables.layout import Layout
 from ..io.tables.rows import TableFile
 from ..io.tables.values import Photometry, photometry_of
-from ..io.tables.write import WRITERS, join, keep_part, part_of
+from ..io.tables.write import WRITERS, join, keep_part, part_of, rows_of_part
 from .run import failed_row
 from .run_log import RunLog
 
@@ -170,7 +170,7 @@ def infer_table(
     progress : bool
         Show a bar.
     on_rows : callable, optional
-        Called with the rows of each part that is finished.
+        Called with the rows of each part, those of the earlier run among them.
 
     Returns
     -------
@@ -209,8 +209,10 @@ def infer_table(
                             np.save(temporary, draws)
                     keep_part(part, table_of(rows, run.columns, {}))
                     log.add(part.stem, fingerprint, {"rows": len(rows)})
-                    if on_rows is not None:
-                        on_rows(rows)
+                else:
+                    rows = rows_of_part(part)
+                if on_rows is not None:
+                    on_rows(rows)
                 files.append(part)
                 first += len(seen.ids)
                 bar.update(len(seen.ids))

@@ -62,6 +62,7 @@ def test_words():
     assert told(0.2123, 0.1, 0.3, 150.0) == "0.212 +- 0.1"
     assert told(0.22, 0.219, 0.22, 150.0, limit_text(1, 0.1534)) == "> 0.153 (95 %)"
     assert told(0.02, 0.01, 0.03, np.nan, limit_text(-1, 0.0412)) == "< 0.0412 (95 %)"
-    # whatever else is known
-    assert told(0.859, 0.859, 0.859, 3.0, "> 0.8") == "0.859 (not converged)"
+    assert told(0.859, 0.859, 0.859, 3.0) == "0.859 (not converged)"
+    at_edge = "0.859 (not converged, at the upper edge of the prior)"
+    assert told(0.859, 0.859, 0.859, 3.0, limit_text(1, np.nan)) == at_edge
     assert converged([19.9, 20.0, np.nan]).tolist() == [False, True, True]

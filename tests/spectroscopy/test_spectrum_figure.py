@@ -45,7 +45,7 @@ def test_limits_stand_over_the_histograms(found, fit):
         result = dataclasses.replace(found, columns=Columns(dict(columns)))
         titles[name] = [axis.get_title() for axis in plot_spectrum(result, 1, fit=fit).axes[-4:]]
     assert titles["limit"][3] == "> 441 (95 %)" and "^{+" in titles["limit"][2]
-    assert titles["lost"] == ["not converged"] * 4
+    assert titles["lost"] == ["not converged"] * 3 + ["not converged, at the upper edge of the prior"]
 
 
 def test_data_fit_and_residuals_are_what_is_drawn(found, fit):

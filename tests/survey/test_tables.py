@@ -40,11 +40,11 @@ def file(table, tmp_path):
 def go(loaded, file, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "ROWS", 4)
 
-    def go(resume=False, path=file, folder=tmp_path / "out", **options):
+    def go(resume=False, path=file, folder=tmp_path / "out", told=None, **options):
         source = TableFile(path)
         layout = layout_of(source.names, source.units, bands=loaded.filters)
         run = TableRun(loaded, None, layout, n_draws=20, seed=4, **options)
-        return infer_table(run, source, folder, fingerprint=fingerprint(path), resume=resume)
+        return infer_table(run, source, folder, fingerprint=fingerprint(path), resume=resume, on_rows=told)
 
     return go
 
@@ -95,8 +95,12 @@ def test_resume(go, file, table, tmp_path, monkeypatch):
     monkeypatch.setattr(TableRun, "rows", rows)
     with pytest.raises(KeyboardInterrupt):
         go()
-    path = go(resume=True)
+    told = []
+    path = go(resume=True, told=told.extend)
     assert seen == [0, 4, 8, 8]
+    # also of what the broken run had finished
+    assert [row["id"] for row in told] == [f"g{i}" for i in range(9)] + ["g0"]
+    assert told[2]["problem"] == "no redshift" and told[2]["log_mass_formed"] is None
     broken = path.read_bytes()
     assert go(resume=True) == path and seen == [0, 4, 8, 8]
     assert go(folder=tmp_path / "whole").read_bytes() == broken

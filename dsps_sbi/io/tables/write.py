@@ -38,6 +38,13 @@ def part_of(path: Path) -> dict[str, np.ndarray]:
         return {name: file[name] for name in file.files}
 
 
+def rows_of_part(path: Path) -> list[dict]:
+    """Rows of a part: plain values by column, None for numbers that are not known."""
+    columns = {name: values.tolist() for name, values in part_of(path).items()}
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [{name: value if value == value else None for name, value in row.items()} for row in rows]
+
+
 def join(parts: Sequence[Path], path: Path, columns: Mapping[str, tuple[str, str]], meta: Mapping) -> None:
     """Write the catalogue.
 
