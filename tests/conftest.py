@@ -79,7 +79,7 @@ def pytest_runtest_setup(item):
 
 
 # Resident memory of a worker beyond which compiled programs are let go [bytes]
-_MUCH = 1_700_000_000
+_MUCH = 1_500_000_000
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -87,12 +87,17 @@ def let_go():
     """After each file, forget compiled programs where these have become many; the cache on disk has them."""
     yield
     # at first only what is free goes back to the system: the next file may need the same programs
-    for forget in (lambda: None, jax.clear_caches):
+    for forget in (lambda: None, forget_programs):
         if _resident() <= _MUCH:
             return
         forget()
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def forget_programs():
+    exported.forget()
+    jax.clear_caches()
 
 
 def _resident():

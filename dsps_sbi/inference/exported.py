@@ -22,12 +22,20 @@ from ..io.kept import keep, surroundings, words_of
 # What is beyond this many is removed, what was used longest ago first
 MOST = 100
 _folder: Path | None = None
+# What each function has at hand
+_at_hand: list[dict] = []
 
 
 def keep_in(folder: Path | None) -> None:
     """Keep programs in a folder from now on; None for nowhere."""
     global _folder
     _folder = folder
+
+
+def forget() -> None:
+    """Let go of programs that are at hand; those on disk stay."""
+    for ready in _at_hand:
+        ready.clear()
 
 
 def exported(like: Callable[..., object]):
@@ -46,6 +54,7 @@ def exported(like: Callable[..., object]):
 
     def decorate(jitted):
         ready = {}
+        _at_hand.append(ready)
 
         @wraps(jitted)
         def call(*args, **static):

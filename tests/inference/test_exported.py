@@ -80,6 +80,14 @@ def test_another_source_or_jax_makes_another_program(folder, monkeypatch):
     assert traced == [3] and len(list(folder.iterdir())) == 2
 
 
+def test_what_is_let_go_comes_from_disk(folder):
+    run, traced = make()
+    expected = call(run)
+    module.forget()
+    same(call(run), expected)
+    assert traced == [3]
+
+
 def test_a_damaged_file_is_written_anew(folder):
     expected = call(make()[0])
     (file,) = folder.iterdir()
