@@ -15,11 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
 from tqdm import tqdm
-from unearth import HashMismatchError, PackageFinder, UnpackError
-from unearth.auth import MultiDomainBasicAuth
-from unearth.fetchers import PyPIClient
 
 from dsps_sbi.errors import UserError
 
@@ -72,6 +68,10 @@ def download(release: Release, name: str, folder: Path, progress: bool) -> Path:
     UserError
         If it is not on the index, cannot be downloaded, or its hash is another.
     """
+    # slow to import, and few runs fetch
+    import httpx2
+    from unearth import HashMismatchError, UnpackError
+
     target = folder / release.file
     if target.is_file():
         with open(target, "rb") as file:
@@ -93,6 +93,10 @@ def download(release: Release, name: str, folder: Path, progress: bool) -> Path:
 
 
 def _download(release, folder, progress):
+    from unearth import PackageFinder
+    from unearth.auth import MultiDomainBasicAuth
+    from unearth.fetchers import PyPIClient
+
     sources, connection = _as_pip()
     if not any(sources.values()):
         raise LookupError("pip is set to use no index")
