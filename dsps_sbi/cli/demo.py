@@ -41,7 +41,7 @@ def _image(output, draws, progress, start):
     print("truth (0.68 on average over galaxies drawn from the prior, which this one is not).")
     print("\n".join(table.pformat(max_lines=-1, max_width=-1)))
     print("".join(f"\nnote: {note}" for note in result.notes))
-    print(f"\nwritten to {output}: maps.fits, maps.png, summary.ecsv, recovered.ecsv")
+    print(f"\nwritten to {output}: maps.fits, maps.png, errors.png, summary.ecsv, recovered.ecsv")
 
 
 def _spectrum(output, draws, progress, start):

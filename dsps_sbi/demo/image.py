@@ -28,7 +28,7 @@ def run_demo(folder, *, n_draws: int = 500, progress: bool = True) -> tuple[Imag
     Parameters
     ----------
     folder : path
-        Gets ``maps.fits``, ``maps.png``, ``summary.ecsv`` and ``recovered.ecsv``.
+        Gets ``maps.fits``, ``maps.png``, ``errors.png``, ``summary.ecsv`` and ``recovered.ecsv``.
     n_draws : int
     progress : bool
 
