@@ -360,11 +360,11 @@ def resolution_spectra():
     labels = {"_r2000": "R = 2000", "_r3500": "R = 3500", "_r5500": "R = 5500", "_sdss": "SDSS", "": "all"}
     rows = []
     for end, label in labels.items():
-        kinds = "converged_coverage68", "coverage68"
+        kinds = "trusted_coverage68", "coverage68"
         held = [m.percent(f"{q}.{kind}{end}") for kind in kinds for q in ("sigma_v", "t50", "metallicity")]
         shares = [m.percent(f"{key}{end}") for key in ("smoothed", "wave_used_min", "converged")]
         rows.append([label, *held, *(m(f"{p}_ks{end}", ".2g") for p in ("ppc_p", "population_p")), *shares])
-    header = ["instrument", "68 % interval of sigma_v holds", "of t50", "of [M/H]"]
+    header = ["instrument", "68 % interval of trusted answers holds sigma_v", "t50", "[M/H]"]
     header += ["all answers: sigma_v", "t50", "[M/H]", "`ppc_p` uniform: p"]
     header += ["`population_p` uniform: p", "pixels smoothed", "least `wave_used`", "converged"]
     return markdown(header, rows)

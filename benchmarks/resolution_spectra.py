@@ -6,7 +6,7 @@ of an instrument: R = 2000, 3500 and 5500 in pixels of 0.8 Angstrom, and one wit
 neighbours, 2 % are bad. The bundle's network proposes, the exact likelihood of the smoothed pixels weighs,
 and repairs (``refine``) where fewer than 20 draws are effective; their share is ``refined``. All answers are
 scored, also those that are not converged then (``converged`` is the share of the others,
-``converged_coverage68`` what they cover).
+``converged_coverage68`` what they cover, ``trusted_coverage68`` what those do that are trusted, too).
 
 SSPs know no spectrum sharper than themselves. Where the galaxy's velocities make up for what the instrument
 is sharper, its sharp spectrum follows from the model, and is what the instrument sees. Of slower galaxies
@@ -200,10 +200,16 @@ def covered(mocks, lowest=None) -> dict[str, float]:
     return found
 
 
-def converged(mocks, end="") -> dict[str, float]:
-    """Coverage of the answers that have converged, which the others are told not to have."""
-    some = [one for one in mocks if one["ess"] >= _FEWEST]
-    found = {key.replace(".", ".converged_"): value for key, value in covered(some).items()} if some else {}
+def by_verdict(mocks, end="") -> dict[str, float]:
+    """Coverage of the answers that have converged, and of those that are trusted."""
+    found = {}
+    for word, told in (
+        ("converged", lambda one: one["ess"] >= _FEWEST),
+        ("trusted", lambda one: one["trusted"]),
+    ):
+        some = [one for one in mocks if told(one)]
+        if some:
+            found |= {key.replace(".", f".{word}_"): value for key, value in covered(some).items()}
     return {f"{key}{end}": value for key, value in found.items()}
 
 
@@ -237,11 +243,11 @@ def main():
     metrics = {}
     for name, some in mocks.items():
         metrics |= {f"{key}_{name}": value for key, value in (scores_of(some) | covered(some)).items()}
-        metrics |= converged(some, f"_{name}")
+        metrics |= by_verdict(some, f"_{name}")
     sharp = [one for name in names if name in SHARP for one in mocks[name]]
     if sharp:
         lowest = likelihood.model.prior.marginals["log_model_error"].low
-        metrics |= covered(sharp, lowest) | converged(sharp)
+        metrics |= covered(sharp, lowest) | by_verdict(sharp)
         metrics |= {key: value for key, value in scores_of(sharp).items() if key in _OF_ALL}
     more = {"bundle": str(post.meta["name"]), "mocks_per_instrument": n, "draws": n_draws, "seed": args.seed}
     noise = (
