@@ -74,3 +74,19 @@ def check_match(post, model: GalaxyModel) -> float:
         )
 
     return refuse_difference(np.array(reference["flux_ujy"], float), got, describe)
+
+
+def ssp_record(model: GalaxyModel) -> dict:
+    """What a bundle's provenance says of the light that a model is made of; plain values."""
+    ssp = model.ssp
+    return {
+        "name": ssp.name,
+        "sha": ssp.sha,
+        "imf": ssp.imf,
+        "tracks": ssp.tracks,
+        "library": ssp.library,
+        "log_u": model.log_u,
+        "lya_escape": model.lya_escape,
+        "model_error": None if model.error is None else model.error.source,
+        "remnants": "Renzini & Ciotti (1993)",
+    }

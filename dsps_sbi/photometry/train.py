@@ -11,7 +11,7 @@ from ..instruments.coverage import redshift_ranges
 from ..training.initial_guess import fit_guess, with_variance
 from ..training.trainer import TrainConfig, Trainer, provenance, warm
 from .compress import compress
-from .fingerprint import reference_fluxes
+from .fingerprint import reference_fluxes, ssp_record
 from .model import GalaxyModel
 from .network import PhotometryArchitecture, PhotometryNetwork
 from .posterior import PhotometryPosterior
@@ -85,17 +85,7 @@ def train(
         "name": name,
         "command": command,
         **trained.record(config),
-        "ssp": {
-            "name": model.ssp.name,
-            "sha": model.ssp.sha,
-            "imf": model.ssp.imf,
-            "tracks": model.ssp.tracks,
-            "library": model.ssp.library,
-            "log_u": model.log_u,
-            "lya_escape": model.lya_escape,
-            "model_error": None if model.error is None else model.error.source,
-            "remnants": "Renzini & Ciotti (1993)",
-        },
+        "ssp": ssp_record(model),
         "reference": reference_fluxes(model),
         "coverage": None if model.sees_all else redshift_ranges(model.coverage, model.prior.z),
     } | provenance(start)

@@ -14,7 +14,7 @@ from ...inference.importance import network_draws
 from ...training.initial_guess import fit_guess
 from ...training.trainer import TrainConfig, Trainer, provenance, warm
 from ..decompose import wave_basis
-from ..fingerprint import reference_fluxes
+from ..fingerprint import reference_fluxes, ssp_record
 from ..model import GalaxyModel
 from .network import UniversalArchitecture, UniversalNetwork
 from .posterior import UniversalPosterior
@@ -119,17 +119,7 @@ def train_universal(
         "name": name,
         "command": command,
         **trained.record(config),
-        "ssp": {
-            "name": model.ssp.name,
-            "sha": model.ssp.sha,
-            "imf": model.ssp.imf,
-            "tracks": model.ssp.tracks,
-            "library": model.ssp.library,
-            "log_u": model.log_u,
-            "lya_escape": model.lya_escape,
-            "model_error": None if model.error is None else model.error.source,
-            "remnants": "Renzini & Ciotti (1993)",
-        },
+        "ssp": ssp_record(model),
         "filters": {"curves": len(simulator.library), "withheld": list(EXAMINATION)},
     } | provenance(start)
     post = UniversalPosterior(
