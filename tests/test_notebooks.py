@@ -70,6 +70,7 @@ def test_fit_by_gradient(monkeypatch):
     not dsps_sbi.ssp.available("miles"), reason="the grid miles is not in the cache: dsps-sbi fetch miles"
 )
 @pytest.mark.skipif("miles-optical" not in shipped(), reason="no bundle miles-optical comes with the package")
+@pytest.mark.optimized
 def test_latents_of_spectra(monkeypatch):
     scope = run(NOTEBOOKS[1], monkeypatch)
     assert scope["with_flux"].shape == (scope["n_latent"] + scope["n_shown"], len(scope["wave"]))

@@ -72,6 +72,7 @@ def test_draws_of_the_network_are_compared_with_their_own_truths(untrained, tau_
     assert "log_mass_formed" in names
 
 
+@pytest.mark.optimized
 def test_refined_draws_are_those_of_users(untrained, likelihood, tau_model):
     """Each mock by itself, repaired: never worse than weighed, of the numbers of its place."""
     simulator = next(iter(snr_slices(untrained.simulator(tau_model)).values()))

@@ -57,6 +57,7 @@ def test_files(fit, files, tmp_path):
     assert status == 1 and "holds a run with seed 4, this one has 5" in error
 
 
+@pytest.mark.optimized
 def test_what_the_model_does_not_fit_is_told_with_what_may_be_the_cause(found):
     row = dict(found.table()[0])
     assert describe(row | {"population_p": 0.3}).startswith("a: untrusted; t50 ")

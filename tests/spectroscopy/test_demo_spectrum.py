@@ -95,6 +95,7 @@ def test_wrong_files(sdist, tmp_path, monkeypatch):
     assert not list((tmp_path / "cache").iterdir())
 
 
+@pytest.mark.optimized
 def test_demo(run, downloads, untrained, likelihood, tmp_path, monkeypatch):
     """Refined with the populations that it fetches."""
     fetched, known = [], replace(untrained)

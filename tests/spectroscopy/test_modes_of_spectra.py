@@ -6,6 +6,7 @@ from dsps_sbi.inference.repair import by_modes
 from dsps_sbi.spectroscopy.data import SpectrumData
 
 
+@pytest.mark.optimized
 def test_mode_searches_owe_nothing_to_the_network(untrained, likelihood, galaxies, by_prior):
     """From draws of the prior to the exact posterior: as the sum over the prior has it."""
     spectrum, rest = untrained.prepared(galaxies[0])

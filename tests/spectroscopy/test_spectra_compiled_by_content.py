@@ -71,6 +71,7 @@ def test_the_listener_hears(compiled):
     assert compiled() and not compiled()
 
 
+@pytest.mark.optimized
 def test_equal_objects_made_anew(first, anew, galaxies, compiled):
     post, model, weighed, refined, table, fit = first
     compiled()

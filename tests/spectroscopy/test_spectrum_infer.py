@@ -31,6 +31,7 @@ def answers(post, model, spectra):
     return ds.refine(post, spectra, model=model, n_draws=500)
 
 
+@pytest.mark.optimized
 def test_answers_are_those_of_the_exact_posterior(post, model, spectra, answers, by_prior):
     assert (answers.posteriors.method == Method.IS).all()
     assert answers.posteriors.trusted.all()

@@ -49,6 +49,7 @@ def compiled(network):
     return jax.jit(network.condition)
 
 
+@pytest.mark.optimized
 def test_steps_go_where_the_data_say(network, simulator, mocks, guessed):
     """From a rough guess to peaks as far from the truth as their own errors say."""
     inputs, _, seen, _, universe = jax.jit(network._features)(network.subspace, *mocks.data)

@@ -223,6 +223,7 @@ def test_below_a_third_of_the_pixels_nothing_is_trusted():
     assert verdict(*sound, [0.33])[0] == Trust.UNTRUSTED
 
 
+@pytest.mark.optimized
 def test_answers_of_sharp_spectra(untrained, likelihood, smoothed):
     (_, noisy, *_), _ = smoothed
     result = ds.weigh(untrained, noisy, model=likelihood, n_draws=200)
