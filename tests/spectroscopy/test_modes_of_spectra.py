@@ -1,5 +1,6 @@
 import jax
 import numpy as np
+import pytest
 
 from dsps_sbi.inference.importance import WeightedDraws
 from dsps_sbi.inference.repair import by_modes
