@@ -14,7 +14,7 @@ from .edges import FEWEST_CONVERGED
 from .importance import Likelihood, importance_sample, network_draws
 from .misfit import error_scale, tail_probability
 from .protocol import Posterior
-from .repair import by_chains, by_modes, by_weights
+from .repair import by_chains, by_modes, by_weights, together
 from .trust import SMALLEST_P, Method, chains_converged, informed, verdict, weights_reliable
 
 # Draws per batch: intermediate arrays then stay in the processor's cache
@@ -183,23 +183,28 @@ class Engine:
     def _repair(self, columns, batch, weighted):
         """Refine the objects whose weights are not good enough, in place."""
         likelihood = self.likelihood
-        todo = np.flatnonzero(~weights_reliable(columns["ess"], columns["pareto_k"]))
-        weighted = _rows(weighted, todo)
-        for i in range(_ITERATIONS_WITH_MODES if likelihood.finds_modes else _ITERATIONS):
+        n_iterations = _ITERATIONS_WITH_MODES if likelihood.finds_modes else _ITERATIONS
+        todo = _unreliable(columns, np.arange(len(columns["ess"])))
+        weighted, earlier, lost = _rows(weighted, todo), [], True
+        for i in range(n_iterations):
             if not len(todo):
                 return
+            most = np.min(columns["ess"][todo])
+            # searched again only where population Monte Carlo loses what a search found
+            search = likelihood.finds_modes and lost and most < FEWEST_CONVERGED
             part = _part(batch, todo)
-            # each iteration starts from the draws of the one before
+            # each iteration starts from the draws of those before
             start = _filled(weighted, len(part[2]))
-            if likelihood.finds_modes and np.min(columns["ess"][todo]) < FEWEST_CONVERGED:
-                repaired = by_modes(likelihood, *part, start)
-            else:
-                repaired = by_weights(likelihood, *part, start, i)
-            u, weighted, misfit = _rows(repaired, slice(len(todo)))
-            columns["u"][todo] = u
-            _put(columns, todo, weighted, misfit)
-            remaining = np.flatnonzero(~weights_reliable(columns["ess"][todo], columns["pareto_k"][todo]))
-            todo, weighted = todo[remaining], _rows(weighted, remaining)
+            found = (by_modes if search else by_weights)(likelihood, *part, start, i)
+            weighted, rest = _kept(columns, todo, found)
+            earlier = [] if search else [*earlier, weighted]
+            todo, weighted, earlier = todo[rest], *_rows((weighted, earlier), rest)
+            if len(earlier) > 1 and len(todo):
+                part = _part(batch, todo)
+                found = together(likelihood, *part, _filled(earlier, len(part[2])), n_iterations)
+                weighted, rest = _kept(columns, todo, found)
+                todo, weighted, earlier = todo[rest], *_rows((weighted, earlier), rest)
+            lost = not search and len(todo) and np.min(columns["ess"][todo]) < most
         columns["method"][todo] = Method.FAILED
         # no sampler makes a model fit: chains only where that can be what is left to repair
         fits = np.flatnonzero(columns["ppc_p"][todo] > SMALLEST_P / 2)
@@ -238,6 +243,19 @@ def _part(batch, todo):
 def padded(n: int) -> int:
     """The next power of four: the size of a batch of n objects, filled up."""
     return 4 ** int(np.ceil(np.log(n) / np.log(4.0) - 1e-9))
+
+
+def _unreliable(columns, rows):
+    """Those rows whose weights are not good enough."""
+    return np.flatnonzero(~weights_reliable(columns["ess"][rows], columns["pareto_k"][rows]))
+
+
+def _kept(columns, todo, found):
+    """Put what was found of some objects, filled up, in their columns; and which are not good enough yet."""
+    u, weighted, misfit = _rows(found, slice(len(todo)))
+    columns["u"][todo] = u
+    _put(columns, todo, weighted, misfit)
+    return weighted, _unreliable(columns, todo)
 
 
 def _put(columns, rows, weighted, misfit):

@@ -8,10 +8,12 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..kernels.full_precision import einsum, matmul
 from ..kernels.psis import systematic_resample
 from ..kernels.student_mixture import moments, whiten
+from .edges import converged
 from .exported import exported
 from .hmc import N_CHAINS, run_chains
 from .importance import Likelihood, WeightedDraws, branch, judged, like_judged, object_keys
@@ -21,6 +23,7 @@ from .pmc import pool, population_monte_carlo
 
 # Branches of an object's key, beyond those of weighing
 _PMC, _START, _CHAINS, _MASS, _MODES = 11, 12, 13, 14, 15
+_SAMPLE = ("u", "log_weight")
 
 
 def by_weights(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraws, iteration=0):
@@ -45,19 +48,59 @@ def _by_weights(likelihood: Likelihood, data, view, ids, key, start, iteration, 
     return judged(likelihood, weighted, data, view, ids, key, n_draws)
 
 
-def by_modes(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraws):
+def together(likelihood, data, view, ids, key, n_draws, found, most):
+    """Draws of several iterations of :func:`by_weights` as one sample.
+
+    Where no mixture of kernels follows a posterior well, each iteration leaves few effective draws, and the
+    next one is no better: those of all iterations add up. The first ones of fewer effective draws than
+    converged are left out. From then on each iteration counts as much as any other, however good its weights
+    look: the sample that found what others missed has the worst weights.
+
+    Parameters
+    ----------
+    found : sequence of WeightedDraws
+        Of one length.
+    most : int
+        How many there can be: the sample is filled up, so that one program serves all.
+
+    Returns
+    -------
+    u, weighted, misfit
+        As :func:`~dsps_sbi.inference.importance.importance_sample`.
+    """
+    u, log_weight = (np.concatenate([getattr(one, name) for one in found], axis=1) for name in _SAMPLE)
+    adapted = np.logical_or.accumulate(converged(np.stack([one.ess for one in found], axis=1)), axis=1)
+    adapted |= ~adapted.any(axis=1, keepdims=True)
+    # the evidence is a mean over all places
+    share = np.where(adapted, np.log(most / adapted.sum(axis=1, keepdims=True)), -np.inf)
+    n = found[0].u.shape[1]
+    more = ((0, 0), (0, (most - len(found)) * n))
+    log_weight = np.pad(log_weight + np.repeat(share, n, axis=1), more, constant_values=-np.inf)
+    sample = np.pad(u, (*more, (0, 0))), log_weight.astype(np.float32)
+    return _together(likelihood, data, view, ids, key, sample, n_draws=n_draws)
+
+
+@exported(like_judged)
+@partial(jax.jit, static_argnames="n_draws")
+def _together(likelihood: Likelihood, data, view, ids, key, sample, n_draws):
+    return judged(likelihood, WeightedDraws.of(*sample), data, view, ids, key, n_draws)
+
+
+def by_modes(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraws, iteration=0):
     """As :func:`by_weights`, about the modes that climbs find; of one object.
 
     Only for likelihoods that know their curvature: ``likelihood.finds_modes``.
     """
     start = pool(weighted.u[..., :-1], weighted.log_weight)
-    return _by_modes(likelihood, data, view, ids, key, start, n_draws=n_draws)
+    iteration = jnp.asarray(iteration, jnp.uint32)
+    return _by_modes(likelihood, data, view, ids, key, start, iteration, n_draws=n_draws)
 
 
 @exported(like_judged)
 @partial(jax.jit, static_argnames="n_draws")
-def _by_modes(likelihood: Likelihood, data, view, ids, key, start, n_draws):
-    weighted = mode_search(likelihood, data, view, branch(object_keys(key, ids), _MODES), *start)
+def _by_modes(likelihood: Likelihood, data, view, ids, key, start, iteration, n_draws):
+    keys = branch(branch(object_keys(key, ids), _MODES), iteration)
+    weighted = mode_search(likelihood, data, view, keys, *start)
     return judged(likelihood, weighted, data, view, ids, key, n_draws)
 
 

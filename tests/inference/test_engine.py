@@ -24,8 +24,8 @@ def weighed(ess):
 class Repairs:
     """Posteriors whose effective draws are those of a list, one for each turn; it notes who was asked."""
 
-    def __init__(self, *ess, chi2=HALF):
-        self.ess, self.asked = iter(ess), []
+    def __init__(self, *ess, chi2=HALF, adds_up=False):
+        self.ess, self.asked, self.adds_up = iter(ess), [], adds_up
         self.misfit = Misfit(*(np.full(1, value) for value in (chi2, 2.0, 2.0, 2.0)))
 
     def _turn(self, kind):
@@ -35,8 +35,13 @@ class Repairs:
     def by_weights(self, likelihood, data, view, ids, key, n_draws, before, iteration):
         return self._turn(f"weights {iteration}")
 
-    def by_modes(self, likelihood, data, view, ids, key, n_draws, before):
-        return self._turn("modes")
+    def by_modes(self, likelihood, data, view, ids, key, n_draws, before, iteration):
+        return self._turn(f"modes {iteration}")
+
+    def together(self, likelihood, data, view, ids, key, n_draws, found, most):
+        """As many effective draws as all together have, unless a single one would do."""
+        ess = sum(one.ess[0] for one in found)
+        return np.zeros((1, N_DRAWS, 3)), weighed([ess if self.adds_up else found[-1].ess[0]]), self.misfit
 
     def by_chains(self, likelihood, data, view, ids, key, n_draws, before):
         self.asked.append("chains")
@@ -48,7 +53,7 @@ def repaired(monkeypatch):
     """What an engine makes of one object of so many effective draws, with these repairs."""
 
     def repaired(repairs, ess, finds_modes=True):
-        for name in ("by_weights", "by_modes", "by_chains"):
+        for name in ("by_weights", "by_modes", "by_chains", "together"):
             monkeypatch.setattr(module, name, getattr(repairs, name))
         return _repaired(
             Engine(SimpleNamespace(), SimpleNamespace(finds_modes=finds_modes), refine=True), ess
@@ -70,7 +75,10 @@ def _repaired(engine, ess):
     ("finds_modes", "before", "turns", "asked"),
     [
         # few draws to adapt to; again when turns lose what they had
-        (True, 3.0, (50.0, 5.0, 200.0), ["modes", "weights 1", "modes"]),
+        (True, 3.0, (50.0, 5.0, 200.0), ["modes 0", "weights 1", "modes 2"]),
+        # not again where that was of no use, or adapting gains
+        (True, 3.0, (8.0, 9.0, 10.0, 200.0), ["modes 0", "weights 1", "weights 2", "weights 3"]),
+        (True, 3.0, (8.0, 7.0, 8.0, 200.0), ["modes 0", "weights 1", "modes 2", "weights 3"]),
         (True, 60.0, (150.0,), ["weights 0"]),
         (False, 3.0, (5.0, 200.0), ["weights 0", "weights 1"]),
         (True, 200.0, (), []),
@@ -81,6 +89,14 @@ def test_what_repairs(repaired, finds_modes, before, turns, asked):
     own = repaired(repairs, before, finds_modes)
     assert repairs.asked == asked
     assert own["ess"] == (turns[-1] if turns else before) and own["method"] == Method.IS
+
+
+def test_iterations_add_up(repaired):
+    repairs = Repairs(8.0, 40.0, 50.0, 60.0, adds_up=True)
+    own = repaired(repairs, 3.0)
+    # what was searched is no part of them
+    assert repairs.asked == ["modes 0", "weights 1", "weights 2", "weights 3"]
+    assert own["ess"] == 150.0 and own["method"] == Method.IS
 
 
 @pytest.mark.parametrize(("finds_modes", "turns"), [(False, 4), (True, 8)])
