@@ -16,11 +16,12 @@ from ..errors import UserError
 from .check import check
 from .compiled import keep_compiled
 from .demo import demo
+from .indices import indices
 from .infer import infer
 from .train import simulate, train, typicality
 
 # Commands that compile
-_COMPILING = ("infer", "simulate", "typicality", "train", "check", "demo")
+_COMPILING = ("infer", "indices", "simulate", "typicality", "train", "check", "demo")
 
 app = typer.Typer(
     help="Galaxy light to posteriors: images to maps, spectra to star formation histories.",
@@ -29,6 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(infer)
+app.command()(indices)
 app.command()(simulate)
 app.command()(typicality)
 app.command()(train)
