@@ -53,6 +53,9 @@ from .photometry.universal.train import train_universal as train_universal
 from .priors import Prior as Prior
 from .priors import Uniform as Uniform
 from .spectroscopy import parts as _spectroscopy
+from .spectroscopy.alpha import AlphaSource as AlphaSource
+from .spectroscopy.alpha import infer_alpha as infer_alpha
+from .spectroscopy.alpha_result import AlphaResult as AlphaResult
 from .spectroscopy.line_indices import LineIndices as LineIndices
 from .spectroscopy.line_indices import line_indices as line_indices
 from .spectroscopy.model import SpectrumModel as SpectrumModel
