@@ -56,6 +56,8 @@ from .spectroscopy import parts as _spectroscopy
 from .spectroscopy.alpha import AlphaSource as AlphaSource
 from .spectroscopy.alpha import infer_alpha as infer_alpha
 from .spectroscopy.alpha_result import AlphaResult as AlphaResult
+from .spectroscopy.clocks import ChemicalClock as ChemicalClock
+from .spectroscopy.clocks import Clocks as Clocks
 from .spectroscopy.line_indices import LineIndices as LineIndices
 from .spectroscopy.line_indices import line_indices as line_indices
 from .spectroscopy.model import SpectrumModel as SpectrumModel

@@ -1,6 +1,7 @@
 """Grids of simple stellar populations: stars, gas, and where to get them."""
 
 from dsps_sbi.ssp.alpha_enhanced import index_changes, with_alpha
+from dsps_sbi.ssp.dsps_alpha import read_dsps_alpha
 from dsps_sbi.ssp.dsps_hdf5 import read_dsps, write_dsps
 from dsps_sbi.ssp.fetch import available, fetch, load
 from dsps_sbi.ssp.grid import SSPGrid
@@ -20,6 +21,7 @@ __all__ = [
     "load",
     "miles_kinds",
     "read_dsps",
+    "read_dsps_alpha",
     "read_grid",
     "read_index_table",
     "read_miles",
