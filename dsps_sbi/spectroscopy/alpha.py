@@ -37,6 +37,7 @@ from ..ssp import IndexTable, SSPGrid, index_changes, with_alpha
 from ..ssp.alpha_enhanced import alpha_names
 from .alpha_result import AlphaResult
 from .data import SpectrumData
+from .infer import without_distance
 from .likelihood import SpectrumLikelihood
 from .model import SpectrumModel
 from .posterior import SpectrumPosterior
@@ -180,12 +181,17 @@ class AlphaSource:
                 f"[alpha/Fe] needs a source, {given} was given: give "
                 "read_index_table('MILES_KB_LIS8.4.fits') or grids of read_miles_alpha(folder)"
             )
+        error = dict(index_error or {})
+        for unit, value in error.items():
+            if unit not in INDEX_ERROR or not 0.0 <= value < np.inf:
+                raise UserError(
+                    f"index_error has {unit!r}: {value!r}: give numbers of 0 or more for 'Angstrom' and 'mag'"
+                )
         # that of the network: what is given must be it
         model = post.model(ssp)
         (grid,) = model.grids.values()
         names = alpha_names(grid, source)
-        error = INDEX_ERROR | dict(index_error or {})
-        sigma = np.array([error[LINE_INDICES[name].unit] for name in names])
+        sigma = np.array([(INDEX_ERROR | error)[LINE_INDICES[name].unit] for name in names])
         grids = with_alpha(grid, source)
         wave = grid.wave_aa
         if grid.wave_medium == "vacuum":
@@ -253,7 +259,7 @@ def infer_alpha(
     """
     check_numbers(n_draws, seed, "spectrum")
     source = AlphaSource.of(post, source, ssp, index_error)
-    model = source.model
+    model, spectrum = source.model, without_distance(spectrum)
     scaled, rest = post.prepared(spectrum, lsf)
     likelihood = AlphaLikelihood(AlphaProposal(PriorProposal(model.prior, model.sfh), (), True), model)
     view = likelihood.observed(scaled, rest.extra_km_s, lsf)

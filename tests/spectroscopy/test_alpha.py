@@ -117,5 +117,9 @@ def test_what_is_refused_is_one_line(trained, mock, line_grid, table):
         ds.infer_alpha(trained, mock, {0.0: line_grid})
     with pytest.raises(UserError, match="index_error goes with a table of indices"):
         ds.infer_alpha(trained, mock, {0.0: line_grid, 0.4: line_grid}, index_error={"mag": 0.1})
+    with pytest.raises(
+        UserError, match="index_error has 'aa': 0.1: give numbers of 0 or more for 'Angstrom'"
+    ):
+        ds.AlphaSource.of(trained, table, line_grid, {"aa": 0.1})
     with pytest.raises(UserError, match="no redshift: read it with redshift="):
         ds.infer_alpha(trained, replace(mock, redshift=None), table, ssp=line_grid)
