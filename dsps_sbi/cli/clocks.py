@@ -40,7 +40,7 @@ def clocks(
 ) -> None:
     """Formation times and durations from the star formation history and from [alpha/Fe], side by side."""
     from ..spectroscopy.clocks import ChemicalClock
-    from .indices import read_spectra
+    from .indices import option_words, read_spectra
 
     # what is mistyped is told before anything is loaded
     clock = None if calibration is None else ChemicalClock.read(calibration)
@@ -71,12 +71,13 @@ def clocks(
     rows = []
     for label, spectrum in spectra:
         print(f"{label}: {'; '.join(spectrum.notes)}")
-        if source is None:
-            result = post.infer(spectrum, n_draws=draws, seed=seed)
-            trust, ess = str(result.trust[0]), float(result.posteriors.ess[0])
-        else:
-            result = infer_alpha(post, spectrum, source, n_draws=draws, seed=seed)
-            trust, ess = result.trust, result.ess
+        with option_words():
+            if source is None:
+                result = post.infer(spectrum, n_draws=draws, seed=seed)
+                trust, ess = str(result.trust[0]), float(result.posteriors.ess[0])
+            else:
+                result = infer_alpha(post, spectrum, source, n_draws=draws, seed=seed)
+                trust, ess = result.trust, result.ess
         found = Clocks.of(result, clock, seed=seed)
         print(f"{label}: {trust}, {ess:.0f} effective draws")
         for line in found.lines():

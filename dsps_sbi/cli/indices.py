@@ -1,5 +1,6 @@
 """The command ``indices``: line-strength indices of spectra."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,10 @@ def indices(
     wanted = None if names is None else [name.strip() for name in names.split(",")]
     tables = []
     for label, spectrum in spectra:
-        found = line_indices(spectrum, wanted, system=None if system == "none" else system, sigma_v=sigma_v)
+        with option_words():
+            found = line_indices(
+                spectrum, wanted, system=None if system == "none" else system, sigma_v=sigma_v
+            )
         print(f"{label}: {'; '.join(spectrum.notes)}")
         for index, value, error in zip(found.indices, found.values, found.errors, strict=True):
             print(f"  {index.name:9s} {value:9.4f} +- {error:.4f} {index.unit}")
@@ -60,6 +64,17 @@ def indices(
         print(f"in {output}")
 
 
+@contextlib.contextmanager
+def option_words():
+    """Errors that name keywords of Python name options of the command line instead."""
+    from .spectra import as_options
+
+    try:
+        yield
+    except UserError as problem:
+        raise UserError(as_options(str(problem))) from problem
+
+
 def read_spectra(files, z, lsf, medium, columns, wave_unit, flux_unit, format_=None):
     """Spectra of files with the options of the command line, None where not given, by label.
 
@@ -70,7 +85,7 @@ def read_spectra(files, z, lsf, medium, columns, wave_unit, flux_unit, format_=N
     """
     from ..io.read_spectrum import read_spectrum
     from ..io.spectrum_list import columns_of, lsf_of, stem
-    from .spectra import as_options, check_options
+    from .spectra import check_options
 
     check_options(lsf, medium, columns, wave_unit, flux_unit, None)
     options = {
@@ -83,7 +98,5 @@ def read_spectra(files, z, lsf, medium, columns, wave_unit, flux_unit, format_=N
         "format": format_,
     }
     options = {name: value for name, value in options.items() if value is not None}
-    try:
+    with option_words():
         return [(stem(str(path), path.name), read_spectrum(path, **options)) for path in files]
-    except UserError as problem:
-        raise UserError(as_options(str(problem))) from problem

@@ -124,6 +124,10 @@ def test_command_line(tmp_path, capsys):
     assert main(["indices", str(path), *common, "--names", "Mgb,Hbeta"]) == 1
     assert "error: " in (said := capsys.readouterr().err) and "index Hbeta cannot be measured" in said
     assert said.count("\n") == 1
+    assert main(["indices", str(path), *common[:4], *common[6:]]) == 1
+    assert (
+        "pass --lsf, for example fwhm_aa=2.8" in (said := capsys.readouterr().err) and said.count("\n") == 1
+    )
 
 
 # The tables define these two otherwise
