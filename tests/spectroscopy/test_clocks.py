@@ -1,5 +1,6 @@
 """The clocks of history and chemistry: numbers that are known, limits, and the command line."""
 
+import importlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,10 @@ from dsps_sbi.bundle import load as bundle_module
 from dsps_sbi.cli.app import main
 from dsps_sbi.errors import UserError
 from dsps_sbi.plots.clocks_figure import plot_clocks
+from dsps_sbi.spectroscopy import alpha as alpha_module
+
+# the package has the command itself under its module's name
+clocks_command = importlib.import_module("dsps_sbi.cli.clocks")
 
 CLOCK = ds.ChemicalClock(0.2, -0.2, 0.05, "fwhm", "made up")
 N = 40_000
@@ -178,3 +183,38 @@ def test_command_line(files, tmp_path, capsys, monkeypatch):
     )
     assert main([*common, "--bundle", "none", "--alpha", str(tmp_path / "no.fits")]) == 1
     assert "there is no" in (said := capsys.readouterr().err) and said.count("\n") == 1
+
+
+def test_command_line_with_both_clocks(files, tmp_path, capsys, monkeypatch):
+    """What reads, infers and draws is put together; the inference itself has tests of its own."""
+    rng = np.random.default_rng(1)
+    result = SimpleNamespace(
+        edge=np.array([0, 0]),
+        names=("t", "alpha_fe"),
+        theta=0.3 + 0.02 * rng.standard_normal((400, 2)),
+        universe_gyr=13.0,
+        formation_times=lambda fractions: 2.0 + np.subtract(fractions, 0.5) + np.zeros((400, 1)),
+        trust="trusted",
+        ess=300.0,
+    )
+    given = {}
+
+    def infer_alpha(post, spectrum, source, **options):
+        given.update(source=source, **options)
+        return result
+
+    monkeypatch.setattr(alpha_module, "infer_alpha", infer_alpha)
+    monkeypatch.setattr(alpha_module.AlphaSource, "of", lambda post, source: source)
+    monkeypatch.setattr(clocks_command, "alpha_source", lambda path: path.name)
+    monkeypatch.setattr(bundle_module, "load_bundle", {"mine": SimpleNamespace(data_words="spectra")}.get)
+    path = tmp_path / "clock.toml"
+    path.write_text('intercept = 0.2\nslope = -0.2\nscatter = 0.05\nof = "t90_t10"\nsource = "made up"\n')
+    options = ["--medium", "air", "--lsf", "fwhm_aa=5.5", "-o", str(tmp_path), "--bundle", "mine"]
+    options += ["--alpha", "table.fits", "--calibration", str(path), "--draws", "400"]
+    assert main(["clocks", str(files["a"]), *options]) == 0
+    assert given == {"source": "table.fits", "n_draws": 400, "seed": 0}
+    said = capsys.readouterr().out
+    assert "a: trusted, 300 effective draws" in said and "[alpha/Fe] 0." in said
+    assert "history - chemistry: 0." in said and "made up, scatter 0.05 dex" in said
+    row = Table.read(tmp_path / "clocks.ecsv")[0]
+    assert row["alpha_fe"] == pytest.approx(0.3, abs=0.01) and 1.0 < row["significance"] < 2.0
