@@ -13,6 +13,7 @@ from .inference.verbs import refine as refine
 from .inference.verbs import weigh as weigh
 from .instruments.continuum import Continuum as Continuum
 from .instruments.filters import FilterSet as FilterSet
+from .instruments.line_indices import LineIndex as LineIndex
 from .instruments.lsf import LSF as LSF
 from .instruments.spectrograph import Spectrograph as Spectrograph
 from .io import Catalogue as Catalogue
@@ -52,6 +53,13 @@ from .photometry.universal.train import train_universal as train_universal
 from .priors import Prior as Prior
 from .priors import Uniform as Uniform
 from .spectroscopy import parts as _spectroscopy
+from .spectroscopy.alpha import AlphaSource as AlphaSource
+from .spectroscopy.alpha import infer_alpha as infer_alpha
+from .spectroscopy.alpha_result import AlphaResult as AlphaResult
+from .spectroscopy.clocks import ChemicalClock as ChemicalClock
+from .spectroscopy.clocks import Clocks as Clocks
+from .spectroscopy.line_indices import LineIndices as LineIndices
+from .spectroscopy.line_indices import line_indices as line_indices
 from .spectroscopy.model import SpectrumModel as SpectrumModel
 from .spectroscopy.network import SpectrumArchitecture as SpectrumArchitecture
 from .spectroscopy.posterior import SpectrumPosterior as SpectrumPosterior

@@ -14,13 +14,15 @@ import typer
 
 from ..errors import UserError
 from .check import check
+from .clocks import clocks
 from .compiled import keep_compiled
 from .demo import demo
+from .indices import indices
 from .infer import infer
 from .train import simulate, train, typicality
 
 # Commands that compile
-_COMPILING = ("infer", "simulate", "typicality", "train", "check", "demo")
+_COMPILING = ("infer", "indices", "clocks", "simulate", "typicality", "train", "check", "demo")
 
 app = typer.Typer(
     help="Galaxy light to posteriors: images to maps, spectra to star formation histories.",
@@ -29,6 +31,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(infer)
+app.command()(indices)
+app.command()(clocks)
 app.command()(simulate)
 app.command()(typicality)
 app.command()(train)

@@ -4,18 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_array
-from scipy.special import ndtr
 
 from ..constants import C_KM_S
 from ..cosmology import Cosmology
 from ..errors import UserError
+from ..instruments.rebinning import gaussian_shares
 from ..instruments.spectrograph import Spectrograph
 from ..io.spectrum import Spectrum
 
 # Distance of model spectra at rest [Mpc]
 _TEN_PC = 1e-5
-# A Gaussian is followed this many sigma out; one narrower than this share of a pixel is none
-_REACH, _NARROW = 5.0, 1e-3
 # Less than this share of a pixel may lie beyond the spectrum
 _BEYOND = 1e-3
 # A pixel is spoiled where bad ones give more of it: smoothed by any kernel, a single one never does
@@ -77,7 +75,7 @@ def at_rest(spectrum: Spectrum, frame: Spectrograph, cosmology: Cosmology, lsf=N
     edges = instrument.ln_edges - np.log1p(z)
     variance = np.interp(_middle(frame.ln_edges), _middle(edges), instrument.ln_variance)
     lack = frame.ln_variance - variance
-    weights, first = _shares(edges, frame.ln_edges, np.sqrt(np.maximum(lack, 0.0)))
+    weights, first = gaussian_shares(edges, frame.ln_edges, np.sqrt(np.maximum(lack, 0.0)))
     index = np.minimum(first[:, None] + np.arange(weights.shape[1]), len(instrument.wave_aa) - 1)
     share = weights.sum(axis=1)
     good = spectrum.valid
@@ -140,30 +138,3 @@ def _whitening(weights, index, squares, smoothed):
     np.add.at(noise, first[use], drawn)
     np.add.at(noise, second[use], -drawn)
     return noise
-
-
-def _shares(edges, targets, sigma):
-    """Shares (Target, Window) of source pixels in target pixels, after a Gaussian; first source (Target,).
-
-    Parameters
-    ----------
-    edges : ndarray (Source + 1,)
-    targets : ndarray (Target + 1,)
-    sigma : ndarray (Target,)
-    """
-    left, right = targets[:-1], targets[1:]
-    low = np.searchsorted(edges, left - _REACH * sigma, side="right") - 1
-    high = np.searchsorted(edges, right + _REACH * sigma, side="left")
-    low = np.clip(low, 0, len(edges) - 2)
-    n = int(np.max(np.clip(high, 1, len(edges) - 1) - low))
-    at = np.minimum(low[:, None] + np.arange(n + 1), len(edges) - 1)
-    # twice integrated Gaussian: how much of what lies below x ends up below 0
-    s = np.where(sigma > _NARROW * (right - left), sigma, 0.0)[:, None]
-
-    def ramp(x):
-        y = x / np.maximum(s, 1e-12)
-        smooth = s * (y * ndtr(y) + np.exp(-0.5 * y * y) / np.sqrt(2.0 * np.pi))
-        return np.where(s > 0.0, smooth, np.maximum(x, 0.0))
-
-    below = ramp(right[:, None] - edges[at]) - ramp(left[:, None] - edges[at])
-    return (below[:, :-1] - below[:, 1:]) / (right - left)[:, None], low

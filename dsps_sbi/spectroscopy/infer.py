@@ -88,7 +88,7 @@ def infer_spectra(
         )
     if not spectra:
         raise UserError("no spectrum is given: give at least one")
-    spectra = tuple(_with_lsf(_without_distance(one), lsf) for one in spectra)
+    spectra = tuple(_with_lsf(without_distance(one), lsf) for one in spectra)
     check_numbers(n_draws, seed, "spectrum")
     ids = np.arange(len(spectra)) if ids is None else np.atleast_1d(ids)
     names = [stem(s.source, f"spectrum_{i + 1}") for i, s in enumerate(spectra)] if labels is None else labels
@@ -148,7 +148,7 @@ def _fitted(engine, spectra, lsf, ids, key, n_draws):
     return fit_scale(summary_at, f"{len(rows)} spectra")
 
 
-def _without_distance(spectrum):
+def without_distance(spectrum):
     """At z <= 0 a redshift tells no distance: the scale of the flux says nothing."""
     if not spectrum.absolute or spectrum.redshift is None or spectrum.redshift > _NO_DISTANCE:
         return spectrum

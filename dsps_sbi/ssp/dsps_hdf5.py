@@ -54,6 +54,8 @@ def read_dsps(path: str | os.PathLike, z_sun: float = Z_SUN, wave_medium: str = 
     if missing:
         raise UserError(f"{path} holds no {', '.join(missing)}: give a DSPS file of SSPs")
     met, age, wave, flux = arrays
+    if flux.ndim == 4:
+        raise UserError(f"{path}: ssp_flux has four dimensions: read_dsps_alpha reads grids by [alpha/Fe]")
     if flux.shape != (met.size, age.size, wave.size):
         raise UserError(
             f"{path}: ssp_flux has shape {flux.shape}, expected {(met.size, age.size, wave.size)} "

@@ -99,8 +99,9 @@ def read_miles_alpha(folder, **options) -> dict[float, SSPGrid]:
     Raises
     ------
     UserError
-        If there are several initial mass functions, two grids have the same [alpha/Fe], one is of the base
-        models, which have no single value, or an SSP is there at one [alpha/Fe] and not at another.
+        If there are several initial mass functions or sets of tracks, two grids have the same [alpha/Fe], one
+        is of the base models, which have no single value, or an SSP is there at one [alpha/Fe] and not at
+        another.
     """
     kinds = _in_folder(folder)
     stars = sorted({kind.stars for kind in kinds})
@@ -114,6 +115,12 @@ def read_miles_alpha(folder, **options) -> dict[float, SSPGrid]:
         if kind.alpha_fe is None or kind.alpha_fe in by_alpha:
             raise UserError(f"{folder}: [alpha/Fe] does not tell {kind.name} apart: use read_miles(kind=)")
         by_alpha[kind.alpha_fe] = kind
+    tracks = sorted({kind.words()["tracks"].split(",")[0] for kind in kinds})
+    if len(tracks) > 1:
+        raise UserError(
+            f"{folder} holds SSPs on tracks of {', '.join(tracks)}: expected one set of tracks; keep one in "
+            "the folder, or use read_miles(kind=)"
+        )
     _check_same(folder, {alpha: kinds[kind] for alpha, kind in by_alpha.items()}, options.get("age_min_gyr"))
     return {alpha: read_miles(folder, kind.name, **options) for alpha, kind in sorted(by_alpha.items())}
 

@@ -76,6 +76,14 @@ def test_alpha_enhanced_files_are_grids_of_their_own(tmp_path):
         read_miles_alpha(folder)
 
 
+def test_mixed_tracks_are_refused(tmp_path):
+    folder = put(put(tmp_path / "m"), tracks="Pp0.40", alpha="Ep0.40")
+    with pytest.raises(
+        UserError, match="holds SSPs on tracks of BaSTI, Padova 2000: expected one set of tracks"
+    ):
+        read_miles_alpha(folder)
+
+
 SMILES = {-0.2: "m02", 0.0: "p00", 0.2: "p02", 0.4: "p04", 0.6: "p06"}
 
 

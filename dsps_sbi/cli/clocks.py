@@ -1,0 +1,99 @@
+"""The command ``clocks``: formation times from the history, and from [alpha/Fe]."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..constants import MOST_DRAWS, MOST_SEED
+from ..errors import UserError
+
+
+def clocks(
+    files: Annotated[list[Path], typer.Argument(help="Spectra: SDSS, FITS, ECSV, text.")],
+    *,
+    bundle: Annotated[str, typer.Option(help="Name or folder of a bundle of spectra.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for pictures and the table.")],
+    alpha: Annotated[
+        Path | None,
+        typer.Option(
+            help="What tells [alpha/Fe]: a table of indices such as MILES_KB_LIS8.4.fits, a folder of MILES "
+            "or sMILES files, or an HDF5 grid; without it [alpha/Fe] is not told."
+        ),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="TOML of [alpha/Fe] as a clock: intercept, slope, scatter, of, source."),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=2, max=MOST_DRAWS, help="Draws per spectrum.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the random numbers.")] = 0,
+    z: Annotated[float | None, typer.Option(help="Redshift, instead of that in the file.")] = None,
+    lsf: Annotated[
+        str | None, typer.Option(help="Resolution, such as fwhm_aa=2.8 or resolving_power=2000.")
+    ] = None,
+    medium: Annotated[str | None, typer.Option(help="What the wavelengths are in, air or vacuum.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Columns by role, such as wave=a,flux=b,error=c.")
+    ] = None,
+    wave_unit: Annotated[str | None, typer.Option(help="Unit of the wavelengths.")] = None,
+    flux_unit: Annotated[str | None, typer.Option(help="Unit of flux and error, or 'relative'.")] = None,
+) -> None:
+    """Formation times and durations from the star formation history and from [alpha/Fe], side by side."""
+    from ..spectroscopy.clocks import ChemicalClock
+    from .indices import option_words, read_spectra
+
+    # what is mistyped is told before anything is loaded
+    clock = None if calibration is None else ChemicalClock.read(calibration)
+    if clock is not None and alpha is None:
+        raise UserError(
+            "--calibration was given without --alpha: [alpha/Fe] needs a source, such as MILES_KB_LIS8.4.fits"
+        )
+    source = None if alpha is None else alpha_source(alpha)
+    spectra = read_spectra(files, z, lsf, medium, columns, wave_unit, flux_unit)
+
+    from ..bundle.load import load_bundle
+    from ..io.summary import write_summary
+    from ..plots.clocks_figure import plot_clocks
+    from ..spectroscopy.alpha import AlphaSource, infer_alpha
+    from ..spectroscopy.clocks import Clocks
+
+    post = load_bundle(bundle)
+    if post.data_words != "spectra":
+        raise UserError(
+            f"bundle {bundle} knows {post.data_words}: give one of spectra, such as miles-optical"
+        )
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise UserError(f"cannot make folder {output} ({err.strerror}): choose another") from err
+    if source is not None:
+        source = AlphaSource.of(post, source)
+    rows = []
+    for label, spectrum in spectra:
+        print(f"{label}: {'; '.join(spectrum.notes)}")
+        with option_words():
+            if source is None:
+                result = post.infer(spectrum, n_draws=draws, seed=seed)
+                trust, ess = str(result.trust[0]), float(result.posteriors.ess[0])
+            else:
+                result = infer_alpha(post, spectrum, source, n_draws=draws, seed=seed)
+                trust, ess = result.trust, result.ess
+        found = Clocks.of(result, clock, seed=seed)
+        print(f"{label}: {trust}, {ess:.0f} effective draws")
+        for line in found.lines():
+            print(f"  {line}")
+        plot_clocks(found, label, path=output / f"{label}_clocks.png")
+        rows.append({"name": label, "trust": str(trust), "ess": ess} | found.row())
+    write_summary(output / "clocks.ecsv", {name: [row[name] for row in rows] for name in rows[0]})
+    print(f"in {output}: clocks.ecsv and pictures")
+
+
+def alpha_source(path: Path):
+    """A table of indices, or grids by [alpha/Fe], of whatever a path is."""
+    from ..ssp import read_dsps_alpha, read_index_table, read_miles_alpha
+
+    if path.is_dir():
+        return read_miles_alpha(path)
+    if path.suffix.lower() in (".h5", ".hdf5"):
+        return read_dsps_alpha(path)
+    return read_index_table(path)
