@@ -63,6 +63,7 @@ from .spectroscopy.target import SpectrumTarget as SpectrumTarget
 from .spectroscopy.train import train_spectra as train_spectra
 from .ssp import SSPGrid as SSPGrid
 from .ssp import fetch as fetch
+from .survey.compare import compare as compare
 from .survey.many import infer_many as infer_many
 from .training.trainer import TrainConfig as TrainConfig
 

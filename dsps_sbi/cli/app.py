@@ -14,6 +14,7 @@ import typer
 
 from ..errors import UserError
 from .check import check
+from .compare import compare
 from .compiled import keep_compiled
 from .demo import demo
 from .infer import infer
@@ -33,6 +34,7 @@ app.command()(simulate)
 app.command()(typicality)
 app.command()(train)
 app.command()(check)
+app.command()(compare)
 app.command()(demo)
 
 

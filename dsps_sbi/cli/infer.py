@@ -121,6 +121,21 @@ def infer(
     catalogue: Annotated[
         str | None, typer.Option(help="Tables: kind of the catalogue: fits, parquet or ecsv; fits.")
     ] = None,
+    floor: Annotated[
+        float | None,
+        typer.Option(help="Tables, bundles for any filters: relative error of the model, 0.01 to 0.2; 0.05."),
+    ] = None,
+    model_fluxes: Annotated[
+        bool,
+        typer.Option("--model-fluxes", help="Tables: write percentiles of the model's flux in each band."),
+    ] = False,
+    seds: Annotated[
+        bool,
+        typer.Option("--seds", help="Tables: write the best model's spectrum of each galaxy; 50 kB each."),
+    ] = False,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Tables: draw each galaxy; takes a second or two each.")
+    ] = False,
     no_pictures: Annotated[
         bool, typer.Option("--no-pictures", help="Spectra: do not draw them; saves a second each.")
     ] = False,
@@ -132,7 +147,9 @@ def infer(
     of_spectra |= {"flux_unit": flux_unit, "snr": snr, "no_pictures": no_pictures or None}
     of_spectra |= {"format_": format_, "targets": targets, "pixel_in_lsf": pixel_in_lsf}
     of_spectra |= {"bins": bins, "pixel": pixel or None}
-    of_tables = {"layout": layout, "dry_run": dry_run or None, "catalogue": catalogue}
+    of_tables = {"layout": layout, "dry_run": dry_run or None, "catalogue": catalogue, "floor": floor}
+    outputs = {"model-fluxes": model_fluxes, "seds": seds, "pictures": pictures}
+    of_tables |= {name: given or None for name, given in outputs.items()}
     if unweighted and error_scale == "fit":
         raise UserError("--unweighted and --error-scale fit were given: fitting needs weights; leave one out")
     _scale(error_scale)
@@ -169,6 +186,8 @@ def infer(
             dry_run=dry_run,
             kind=catalogue,
             quantities=quantities,
+            floor=floor,
+            outputs=tuple(name for name, given in outputs.items() if given),
             **common,
         )
         return

@@ -28,6 +28,8 @@ def infer_file(
     z,
     quantities,
     error_scale,
+    floor,
+    outputs,
 ) -> None:
     """Fit the galaxies of a table; the options are those of the command line, None where not given."""
     from ..io.tables.layout import layout_of, said_of
@@ -41,6 +43,7 @@ def infer_file(
         print(line)
     if dry_run:
         return
+    post = in_filters(post, found, floor)
     likelihood = post.likelihood(None if unweighted else "auto")
     if refine and likelihood is None:
         raise UserError(
@@ -58,6 +61,7 @@ def infer_file(
         keep_draws=keep_draws,
         kind=kind or "fits",
         error_scale=error_scale,
+        outputs=outputs,
         **numbers,
     )
     count = Count()
@@ -72,6 +76,26 @@ def infer_file(
         on_rows=count.add,
     )
     count.tell(place, time.perf_counter() - start)
+
+
+def in_filters(post, layout, floor):
+    """The posterior for the filters of a table, where it is one for any; else as it is.
+
+    Raises
+    ------
+    UserError
+        If curves or an error floor are given, and the bundle has its own.
+    """
+    if hasattr(post, "for_filters"):
+        return post.for_filters(layout.filter_set, *([] if floor is None else [floor]))
+    given = {"--floor": floor, "curves of filters": layout.curves}
+    wrong = [name for name, value in given.items() if value is not None]
+    if wrong:
+        raise UserError(
+            f"{' and '.join(wrong)} were given with bundle {post.label}, which has its own: leave them out, "
+            "or take a bundle for any filters"
+        )
+    return post
 
 
 class Count:

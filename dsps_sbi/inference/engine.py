@@ -57,6 +57,8 @@ class Posteriors:
     pareto_k, log_evidence : ndarray (Object,)
         Of the last weights, see :class:`~dsps_sbi.inference.importance.WeightedDraws`; NaN where
         unweighted.
+    log_evidence_error : ndarray (Object,)
+        Standard deviation of ``log_evidence`` over draws, see :func:`evidence_error`.
     r_hat : ndarray (Object,)
         Of chains; NaN without.
     ppc_p : ndarray (Object,)
@@ -81,6 +83,7 @@ class Posteriors:
     ess: np.ndarray
     pareto_k: np.ndarray
     log_evidence: np.ndarray
+    log_evidence_error: np.ndarray
     r_hat: np.ndarray
     ppc_p: np.ndarray
     error_scale: np.ndarray
@@ -163,7 +166,8 @@ class Engine:
         data = _rows(batch[0], slice(n))
         u, weighted, misfit, typicality = _rows((u, weighted, misfit, typicality), slice(n))
         unknown = np.full(n, np.nan, np.float32)
-        names = ("ess", "pareto_k", "log_evidence", "r_hat", "ppc_p", "error_scale", "error_dof")
+        names = ("ess", "pareto_k", "log_evidence", "log_evidence_error")
+        names += ("r_hat", "ppc_p", "error_scale", "error_dof")
         columns = {name: unknown.copy() for name in names}
         columns |= {"u": np.array(u), "method": np.full(n, Method.FLOW, np.int8)}
         if weighted is not None:
@@ -243,8 +247,21 @@ def padded(n: int) -> int:
 def _put(columns, rows, weighted, misfit):
     for name in ("ess", "pareto_k", "log_evidence"):
         columns[name][rows] = np.asarray(getattr(weighted, name))
+    columns["log_evidence_error"][rows] = evidence_error(weighted.ess, np.shape(weighted.log_weight)[1])
     for name, values in _judged(misfit).items():
         columns[name][rows] = values
+
+
+def evidence_error(ess, n_draws: int) -> np.ndarray:
+    """Monte-Carlo standard deviation (Object,) of the log of a mean of weights; infinite where all are 0.
+
+    That of the mean, over the mean: (1/ESS - 1/n)^(1/2) with Kish's effective number (Liu 2001, Monte Carlo
+    Strategies in Scientific Computing, sect. 2.5). It holds where the tail of the weights is short,
+    ``pareto_k`` below 0.7.
+    """
+    ess = np.asarray(ess, float)
+    with np.errstate(divide="ignore"):
+        return np.sqrt(np.maximum(1.0 / ess - 1.0 / n_draws, 0.0))
 
 
 def _judged(misfit):

@@ -42,6 +42,11 @@ QUALITY = {
         "LOGEVID",
         "log of the density of the data, per flux unit in each band or pixel; none where unweighted",
     ),
+    "log_evidence_error": (
+        "LOGEVERR",
+        f"standard deviation of log_evidence over draws; it holds where pareto_k is at most {LARGEST_K:g}; "
+        "none where unweighted",
+    ),
     "r_hat": ("R_HAT", f"R-hat of Hamiltonian chains: below {LARGEST_R_HAT:g}; none without chains"),
     "ppc_p": (
         "PPC_P",

@@ -12,7 +12,19 @@ from .result import Result
 # Endings of columns, by percentile
 ENDINGS = {50: "", 16: "_p16", 84: "_p84"}
 # Columns of words, also where all of them are empty
-_WORDS = ("id", "name", "flags", "errors", "notes", "problem", AT_EDGE[0], *CODES)
+_WORDS = (
+    "id",
+    "name",
+    "flags",
+    "left_out",
+    "prefers",
+    "note",
+    "errors",
+    "notes",
+    "problem",
+    AT_EDGE[0],
+    *CODES,
+)
 # Differences of evidences count, not their size
 _FORMATS = {"log_evidence": ".3f"}
 

@@ -8,7 +8,7 @@ from astropy import units as u
 from ..arrays import flags, flux_pair, plain, unit_of
 from ..errors import UserError
 from ..instruments.filter_names import canonical_filters
-from ..instruments.filters import FilterSet
+from ..instruments.filters import FilterSet, has_curves
 from .stand_ins import refuse_limits, refuse_stand_ins
 
 
@@ -24,7 +24,8 @@ class Catalogue:
     flux_ujy, sigma_ujy : array (Object, Band), or table of a column for each band
         Flux densities and their standard deviations [uJy, or a Quantity]. Stored as float32.
     filters : sequence of str, (Band,), or FilterSet
-        Names in any usual spelling, stored as sedpy names; those of a FilterSet as they are.
+        Names in any usual spelling, stored as sedpy names; those of a FilterSet, or of anything else that
+        :meth:`~dsps_sbi.FilterSet.of` takes, as they are.
     redshift : float or array (Object,)
     names : sequence of str, (Object,), optional
         Default: their numbers.
@@ -34,6 +35,8 @@ class Catalogue:
         A galaxy's draws depend on the seed and on its number. Default: 0, 1, 2...
     source : str
         Where the data came from.
+    curves : FilterSet, optional
+        Those of the filters, where they are not just names.
 
     Raises
     ------
@@ -51,10 +54,21 @@ class Catalogue:
     upper: np.ndarray | None = None
     ids: np.ndarray | None = None
     source: str = ""
+    curves: FilterSet | None = None
 
     def __post_init__(self):
-        given = self.filters
-        filters = given.names if isinstance(given, FilterSet) else canonical_filters(given)
+        given, curves = self.filters, self.curves
+        if isinstance(given, FilterSet) or has_curves(given):
+            curves = FilterSet.of(given)
+        if curves is None:
+            filters = canonical_filters(given)
+        else:
+            filters = curves.names
+            if not isinstance(given, FilterSet) and not has_curves(given) and tuple(given) != filters:
+                raise UserError(
+                    f"filters {', '.join(map(str, given))} with curves of {', '.join(filters)}: expected the "
+                    "same in the same order; leave out curves="
+                )
         unit = unit_of(self.flux_ujy)
         flux, sigma = flux_pair(self.flux_ujy, self.sigma_ujy, ("flux_ujy", "sigma_ujy"), u.uJy)
         if flux.shape == sigma.shape and flux.ndim == 2 and not len(flux):
@@ -102,7 +116,7 @@ class Catalogue:
         refuse_stand_ins(flux, sigma, name, where=where, factor=factor)
         refuse_limits(flux, sigma, upper, name, where=where)
         values = {"flux_ujy": flux, "sigma_ujy": sigma, "filters": filters, "redshift": redshift}
-        values |= {"names": names, "upper": upper, "ids": ids, "source": str(self.source)}
+        values |= {"names": names, "upper": upper, "ids": ids, "source": str(self.source), "curves": curves}
         for name, value in values.items():
             object.__setattr__(self, name, value)
         if not self.valid.any():

@@ -19,7 +19,20 @@ from ..inference.table import percentile_columns, quality_columns, rows_of, tabl
 from ..io.catalogue import Catalogue
 from ..io.tables.read import read_catalogue
 from ..plots.error_figure import plot_errors
+from ..plots.galaxy_figure import plot_galaxy
 from .notes import edge_notes
+from .predictive import BestSpectrum, Predictive
+
+# Columns that tell which bands an answer rests on
+BANDS = {
+    "n_bands": ("", "bands that were measured, upper limits among them"),
+    "n_left_out": (
+        "",
+        "measured bands that are not used: their light is not modelled (beyond the stellar populations; "
+        "dust, beyond 3 micron at rest), or their error stands for none",
+    ),
+    "left_out": ("", "names of the measured bands that are not used"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +53,10 @@ class CatalogueResult(Result):
         Provenance.
     errors : ErrorSummary
         What the misfits of all galaxies say of the errors that were stated; also in ``meta``.
+    left_out : bool ndarray (Object, Band), optional
+        Bands that were measured and are not used, in the order of ``view.post.filters``.
+    view : Predictive, optional
+        What tells fluxes, spectra and pictures of the draws.
     """
 
     names: tuple[str, ...]
@@ -49,15 +66,55 @@ class CatalogueResult(Result):
     columns: Columns
     meta: dict
     errors: ErrorSummary = ErrorSummary(0)
+    left_out: np.ndarray | None = None
+    view: Predictive | None = None
 
     def draws(self, name: str) -> np.ndarray:
         """Draws (Object, Draw) of a quantity."""
         return self.values[self.names.index(self._known(name))]
 
+    def bands_left_out(self) -> list[str]:
+        """Names, with commas, of the bands of each galaxy that were measured and are not used."""
+        if self.left_out is None:
+            return [""] * len(self.catalogue)
+        names = np.array(self.view.post.filters)
+        return [", ".join(names[row]) for row in self.left_out]
+
+    def predicted_fluxes(self) -> np.ndarray:
+        """Percentiles 16, 50 and 84 (3, Object, Band) of the model's fluxes [uJy].
+
+        Bands are those of ``view.post.filters``; see :class:`~dsps_sbi.photometry.predictive.Predictive`.
+        """
+        return self.view.fluxes()
+
+    def best_spectrum(self, i: int = 0) -> BestSpectrum:
+        """Spectrum of the draw of the highest likelihood of a galaxy."""
+        return self.view.spectrum(i)
+
+    def plot(self, i: int = 0, path=None):
+        """Draw a galaxy: bands, best model, residuals, and posteriors, see :func:`plot_galaxy`.
+
+        Parameters
+        ----------
+        i : int
+            Which galaxy.
+        path : path-like, optional
+            File to save.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        return plot_galaxy(self, i, path)
+
     def table(self) -> Table:
-        """A row for each galaxy: name, redshift, percentiles, and what they are worth."""
+        """A row for each galaxy: name, redshift, bands, percentiles, and what they are worth."""
         first = {"name": self.catalogue.names, "z": self.catalogue.redshift}
-        columns = {"name": ("", "name of the galaxy"), "z": ("", "redshift")}
+        columns = {"name": ("", "name of the galaxy"), "z": ("", "redshift")} | BANDS
+        first |= {"n_bands": self.catalogue.valid.sum(axis=1)}
+        left_out = self.bands_left_out()
+        first |= {"n_left_out": [len(words.split(", ")) * bool(words) for words in left_out]}
+        first |= {"left_out": left_out}
         columns |= percentile_columns(self.names) | quality_columns(COMMON)
         return table_of(rows_of(self, first, COMMON), columns, self.meta)
 
@@ -191,7 +248,10 @@ def infer_catalogue(
     errors = ErrorSummary.of(quality, note=note)
     values = _derived(post, posteriors.u, data.z, names)
     meta |= quality.counts() | errors.meta()
-    return CatalogueResult(names, values, catalogue, posteriors, quality, meta, errors)
+    left_out, view = present & ~data.valid, Predictive(post, likelihood, data, posteriors.u)
+    return CatalogueResult(
+        names, values, catalogue, posteriors, quality, meta, errors, left_out=left_out, view=view
+    )
 
 
 def _derived(post, u, z, names) -> np.ndarray:

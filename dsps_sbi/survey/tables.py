@@ -23,8 +23,10 @@ from ..io.tables.layout import Layout
 from ..io.tables.rows import TableFile
 from ..io.tables.values import Photometry, photometry_of
 from ..io.tables.write import WRITERS, join, keep_part, part_of, rows_of_part
+from ..photometry.catalogue import BANDS
 from .run import failed_row
 from .run_log import RunLog
+from .table_outputs import OUTPUTS, outputs_of
 
 # Rows that are read, fitted and kept together
 ROWS = 4096
@@ -53,6 +55,8 @@ class TableRun:
         Of the catalogue.
     error_scale : float, optional
         What to multiply the errors by.
+    outputs : sequence of str
+        What to write beside the catalogue: names of :data:`~dsps_sbi.survey.table_outputs.OUTPUTS`.
     """
 
     post: object
@@ -65,8 +69,10 @@ class TableRun:
     keep_draws: bool = False
     kind: str = "fits"
     error_scale: float | None = None
+    outputs: tuple[str, ...] = ()
 
     def __post_init__(self):
+        outputs_of(self.outputs, self.likelihood)
         if self.error_scale is not None and checked_scale(self.error_scale) is None:
             raise UserError(
                 "error scale 'fit' of a table that is read part by part: give a number, such as the one that "
@@ -84,11 +90,7 @@ class TableRun:
     @property
     def columns(self) -> dict[str, tuple[str, str]]:
         """Unit and meaning of the catalogue's columns."""
-        first = {
-            "id": ("", "as in the table"),
-            "z": ("", "redshift"),
-            "n_bands": ("", "bands that were measured, upper limits among them"),
-        }
+        first = {"id": ("", "as in the table"), "z": ("", "redshift")} | BANDS
         last = {"problem": ("", "why there is no answer")}
         return first | percentile_columns(self.names) | quality_columns(COMMON) | last
 
@@ -99,8 +101,17 @@ class TableRun:
         scale = {} if self.error_scale is None else checked_scale(self.error_scale).meta()
         return provenance(self.post, **numbers, source=source, **scale)
 
-    def rows(self, seen: Photometry, first: int) -> tuple[list[dict], np.ndarray]:
-        """Rows of the catalogue, and draws (Quantity, Row, Draw) that are NaN where there are none."""
+    def rows(self, seen: Photometry, first: int):
+        """Rows of the catalogue, and what is known of them.
+
+        Returns
+        -------
+        rows : list of dict
+        draws : ndarray (Quantity, Row, Draw)
+            NaN where there are none.
+        result : CatalogueResult or None
+            Of the rows that have an answer.
+        """
         seen = replace(seen, problems=self._problems(seen))
         good = np.flatnonzero([not problem for problem in seen.problems])
         n_bands = np.isfinite(seen.flux_ujy).sum(axis=1)
@@ -109,11 +120,12 @@ class TableRun:
             for name, problem in zip(seen.ids, seen.problems, strict=True)
         ]
         draws = np.full((len(self.names), len(seen.ids), self.n_draws), np.nan, np.float32)
+        result, words = None, [""] * len(rows)
         if good.size:
             catalogue = Catalogue(
                 seen.flux_ujy[good],
                 seen.sigma_ujy[good],
-                self.layout.filters,
+                self.layout.filter_set,
                 seen.redshift[good],
                 names=[seen.ids[i] for i in good],
                 upper=seen.upper[good],
@@ -130,18 +142,26 @@ class TableRun:
                 error_scale=self.error_scale,
             )
             draws[:, good] = result.values
+            for i, left_out in zip(good, result.bands_left_out(), strict=True):
+                words[i] = left_out
             for i, row in zip(good, rows_of(result, {}, COMMON), strict=True):
                 rows[i] = row | {"id": seen.ids[i], "problem": ""}
-        for row, z, n in zip(rows, seen.redshift, n_bands, strict=True):
+        for row, z, n, left_out in zip(rows, seen.redshift, n_bands, words, strict=True):
             row |= {"z": float(z) if np.isfinite(z) else None, "n_bands": int(n)}
-        return rows, draws
+            row |= {"n_left_out": len(left_out.split(", ")) * bool(left_out), "left_out": left_out}
+        return rows, draws, result
 
     def _problems(self, seen):
         low, high = self.post.network.prior.z
+        measured = self.post.align(self.layout.filters, np.isfinite(seen.flux_ujy))[0] == 1.0
+        usable = (measured & self.post.coverage(seen.redshift)[1]).any(axis=1)
         out = []
-        for problem, z in zip(seen.problems, seen.redshift, strict=True):
-            outside = not problem and not low <= np.float32(z) <= high
-            out.append(f"redshift {z:g} is outside of the bundle's {low:g}-{high:g}" if outside else problem)
+        for problem, z, seen_at_all in zip(seen.problems, seen.redshift, usable, strict=True):
+            if not problem and not low <= np.float32(z) <= high:
+                problem = f"redshift {z:g} is outside of the bundle's {low:g}-{high:g}"
+            elif not problem and not seen_at_all:
+                problem = "no band whose light is modelled was measured"
+            out.append(problem)
         return out
 
 
@@ -162,7 +182,7 @@ def infer_table(
     run : TableRun
     table : TableFile
     folder : path
-        Gets the catalogue, and ``draws.h5``.
+        Gets the catalogue, ``draws.h5``, and what else ``run.outputs`` names.
     fingerprint : str
         What tells the table from others: a run that goes on must have the same.
     resume : bool
@@ -187,13 +207,19 @@ def infer_table(
     weights = run.post.meta.get("sha256", {}).get("params.safetensors", "unknown")
     options = meta | {"weights": weights, "table": fingerprint, "quantities": list(run.names)}
     options |= {"columns": run.layout.told(table.units), "keep_draws": run.keep_draws}
+    options |= {"outputs": list(run.outputs)}
+    outputs = outputs_of(run.outputs, run.likelihood)
     with filling(folder) as folder:
         path, draws_path = folder / f"catalogue.{run.kind}", folder / _DRAWS
         log, parts = RunLog(folder, options, resume), folder / _PARTS
-        if log.row(_DONE) and path.is_file() and (draws_path.is_file() or not run.keep_draws):
+        wanted = [path, *[draws_path] * run.keep_draws, *(output.place(run, folder) for output in outputs)]
+        if log.row(_DONE) and all(place.exists() for place in wanted):
             return path
         if not resume:
             shutil.rmtree(parts, ignore_errors=True)
+            # those of another run must not stay beside a new catalogue
+            for output in OUTPUTS.values():
+                output.clear(run, folder)
             log.begin()
         parts.mkdir(exist_ok=True)
         files, first = [], 0
@@ -202,8 +228,12 @@ def infer_table(
                 seen = photometry_of(chunk, run.layout, table.units, first, table.label)
                 part = parts / f"{len(files):06d}.npz"
                 wanted = [part] + [_draws_of(part)] * run.keep_draws
-                if log.row(part.stem) is None or not all(file.is_file() for file in wanted):
-                    rows, draws = run.rows(seen, first)
+                there = all(file.is_file() for file in wanted)
+                there = there and all(output.kept(part, folder) for output in outputs)
+                if log.row(part.stem) is None or not there:
+                    rows, draws, result = run.rows(seen, first)
+                    for output in outputs:
+                        output.keep(part, folder, run, seen, first, result)
                     if run.keep_draws:
                         with atomic_path(_draws_of(part)) as temporary:
                             np.save(temporary, draws)
@@ -223,6 +253,8 @@ def infer_table(
             _join_draws(files, draws_path, run, first, meta)
         else:
             draws_path.unlink(missing_ok=True)
+        for output in outputs:
+            output.join(files, folder, run, first, meta)
         log.add(_DONE, fingerprint, {"rows": first})
         shutil.rmtree(parts)
     return path

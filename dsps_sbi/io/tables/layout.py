@@ -4,10 +4,12 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from ...errors import UserError
 from ...instruments.filter_names import canonical_filter
+from ...instruments.filters import FilterSet
 from .columns import (
     KINDS,
     BandColumns,
@@ -18,6 +20,7 @@ from .columns import (
     find_redshift_error,
     shown,
 )
+from .curves import CURVE_ROLES, curves_by_name, curves_by_number, resolved
 
 _ROLES = {
     "hdu",
@@ -32,6 +35,7 @@ _ROLES = {
     "limits",
     "filters",
     "band",
+    *CURVE_ROLES,
 }
 _BAND_ROLES = {"filter", "flux", "mag", *KINDS, "upper"}
 CIGALE = "cigale"
@@ -56,6 +60,8 @@ class Layout:
         What is an upper limit, see :func:`dsps_sbi.io.tables.values.photometry_of`.
     left_out : tuple of str
         Columns of bands that cannot be used, and why, for :meth:`told`.
+    curves : FilterSet or None
+        Filters that are not sedpy's.
     """
 
     bands: tuple[BandColumns, ...]
@@ -65,11 +71,22 @@ class Layout:
     zero_point: float | None = None
     limits: str | float | None = None
     left_out: tuple[str, ...] = field(default=())
+    curves: FilterSet | None = None
 
     @property
     def filters(self) -> tuple[str, ...]:
-        """Sedpy names of the bands."""
+        """Names of the bands' filters, sedpy's where their curves are."""
         return tuple(band.filter for band in self.bands)
+
+    @cached_property
+    def filter_set(self) -> FilterSet | tuple[str, ...]:
+        """Curves of all bands, or their names where all are sedpy's."""
+        own = {} if self.curves is None else {name: i for i, name in enumerate(self.curves.names)}
+        if not own.keys() & set(self.filters):
+            return self.filters
+        c = self.curves
+        entries = [(c.wave_aa[own[n]], c.trans[own[n]]) if n in own else n for n in self.filters]
+        return FilterSet.of(dict(zip(self.filters, entries, strict=True)))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -90,7 +107,12 @@ class Layout:
         for band in self.bands:
             unit = "AB magnitude" if band.magnitude else self._unit(units.get(band.flux))
             flag = f", limits {band.upper}" if band.upper else ""
-            lines.append(f"{band.filter}: {band.flux}, {band.kind} {band.error} [{unit}]{flag}")
+            words = f"{band.filter}: {band.flux}, {band.kind} {band.error} [{unit}]{flag}"
+            words += "" if band.scale == 1.0 else f", errors times {band.scale:g}"
+            if self.curves is not None and band.filter in self.curves.names:
+                pivot = self.curves.pivot_aa[self.curves.names.index(band.filter)]
+                words += f", its own curve, pivot {pivot:.1f} Angstrom"
+            lines.append(words)
         if self.limits is not None:
             words = "negative errors" if self.limits == CIGALE else f"fluxes below {self.limits:g} errors"
             lines.append(f"upper limits: {words}")
@@ -125,7 +147,8 @@ def layout_of(
         What a user says: ``id``, ``redshift`` (columns), ``flux`` and ``error`` (or ``ivar``, ``variance``),
         or ``mag`` and ``error``, with {} where the band's name is, ``upper`` the same of flags, ``unit`` or
         ``zero_point``, ``limits``, ``filters`` (names of bands to filters), ``band`` (a list with ``filter``,
-        ``flux`` or ``mag``, ``error`` and ``upper`` of each).
+        ``flux`` or ``mag``, ``error`` and ``upper`` of each); ``curves``, ``counting``, ``wave_unit``,
+        ``clip``, ``filter_file`` and ``translate``, see :mod:`dsps_sbi.io.tables.curves`.
     bands : sequence of str, optional
         Sedpy names of the filters that can be used; others are left out.
     redshift : float, optional
@@ -144,8 +167,13 @@ def layout_of(
     filters = said.get("filters") or {}
     if not isinstance(filters, Mapping):
         raise UserError(f"{where}: filters is {filters!r}: expected names of bands = names of filters")
-    found, strangers = _bands(names, said, filters)
-    left_out = [f"{name} (no filter of that name)" for name in strangers]
+    curves = curves_by_name(said)
+    if "translate" in said or "filter_file" in said:
+        found, strangers, numbered = curves_by_number(names, said, filters)
+        curves = numbered if curves is None else curves
+    else:
+        found, strangers = _bands(names, said, filters, () if curves is None else curves.names)
+    left_out = list(strangers)
     if bands is not None:
         left_out += [f"{band.flux} (not in the bundle)" for band in found if band.filter not in bands]
         found = tuple(band for band in found if band.filter in bands)
@@ -171,6 +199,7 @@ def layout_of(
         _number(said, "zero_point", where),
         _limits(said, where),
         tuple(left_out),
+        curves,
     )
     missing = [name for name in layout.columns if name not in names]
     if missing:
@@ -215,7 +244,7 @@ def read_said(path) -> dict:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid TOML ({error}): mend that line") from error
     _check(said, _ROLES, path)
-    return said
+    return resolved(said, path.parent)
 
 
 def _check(said, roles, where):
@@ -236,7 +265,7 @@ def _second(said, where) -> tuple[str, str]:
     return said[given[0]], given[0]
 
 
-def _bands(names, said, filters):
+def _bands(names, said, filters, own):
     if "band" in said:
         out = []
         for one in said["band"]:
@@ -245,7 +274,7 @@ def _bands(names, said, filters):
                 raise UserError(f"[[band]] {one}: expected filter, flux or mag, and error")
             error, kind = _second(one, f"[[band]] {one['filter']}")
             flux = one.get("flux", one.get("mag"))
-            name = canonical_filter(one["filter"])
+            name = one["filter"] if one["filter"] in own else canonical_filter(one["filter"])
             out.append(BandColumns(name, flux, error, kind, "mag" in one, one.get("upper")))
         double = {band.filter for band in out if sum(b.filter == band.filter for b in out) > 1}
         if double:
@@ -256,10 +285,17 @@ def _bands(names, said, filters):
     if "flux" in said or "mag" in said:
         error, kind = _second(said, "columns")
         found = bands_by_template(
-            names, said.get("flux", said.get("mag")), error, kind, "mag" in said, said.get("upper"), filters
+            names,
+            said.get("flux", said.get("mag")),
+            error,
+            kind,
+            "mag" in said,
+            said.get("upper"),
+            filters,
+            own,
         )
         return found.bands, found.strangers
-    found = find_bands(names, filters)
+    found = find_bands(names, filters, own)
     return found.bands, found.strangers
 
 

@@ -26,7 +26,7 @@ def read_catalogue(source, *, layout=None, filters=None, redshift=None) -> Catal
     layout : dict or path, optional
         What the columns are, see :func:`dsps_sbi.io.tables.layout.layout_of`; or a TOML file with the same.
     filters : sequence of str, optional
-        Sedpy names of bands to read. Default: all that are known.
+        Sedpy names of bands to read. Default: all that are known, and those whose curves ``layout`` has.
     redshift : float, optional
         Of all galaxies, instead of a column.
 
@@ -65,4 +65,4 @@ def read_catalogue(source, *, layout=None, filters=None, redshift=None) -> Catal
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("flux_ujy", "sigma_ujy", "redshift", "upper")
     }
-    return Catalogue(**whole, filters=found.filters, names=ids, source=table.label)
+    return Catalogue(**whole, filters=found.filter_set, names=ids, source=table.label)

@@ -61,6 +61,8 @@ class TableFile:
     names : tuple of str
         Columns.
     units : dict of str to str or None
+    meta : dict
+        What the file says of itself: cards of the extension, metadata of the schema; keys in small letters.
 
     Raises
     ------
@@ -70,7 +72,7 @@ class TableFile:
     """
 
     def __init__(self, source, hdu=None):
-        self._table = None
+        self._table, self.meta = None, {}
         if isinstance(source, str | Path):
             self._path = existing_file(source)
             self.label = str(self._path)
@@ -89,9 +91,12 @@ class TableFile:
         if is_fits(self._path):
             self._kind = "fits"
             self._hdu, self.names, self.units = _fits_columns(self._path, hdu)
+            self.meta = _fits_meta(self._path, self._hdu)
         elif start[:4] == b"PAR1":
             self._kind = "parquet"
             schema = _parquet(self._path).schema_arrow
+            known = (schema.metadata or {}).items()
+            self.meta = {k.decode("utf-8", "replace").lower(): v.decode("utf-8", "replace") for k, v in known}
             units = [(field.metadata or {}).get(b"unit") for field in schema]
             self.names = tuple(schema.names)
             self.units = {
@@ -156,6 +161,7 @@ def _as_table(source):
 def _describe(self, table):
     self.names = tuple(table.colnames)
     self.units = {name: _unit(table[name]) for name in self.names}
+    self.meta = {str(key).lower(): value for key, value in table.meta.items()}
 
 
 def _unit(column):
@@ -196,6 +202,12 @@ def _fits_columns(path, hdu):
         ((number, one),) = tables.items()
         units = {column.name: column.unit or None for column in one.columns}
         return number, tuple(one.columns.names), units
+
+
+def _fits_meta(path, hdu) -> dict:
+    with open_fits(path) as hdus:
+        header = hdus[hdu].header
+        return {str(key).lower(): header[key] for key in header if key and key not in ("COMMENT", "HISTORY")}
 
 
 def _fits_chunks(path, number, size, columns):

@@ -119,6 +119,7 @@ def _band(chunk, band, layout, units, label):
             missing = stand_ins(value, sigma)
             of_flux, of_sigma = _factors(band, layout, units, label)
             flux, sigma = value * of_flux, sigma * of_sigma
+        sigma = sigma * band.scale
         missing |= ~np.isfinite(flux) | ~np.isfinite(sigma)
         if isinstance(layout.limits, float):
             below = flux < layout.limits * sigma

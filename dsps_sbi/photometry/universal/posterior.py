@@ -16,9 +16,9 @@ from ...dust import Calzetti, DustLaw
 from ...errors import UserError
 from ...inference.derived import MassTable
 from ...inference.protocol import Posterior
-from ...instruments.coverage import covered_share, redshift_ranges
+from ...instruments.coverage import covered_share, is_starlight, redshift_ranges
 from ...instruments.filter_names import JADES_BANDS, canonical_filter, canonical_filters
-from ...instruments.filters import FilterSet
+from ...instruments.filters import FilterSet, has_curves
 from ...io import Catalogue, PixelCube
 from ...io.tables.read import read_catalogue
 from ...noise import BandMasks, UpperLimits
@@ -148,7 +148,7 @@ class UniversalPosterior(Posterior):
 
         Parameters
         ----------
-        filters : FilterSet or sequence of str
+        filters : FilterSet, sequence of str, or what :meth:`dsps_sbi.FilterSet.of` takes
             Curves, or names of those of astro-sedpy in any usual spelling.
         floor : float
             Relative error of the model's fluxes, beside the errors that bands share: 0.01 to 0.2.
@@ -164,7 +164,7 @@ class UniversalPosterior(Posterior):
                 f"error floor {floor!r}: the bundle was trained for {low:g} to {high:g}; give one in between"
             )
         if not isinstance(filters, FilterSet):
-            filters = canonical_filters(filters)
+            filters = FilterSet.of(filters) if has_curves(filters) else canonical_filters(filters)
         kept = self.__dict__.setdefault("_kept_surveys", {})
         names = filters.names if isinstance(filters, FilterSet) else filters
         known = kept.get((names, float(floor)))
@@ -180,7 +180,8 @@ class UniversalPosterior(Posterior):
         network, edges = self.network, self.network.basis.pixel_edges_aa
 
         def share(z):
-            return covered_share(filters.curves, edges[0], edges[-1], z)
+            inside = covered_share(filters.curves, edges[0], edges[-1], z)
+            return jnp.where(is_starlight(filters.pivots, z), inside, 0.0)
 
         return SurveyPosterior(
             network=SurveyNetwork.of(network, filters, floor),
@@ -226,7 +227,7 @@ class UniversalPosterior(Posterior):
             Their standard deviations.
         z : float or array (Object,), optional
             Redshifts.
-        filters : FilterSet or sequence of str, optional
+        filters : FilterSet, sequence of str, or what :meth:`dsps_sbi.FilterSet.of` takes, optional
             Curves, or names of those of astro-sedpy, of an array; a catalogue and an image have their own.
         floor : float
             Relative error of the model's fluxes, 0.01 to 0.2.
@@ -253,7 +254,7 @@ class UniversalPosterior(Posterior):
                     f"a {type(data).__name__} has errors, redshifts, filters and limits of its own: leave "
                     "out error=, z=, filters= and upper="
                 )
-            post = self.for_filters(data.filters, floor)
+            post = self.for_filters(getattr(data, "curves", None) or data.filters, floor)
         else:
             if error is None or z is None or filters is None:
                 missing = {"error": error, "z": z, "filters": filters}

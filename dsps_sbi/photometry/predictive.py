@@ -1,0 +1,142 @@
+"""What draws predict: fluxes in each band, and the spectrum of the best of them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtr
+
+from ..constants import PERCENTILES
+from ..errors import UserError
+from ..inference.engine import BATCH_DRAWS, padded
+from ..inference.result import percentiles
+from ..kernels.mass import log_likelihood_of
+from .data import PhotometryData
+from .quantities import theta_of
+
+
+class BestSpectrum(NamedTuple):
+    """Spectrum of the draw of the highest likelihood.
+
+    Parameters
+    ----------
+    wave_aa, flux_ujy : ndarray (Wave,)
+        Observed wavelengths [Angstrom], and f_nu [uJy]; lines fill the pixel that they fall in.
+    theta : ndarray (Param,)
+    log_likelihood : float
+    """
+
+    wave_aa: np.ndarray
+    flux_ujy: np.ndarray
+    theta: np.ndarray
+    log_likelihood: float
+
+
+class _Predicted(NamedTuple):
+    """Percentiles (3, Object, Band) of fluxes, and number and likelihood of the best draw of each galaxy."""
+
+    fluxes: np.ndarray
+    best: np.ndarray
+    log_likelihood: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Predictive:
+    """Draws of galaxies beside the data and the likelihood that they were weighed with.
+
+    Parameters
+    ----------
+    post : PhotometryPosterior
+    likelihood : PhotometryLikelihood or None
+        None where the stellar populations are not at hand: all but the data is refused.
+    data : PhotometryData
+    u : array (Object, Draw, Param)
+        In normal coordinates.
+    """
+
+    post: object
+    likelihood: object
+    data: PhotometryData
+    u: np.ndarray
+
+    def fluxes(self) -> np.ndarray:
+        """Percentiles 16, 50 and 84 (3, Object, Band) of the model's fluxes [uJy], in the posterior's bands.
+
+        Bands that were not measured or are left out are predicted too: from stars and gas alone. NaN where
+        the stellar populations end.
+
+        Raises
+        ------
+        UserError
+            Without stellar populations.
+        """
+        return self._predicted.fluxes
+
+    def spectrum(self, i: int) -> BestSpectrum:
+        """Spectrum of the draw of the highest likelihood of a galaxy.
+
+        Raises
+        ------
+        UserError
+            Without stellar populations.
+        """
+        best, z = int(self._predicted.best[i]), self.data.z[i : i + 1]
+        theta = theta_of(self.post.network, None, jnp.asarray(self.u[i : i + 1, best : best + 1]), z)[0, 0]
+        wave, flux = _spectrum(self._likelihood.model, theta, jnp.asarray(z[0]))
+        log_p = float(self._predicted.log_likelihood[i])
+        return BestSpectrum(*(np.asarray(a) for a in (wave, flux, theta)), log_p)
+
+    @property
+    def rest_aa(self) -> np.ndarray:
+        """Wavelengths (Wave,) of :meth:`spectrum` at rest [Angstrom]."""
+        model = self._likelihood.model
+        return np.asarray(model.rest_aa)[: model.n_wave]
+
+    @property
+    def _likelihood(self):
+        if self.likelihood is None:
+            raise UserError(
+                "fluxes and spectra of the model need the stellar populations of the bundle: run dsps-sbi "
+                "fetch for them, and leave out weigh=False"
+            )
+        return self.likelihood
+
+    @cached_property
+    def _predicted(self) -> _Predicted:
+        likelihood, n_draws = self._likelihood, self.u.shape[1]
+        largest = max(1, BATCH_DRAWS // n_draws)
+        n, n_band = np.shape(self.data.flux)
+        fluxes = np.full((len(PERCENTILES), n, n_band), np.nan, np.float32)
+        best, log_p = np.zeros(n, int), np.full(n, np.nan, np.float32)
+        for members, view in likelihood.views(self.data):
+            for first in range(0, len(members), largest):
+                rows = members[first : first + largest]
+                # few sizes: few compilations
+                batch = np.resize(rows, min(padded(len(rows)), largest))
+                part = jax.tree.map(lambda a: jnp.asarray(np.asarray(a)[batch]), self.data)  # noqa: B023
+                flux, values = _fluxes(likelihood, jnp.asarray(self.u[batch]), part, view)
+                flux, values = np.asarray(flux)[: len(rows)], np.asarray(values)[: len(rows)]
+                fluxes[:, rows] = percentiles(np.swapaxes(flux, 1, 2))
+                values = np.where(np.isfinite(values), values, -np.inf)
+                best[rows], log_p[rows] = values.argmax(axis=1), values.max(axis=1)
+        return _Predicted(fluxes, best, log_p)
+
+
+@jax.jit
+def _fluxes(likelihood, u, data, view):
+    """Fluxes (Object, Draw, Band) [uJy] of draws, and their log likelihoods (Object, Draw)."""
+    low, high = likelihood.mass_range
+    mass = 10.0 ** (low + (high - low) * ndtr(u[..., -1]))
+    parts = likelihood.unit_fluxes(u[..., :-1], view) * mass[..., None, None]
+    flux, sigma, valid, upper = (a[:, None] for a in data[:4])
+    model, errors = jnp.sum(parts, axis=-2), likelihood.shared_errors(parts, view)
+    floor = likelihood.post.noise.floor
+    return model, log_likelihood_of(flux, sigma, valid, model, floor, upper, errors)
+
+
+@jax.jit
+def _spectrum(model, theta, z):
+    return model.spectrum(theta, z)
