@@ -1,8 +1,8 @@
 """Names that surveys and codes give to filters of astro-sedpy, such as ``IRAC_CH1`` and ``uvista_Ks``.
 
 Only one and the same filter counts: CTIO's U is not Kitt Peak's (pivots 3732 and 3593 Angstrom), ``cfht_u``
-may be the old or the new one, and ``g`` is of many cameras. These are not known, and have to be named or given
-as curves.
+may be the old or the new one, and ``g`` is of many cameras. These are not known, and have to be named or
+given as curves.
 """
 
 import re
@@ -27,7 +27,7 @@ _RULES = tuple(
         (r"(?:spitzer_)?mips_?(24|70|160)(?:_?um)?", r"spitzer_mips_\1"),
         (r"(?:herschel_)?pacs_?(70|100|160)(?:_?um)?", r"herschel_pacs_\1"),
         (r"(?:herschel_)?spire_?(250|350|500)(?:_?um)?", r"herschel_spire_\1"),
-        (r"(?:wise_|unwise_|allwise_|catwise_)?w([1-4])", r"wise_w\1"),
+        (r"(?:(?:un|all|cat)?wise_?)?w([1-4])|wise_?([1-4])", lambda m: "wise_w" + (m[1] or m[2])),
         (r"(?:galex_)?(fuv|nuv)", r"galex_\1"),
         (r"(?:swift_)?(?:uvot_)?uv(w1|w2|m2)", r"uvot_\1"),
         (r"(?:2mass|twomass)_?(j|h|k)s?", lambda m: "twomass_" + m[1].replace("k", "ks")),

@@ -154,7 +154,7 @@ def canonical_filter(name):
         if candidate in known:
             return known[candidate]
     close = nearest_filters(text)
-    hint = f"did you mean {', '.join(close)}?" if close else "spell it like jwst_f277w"
+    hint = f"did you mean {', '.join(close)}?" if close else "spell it like jwst_f277w."
     raise UserError(
         f"filter {str(name)!r} is not known: expected one such as F277W; {hint} Filters that sedpy does not "
         "have are given by their curves, see FilterSet.of"

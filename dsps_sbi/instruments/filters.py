@@ -55,8 +55,8 @@ def _curve(name, entry, options):
     else:
         if not isinstance(entry, Sequence | np.ndarray) or len(entry) != 2 or name is None:
             raise UserError(
-                f"filter {name or entry!r}: expected a name, a file, or, in a mapping by name, a pair of "
-                "arrays (wavelength, transmission)"
+                f"filter {name if name else repr(entry)[:40]}: expected a name, a file, or, in a mapping by "
+                "name, a pair of arrays (wavelength, transmission)"
             )
         factor = 1.0 if getattr(entry[0], "unit", None) is not None else UNIT_AA[options["unit"]]
         wave = factor * plain(entry[0], f"filter {name}: wavelengths", u.AA, dtype=float)
@@ -117,8 +117,8 @@ class FilterSet:
                 raise UserError(
                     f"filter {name} has negative or no transmission: "
                     f"{int((trans < 0).sum())} of {len(trans)} values are negative, the lowest "
-                    f"{trans.min():.2g} with a peak of {trans.max():.2g}; check the columns, or put 0 for the "
-                    "noise of a scan (clip=True)"
+                    f"{trans.min():.2g} with a peak of {trans.max():.2g}; check the columns, or put 0 for "
+                    "the noise of a scan (clip=True)"
                 )
 
     @classmethod

@@ -363,22 +363,6 @@ def marginalise(flux_obs, sky, valid, unit_flux, floor, low, high, upper=None, m
     return log_evidence, jnp.moveaxis(grid, 0, -1), jnp.moveaxis(below / below[-1], 0, -1)
 
 
-def log_likelihood_of(flux_obs, sky, valid, flux, floor, upper=None, modes=None):
-    """Log likelihood (...) of fluxes of a model, with errors that bands share.
-
-    Parameters
-    ----------
-    flux_obs, sky, valid, floor, upper, modes
-        As for :func:`marginalise`; the errors are of these fluxes.
-    flux : array (..., Band)
-        [uJy].
-    """
-    bands = _Bands(flux_obs, sky, valid, flux, floor, upper, 0.0, modes)
-    one = jnp.ones((1, *bands.shape), bands.light.dtype)
-    value = bands.log_likelihood(one)[0]
-    return value if modes is None else value + bands.log_shared(one)[0]
-
-
 def _log_likelihood(bands, nodes, reference):
     """Log likelihood (Node, ...) at log10 masses (Node, ...), the first one below the bulk."""
     if bands.modes is None:

@@ -135,8 +135,8 @@ def refuse_another(path, source: str) -> None:
     path : path
         Of the maps.
     source : str
-        What the new ones are of. Where either names nothing, nothing is refused; nor where one of two paths of
-        the same last part is relative, to a folder that nobody knows any more.
+        What the new ones are of. Where either names nothing, nothing is refused; nor where one of two paths
+        of the same last part is relative, to a folder that nobody knows any more.
 
     Raises
     ------
@@ -151,8 +151,8 @@ def refuse_another(path, source: str) -> None:
     same = paths[0].name == paths[1].name and galaxies[0] == galaxies[1]
     if not same or all(one.is_absolute() for one in paths):
         raise UserError(
-            f"{Path(path).parent} holds the maps of {there}, which those of {here} would take the place of: give "
-            "another folder"
+            f"{Path(path).parent} holds the maps of {there}, which those of {here} would take the place of: "
+            "give another folder"
         )
 
 

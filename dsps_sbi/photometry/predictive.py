@@ -13,7 +13,7 @@ from ..constants import PERCENTILES
 from ..errors import UserError
 from ..inference.engine import BATCH_DRAWS, padded
 from ..inference.result import percentiles
-from ..kernels.mass import log_likelihood_of
+from ..kernels.shared_likelihood import log_likelihood_of
 from .data import PhotometryData
 from .quantities import theta_of
 

@@ -27,16 +27,16 @@ def compare(a, b, path=None) -> Table | Path:
     Parameters
     ----------
     a, b : Result, Table, or path
-        What ``infer`` returned, its table, or what ``dsps-sbi infer`` wrote: a catalogue, or the folder with it.
-        The same galaxies in the same order.
+        What ``infer`` returned, its table, or what ``dsps-sbi infer`` wrote: a catalogue, or its folder. The
+        same galaxies in the same order.
     path : path, optional
         Catalogue to write (``.fits``, ``.parquet``, ``.ecsv``), part by part.
 
     Returns
     -------
     Table or Path
-        A row for each galaxy: evidences with Monte-Carlo errors, the log Bayes factor of A over B with its own,
-        which model the data prefer, and masses under both and over both; see
+        A row for each galaxy: evidences with Monte-Carlo errors, the log Bayes factor of A over B with its
+        own, which model the data prefer, and masses under both and over both; see
         :mod:`dsps_sbi.inference.compare`. In ``meta`` what holds for all of them.
 
     Raises
@@ -93,8 +93,8 @@ class Comparison:
         for one, two in zip_longest(*(_chunks(file) for file in self._files)):
             if one is None or two is None or len(one[0]) != len(two[0]):
                 raise UserError(
-                    f"{self._files[0].label} and {self._files[1].label} have not equally many rows: expected the "
-                    "same galaxies in the same order"
+                    f"{self._files[0].label} and {self._files[1].label} have not equally many rows: expected "
+                    "the same galaxies in the same order"
                 )
             ids, others = one[0], two[0]
             wrong = next((i for i, (x, y) in enumerate(zip(ids, others, strict=True)) if x != y), None)
@@ -135,8 +135,8 @@ def _opened(source) -> TableFile:
     missing = [name for name in NEEDED if name not in file.names]
     if missing or not {"id", "name"} & set(file.names):
         raise UserError(
-            f"{file.label} has no {', '.join(missing or ['id'])}: expected a catalogue of dsps-sbi infer with "
-            "weights; run infer again, with log_mass among its quantities"
+            f"{file.label} has no {', '.join(missing or ['id'])}: expected a catalogue of dsps-sbi infer "
+            "with weights; run infer again, with log_mass among its quantities"
         )
     return file
 

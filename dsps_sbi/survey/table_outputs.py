@@ -1,7 +1,7 @@
 """What a run over a table writes beside its catalogue, on request: fluxes and spectra of the model, pictures.
 
-Each output keeps a file of each part of the table, and joins these when all are there: memory does not grow with
-the number of rows, and a run that was broken off goes on where it was.
+Each output keeps a file of each part of the table, and joins these when all are there: memory does not grow
+with the number of rows, and a run that was broken off goes on where it was.
 """
 
 import re
@@ -121,8 +121,8 @@ class Fluxes(Output):
 class Spectra(Output):
     """Spectra of the best draw of each galaxy, in one HDF5 file.
 
-    ``wave_rest_aa`` (Wave,), ``flux_ujy`` (Object, Wave), ``theta`` (Object, Parameter), ``log_likelihood``, ``z``
-    and ``id`` (Object,); NaN where there is no answer.
+    ``wave_rest_aa`` (Wave,), ``flux_ujy`` (Object, Wave), ``theta`` (Object, Parameter), ``log_likelihood``,
+    ``z`` and ``id`` (Object,); NaN where there is no answer.
     """
 
     name = "seds"
