@@ -118,7 +118,7 @@ class FilterSet:
                     f"filter {name} has negative or no transmission: "
                     f"{int((trans < 0).sum())} of {len(trans)} values are negative, the lowest "
                     f"{trans.min():.2g} with a peak of {trans.max():.2g}; check the columns, or put 0 for "
-                    "the noise of a scan (clip=True)"
+                    "the noise of a scan (clip=True, in a layout clip=yes)"
                 )
 
     @classmethod

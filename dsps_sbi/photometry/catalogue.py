@@ -248,7 +248,7 @@ def infer_catalogue(
     errors = ErrorSummary.of(quality, note=note)
     values = _derived(post, posteriors.u, data.z, names)
     meta |= quality.counts() | errors.meta()
-    left_out, view = present & ~data.valid, Predictive(post, likelihood, data, posteriors.u)
+    left_out, view = present & ~data.valid, Predictive(post, likelihood, data, posteriors.u, catalogue.ids)
     return CatalogueResult(
         names, values, catalogue, posteriors, quality, meta, errors, left_out=left_out, view=view
     )

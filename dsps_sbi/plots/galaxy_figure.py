@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 
 from ..inference.edges import converged
 from ..inference.trust import Method
-from ..instruments.filters import FilterSet
 from .save import save_figure
 
 _DATA, _FIT, _LEFT_OUT = "0.10", "#d1495b", "0.60"
@@ -37,7 +36,7 @@ def plot_galaxy(result, i: int = 0, path=None) -> Figure:
     -------
     matplotlib.figure.Figure
         Observed fluxes, upper limits as arrows and bands that are left out in grey; the spectrum of the draw
-        of the highest likelihood, and 16th to 84th percentiles of the model's fluxes; data less their median
+        of the highest likelihood, also with the errors that bands share, and 16th to 84th percentiles of the model's fluxes; data less their median
         in units of the stated errors; and histograms of pairs of quantities. Without stellar populations, the
         data and the histograms.
 
@@ -68,17 +67,6 @@ def plot_galaxy(result, i: int = 0, path=None) -> Figure:
     return figure
 
 
-def _pivot_um(view):
-    return np.asarray(_filters(view).pivot_aa) / 1e4
-
-
-def _filters(view):
-    if view.likelihood is not None:
-        return view.likelihood.model.filters
-    known = getattr(view.post, "filter_set", None)
-    return FilterSet.from_names(view.post.filters) if known is None else known
-
-
 def _columns(result, i):
     """Measured fluxes, errors and limits (Band,) in the posterior's order, left-out bands among them."""
     catalogue, view = result.catalogue, result.view
@@ -90,7 +78,7 @@ def _columns(result, i):
 
 def _bands(axis, result, i):
     view = result.view
-    wave, (flux, sigma, upper) = _pivot_um(view), _columns(result, i)
+    wave, (flux, sigma, upper) = view.pivot_aa / 1e4, _columns(result, i)
     used = np.asarray(view.data.valid)[i]
     for which, color, label in ((used, _DATA, "data"), (result.left_out[i], _LEFT_OUT, "left out")):
         seen = which & ~upper
@@ -113,10 +101,15 @@ def _bands(axis, result, i):
 
 def _model(axis, view, i):
     spectrum = view.spectrum(i)
-    seen = spectrum.flux_ujy > 0.0
-    wave = spectrum.wave_aa[seen] / 1e4
-    axis.plot(wave, spectrum.flux_ujy[seen], color=_FIT, lw=0.6, label="best model", zorder=1)
-    wave, (low, median, high) = _pivot_um(view), view.fluxes()[:, i]
+    curves = {"best model": (spectrum.flux_ujy, _LEFT_OUT)}
+    if np.nanmax(np.abs(spectrum.shared), initial=0.0) > 0.0:
+        curves["with shared errors"] = spectrum.as_seen(view.pivot_aa), _FIT
+    else:
+        curves["best model"] = spectrum.flux_ujy, _FIT
+    for label, (flux, color) in curves.items():
+        seen = flux > 0.0
+        axis.plot(spectrum.wave_aa[seen] / 1e4, flux[seen], color=color, lw=0.6, label=label, zorder=1)
+    wave, (low, median, high) = view.pivot_aa / 1e4, view.fluxes()[:, i]
     known = np.isfinite(median)
     axis.errorbar(
         wave[known],
@@ -134,7 +127,7 @@ def _model(axis, view, i):
 
 
 def _residuals(axis, view, i):
-    wave, data = _pivot_um(view), view.data
+    wave, data = view.pivot_aa / 1e4, view.data
     used = np.asarray(data.valid)[i] & ~np.asarray(data.upper)[i]
     median = view.fluxes()[1, i]
     residual = (np.asarray(data.flux)[i] - median) / np.asarray(data.sigma)[i]

@@ -122,7 +122,8 @@ class Spectra(Output):
     """Spectra of the best draw of each galaxy, in one HDF5 file.
 
     ``wave_rest_aa`` (Wave,), ``flux_ujy`` (Object, Wave), ``theta`` (Object, Parameter), ``log_likelihood``,
-    ``z`` and ``id`` (Object,); NaN where there is no answer.
+    ``z`` and ``id`` (Object,), ``shared`` (Object, Band) and the bands' ``pivot_aa``; NaN where there is no
+    answer. See :class:`~dsps_sbi.photometry.predictive.BestSpectrum`.
     """
 
     name = "seds"
@@ -144,9 +145,12 @@ class Spectra(Output):
             flux = file.create_dataset("flux_ujy", (n, len(wave)), chunks=(1, len(wave)), **whole)
             theta = file.create_dataset("theta", (n, len(run.post.names)), **whole)
             log_p = file.create_dataset("log_likelihood", (n,), **whole)
+            pivots = result.view.pivot_aa
+            file["pivot_aa"] = pivots
+            shared = file.create_dataset("shared", (n, len(pivots)), **whole)
             for i, row in enumerate(result.catalogue.ids - first):
                 spectrum = result.best_spectrum(i)
-                flux[row], theta[row] = spectrum.flux_ujy, spectrum.theta
+                flux[row], theta[row], shared[row] = spectrum.flux_ujy, spectrum.theta, spectrum.shared
                 log_p[row] = spectrum.log_likelihood
 
     def join(self, parts, folder, run, n, meta):
@@ -154,6 +158,7 @@ class Spectra(Output):
         with atomic_path(self.place(run, folder)) as temporary, h5py.File(temporary, "w") as file:
             file.attrs.update(meta)
             file.attrs["parameters"] = list(run.post.names)
+            file.attrs["bands"] = list(run.post.filters)
             file.attrs["unit"] = "flux_ujy: f_nu in uJy at wave_rest_aa * (1 + z), of the best draw"
             file.create_dataset("id", (n,), h5py.string_dtype())
             file.create_dataset("z", (n,), float)
@@ -170,9 +175,10 @@ class Spectra(Output):
 
 
 def _copy(source, file, n, first):
-    if "wave_rest_aa" not in file:
-        file["wave_rest_aa"] = source["wave_rest_aa"][()]
-    for name in ("flux_ujy", "theta", "log_likelihood"):
+    for name in ("wave_rest_aa", "pivot_aa"):
+        if name not in file:
+            file[name] = source[name][()]
+    for name in ("flux_ujy", "theta", "log_likelihood", "shared"):
         old = source[name]
         if name not in file:
             chunks = (1, old.shape[1]) if name == "flux_ujy" else None

@@ -1,12 +1,13 @@
 """The likelihood of given masses, against its definition and against the mean over masses."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
 from dsps_sbi.kernels.mass import marginalise
-from dsps_sbi.kernels.shared_likelihood import log_likelihood_of
+from dsps_sbi.kernels.shared_likelihood import log_likelihood_of, shared_amplitudes
 
 SKY = np.array([0.1, 0.2, 0.15, 0.3])
 MODEL = np.array([1.0, 2.0, 1.5, 0.8])
@@ -41,3 +42,18 @@ def test_its_mean_over_masses_is_the_evidence():
         *(jnp.asarray(a) for a in (DATA, SKY, valid, MODEL)), 0.05, -1.0, 1.0, None, MODES
     )[0]
     assert float(evidence) == pytest.approx(expected, abs=5e-3)
+
+
+def test_amplitudes_are_those_of_the_posterior():
+    upper = np.zeros(4, bool)
+    n = 20_000
+    args = (jnp.asarray(np.broadcast_to(a, (n, 4))) for a in (DATA, SKY, np.ones(4, bool), MODEL))
+    modes = jnp.asarray(np.broadcast_to(MODES, (n, 2, 4)))
+    drawn = np.asarray(shared_amplitudes(*args, 0.05, upper, modes, jax.random.key(1)), float)
+    weight = 1.0 / (SKY**2 + (0.05 * MODEL) ** 2)
+    cov = np.linalg.inv(np.eye(2) + (MODES * weight) @ MODES.T)
+    mean = cov @ (MODES * weight) @ (DATA - MODEL)
+    np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=0.02)
+    np.testing.assert_allclose(np.cov(drawn.T), cov, atol=0.03)
+    one = (jnp.asarray(a) for a in (DATA, SKY, np.ones(4, bool), MODEL))
+    np.testing.assert_allclose(shared_amplitudes(*one, 0.05, upper, jnp.asarray(MODES)), mean, atol=1e-5)
