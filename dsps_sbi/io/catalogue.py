@@ -1,6 +1,7 @@
 """A catalogue of galaxies: a row of photometry each, at redshifts of their own."""
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 from astropy import units as u
@@ -10,6 +11,32 @@ from ..errors import UserError
 from ..instruments.filter_names import canonical_filters
 from ..instruments.filters import FilterSet, has_curves
 from .stand_ins import refuse_limits, refuse_stand_ins
+
+
+class Rejected(NamedTuple):
+    """A row of a table that cannot be used.
+
+    Parameters
+    ----------
+    row : int
+        Its number, from 0.
+    name : str
+    problem : str
+    redshift : float
+        NaN where there is none.
+    """
+
+    row: int
+    name: str
+    problem: str
+    redshift: float = float("nan")
+
+
+def all_rejected(rejected, where: str) -> str:
+    """That no row can be used, in one line."""
+    first = rejected[0]
+    more = f", and {len(rejected) - 1} more rows" if len(rejected) > 1 else ""
+    return f"{where}: {first.name} has {first.problem}{more}: no row can be used; mend the table"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,6 +64,8 @@ class Catalogue:
         Where the data came from.
     curves : FilterSet, optional
         Those of the filters, where they are not just names.
+    rejected : tuple of Rejected
+        Rows of a table that cannot be used, and why.
 
     Raises
     ------
@@ -55,6 +84,7 @@ class Catalogue:
     ids: np.ndarray | None = None
     source: str = ""
     curves: FilterSet | None = None
+    rejected: tuple[Rejected, ...] = ()
 
     def __post_init__(self):
         given, curves = self.filters, self.curves
@@ -124,6 +154,28 @@ class Catalogue:
                 f"{str(self.source) or 'catalogue'}: no galaxy has a flux with an error in any band: "
                 "expected finite fluxes and errors above 0; check the columns and their masks"
             )
+
+    def rejecting(self, problems) -> "Catalogue":
+        """The catalogue without the rows that have a problem (Object,); empty where they have none.
+
+        Raises
+        ------
+        UserError
+            If all of them have one.
+        """
+        bad = np.array([bool(problem) for problem in problems])
+        if not bad.any():
+            return self
+        more = [
+            Rejected(int(self.ids[i]), self.names[i], problems[i], float(self.redshift[i]))
+            for i in np.flatnonzero(bad)
+        ]
+        if bad.all():
+            raise UserError(all_rejected(more, str(self.source) or "the catalogue"))
+        columns = ("flux_ujy", "sigma_ujy", "redshift", "upper", "ids")
+        rest = {name: getattr(self, name)[~bad] for name in columns}
+        names = [name for name, out in zip(self.names, bad, strict=True) if not out]
+        return dataclasses.replace(self, **rest, names=names, rejected=(*self.rejected, *more))
 
     def __len__(self):
         return len(self.flux_ujy)

@@ -13,11 +13,11 @@ from ..errors import UserError
 from ..inference.derived import quantities_of
 from ..inference.engine import BATCH_DRAWS, Engine, Posteriors, check_numbers, padded
 from ..inference.error_summary import ErrorScale, ErrorSummary, note_on
-from ..inference.quality import COMMON, Columns
+from ..inference.quality import CODES, COMMON, Columns
 from ..inference.result import Result, provenance
 from ..inference.table import percentile_columns, quality_columns, rows_of, table_of
 from ..io.catalogue import Catalogue
-from ..io.tables.read import read_catalogue
+from ..io.tables.read import read_catalogue, tell_rejected
 from ..plots.error_figure import plot_errors
 from ..plots.galaxy_figure import plot_galaxy
 from .notes import edge_notes
@@ -116,11 +116,52 @@ class CatalogueResult(Result):
         first |= {"n_left_out": [len(words.split(", ")) * bool(words) for words in left_out]}
         first |= {"left_out": left_out}
         columns |= percentile_columns(self.names) | quality_columns(COMMON)
-        return table_of(rows_of(self, first, COMMON), columns, self.meta)
+        rows, rejected = rows_of(self, first, COMMON), self.catalogue.rejected
+        if rejected:
+            columns |= {"problem": ("", "why there is no answer")}
+            numbered = list(zip(self.catalogue.ids, rows, strict=True))
+            numbered += [(one.row, _without_answer(one)) for one in rejected]
+            rows = [row for _, row in sorted(numbered, key=lambda pair: pair[0])]
+        return table_of(rows, columns, self.meta)
 
     def plot_errors(self, path=None):
         """Draw the distribution of the p-values, see :func:`dsps_sbi.plots.error_figure.plot_errors`."""
         return plot_errors(self.errors, path)
+
+
+def _without_answer(one) -> dict:
+    none = {name: codes.NONE.name.lower() for name, codes in CODES.items()}
+    z = one.redshift if np.isfinite(one.redshift) else None
+    return {"name": one.name, "z": z, "problem": one.problem} | none
+
+
+def read_table(post, table) -> Catalogue:
+    """A table in memory as a catalogue, without the rows that a posterior cannot use.
+
+    Parameters
+    ----------
+    post : PhotometryPosterior or UniversalPosterior
+    table : Table or DataFrame
+
+    Raises
+    ------
+    UserError
+        See :func:`dsps_sbi.read_catalogue`; and if no redshift is in the posterior's range.
+
+    Warns
+    -----
+    UserWarning
+        For rows that cannot be used.
+    """
+    catalogue = read_catalogue(table, filters=post.filters)
+    low, high = post.network.prior.z
+    problems = [
+        "" if low <= z <= high else f"redshift {z:g}, outside of the bundle's {low:g}-{high:g}"
+        for z in catalogue.redshift
+    ]
+    used = catalogue.rejecting(problems)
+    tell_rejected(used.rejected[len(catalogue.rejected) :], used.source)
+    return used
 
 
 def posteriors_of(
@@ -214,7 +255,7 @@ def infer_catalogue(
         If the masses of most galaxies pile up at an edge of the prior, as they do for wrong units.
     """
     if isinstance(catalogue, Table) or hasattr(catalogue, "iloc"):
-        catalogue = read_catalogue(catalogue, filters=post.filters)
+        catalogue = read_table(post, catalogue)
     if not isinstance(catalogue, Catalogue):
         raise UserError(
             f"data of type {type(catalogue).__name__} for a posterior of {post.data_words}: give a "

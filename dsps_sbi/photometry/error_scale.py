@@ -9,8 +9,7 @@ from astropy.table import Table
 from ..inference.error_summary import COLUMNS, ErrorScale, ErrorSummary, checked_scale, fit_scale
 from ..io.catalogue import Catalogue
 from ..io.cube import PixelCube
-from ..io.tables.read import read_catalogue
-from .catalogue import posteriors_of
+from .catalogue import posteriors_of, read_table
 from .flags import PixelFlag
 from .images import mean_snrs, pixel_flags
 
@@ -49,7 +48,7 @@ def scaled(post, data, likelihood, error_scale, *, snr_min=5.0, n_draws=500, see
         return data, None
     scale = checked_scale(error_scale)
     if isinstance(data, Table) or hasattr(data, "iloc"):
-        data = read_catalogue(data, filters=post.filters)
+        data = read_table(post, data)
     if not isinstance(data, PixelCube | Catalogue):
         # inference says so
         return data, scale

@@ -57,7 +57,7 @@ class BestSpectrum(NamedTuple):
 
 
 class _Predicted(NamedTuple):
-    """Percentiles (3, Object, Band) of fluxes; number, likelihood and shared errors of the best draw of each."""
+    """Percentiles (3, Object, Band) of fluxes; of the best draws their number, likelihood, shared errors."""
 
     fluxes: np.ndarray
     best: np.ndarray
@@ -90,8 +90,8 @@ class Predictive:
     def fluxes(self) -> np.ndarray:
         """Percentiles 16, 50 and 84 (3, Object, Band) of the model's fluxes [uJy], in the posterior's bands.
 
-        Errors that bands share are among them. Bands that were not measured or are left out are predicted too: from stars and gas alone. NaN where
-        the stellar populations end.
+        Errors that bands share are among them. Bands that were not measured or are left out are predicted
+        too: from stars and gas alone. NaN where the stellar populations end.
 
         Raises
         ------

@@ -36,9 +36,9 @@ def plot_galaxy(result, i: int = 0, path=None) -> Figure:
     -------
     matplotlib.figure.Figure
         Observed fluxes, upper limits as arrows and bands that are left out in grey; the spectrum of the draw
-        of the highest likelihood, also with the errors that bands share, and 16th to 84th percentiles of the model's fluxes; data less their median
-        in units of the stated errors; and histograms of pairs of quantities. Without stellar populations, the
-        data and the histograms.
+        of the highest likelihood, also with the errors that bands share, and 16th to 84th percentiles of the
+        model's fluxes; data less their median in units of the stated errors; and histograms of pairs of
+        quantities. Without stellar populations, the data and the histograms.
 
     Raises
     ------

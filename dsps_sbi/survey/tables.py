@@ -98,6 +98,7 @@ class TableRun:
         """Provenance."""
         method = "flow" if self.likelihood is None else "refined" if self.refine else "weighed"
         numbers = {"n_draws": self.n_draws, "seed": self.seed, "method": method}
+        numbers |= {"noise_floor": float(self.post.noise.floor)}
         scale = {} if self.error_scale is None else checked_scale(self.error_scale).meta()
         return provenance(self.post, **numbers, source=source, **scale)
 

@@ -145,5 +145,17 @@ def test_tables_in_python(loaded, table):
     good = table[[0, 1, 3]]
     result = loaded.infer(good, weigh=False, n_draws=20)
     assert result.table()["name"].tolist() == ["g0", "g1", "g3"]
-    with pytest.raises(UserError, match="g2 has no redshift, and 2 more rows: leave them out"):
-        loaded.infer(table[[0, 2, 5, 2]], weigh=False)
+    with pytest.warns(UserWarning, match="g2 has no redshift, and 1 more rows: no answer for these"):
+        mixed = loaded.infer(table[[0, 2, 5, 1]], weigh=False, n_draws=20)
+    out = mixed.table()
+    assert out["name"].tolist() == ["g0", "g2", "g5", "g1"] and len(mixed.trust) == 2
+    problems = ["", "no redshift", "no band was measured", ""]
+    assert out["problem"].tolist() == problems and out["trust"].tolist()[1] == "none"
+    assert out["log_mass"].mask.tolist() == [False, True, True, False]
+    with pytest.warns(UserWarning, match="g6 has redshift 15, outside of the bundle's"):
+        assert len(loaded.infer(table[[0, 6]], weigh=False, n_draws=20).table()) == 2
+    with pytest.warns(UserWarning, match="1 ids stand in several rows: each row has its own answer"):
+        twice = loaded.infer(table[[0, 9]], weigh=False, n_draws=20)
+    assert twice.table()["name"].tolist() == ["g0", "g0"]
+    with pytest.raises(UserError, match="g2 has no redshift, and 1 more rows: no row can be used"):
+        loaded.infer(table[[2, 5]], weigh=False)

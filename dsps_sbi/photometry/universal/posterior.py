@@ -20,10 +20,10 @@ from ...instruments.coverage import covered_share, is_starlight, redshift_ranges
 from ...instruments.filter_names import JADES_BANDS, canonical_filter, canonical_filters
 from ...instruments.filters import FilterSet, has_curves
 from ...io import Catalogue, PixelCube
-from ...io.tables.read import read_catalogue
 from ...noise import BandMasks, UpperLimits
 from ...noise.any_depth import AnyDepth
 from ...ssp import load
+from ..catalogue import read_table
 from ..fingerprint import check_match
 from ..images import FEWEST_BANDS
 from ..likelihood import PhotometryLikelihood
@@ -247,7 +247,7 @@ class UniversalPosterior(Posterior):
             :meth:`dsps_sbi.PhotometryPosterior.infer` does.
         """
         if isinstance(data, Table) or hasattr(data, "iloc"):
-            data = read_catalogue(data)
+            data = read_table(self, data)
         if isinstance(data, Catalogue | PixelCube):
             if any(given is not None for given in (error, z, filters, upper)):
                 raise UserError(
