@@ -8,6 +8,7 @@ given as curves.
 import re
 
 _IRAC = {"3_6": "1", "4_5": "2", "5_8": "3", "8_0": "4", "36": "1", "45": "2", "58": "3", "80": "4"}
+_PACS, _SPIRE = {"blue": "70", "green": "100", "red": "160"}, {"s": "250", "m": "350", "l": "500"}
 _WFI = {"u38": "u38_eso841", "b": "b_eso842", "v": "v_eso843", "rc": "rc_eso844", "ic": "ic_eso845"}
 _CFHTLS = {"u": "us_9301", "g": "gs_9401", "r": "rs_9601", "i": "is_9701", "z": "zs_9801"}
 _WIRCAM = {"j": "j_8101", "h": "h_8201", "k": "ks_8302"}
@@ -25,6 +26,13 @@ _RULES = tuple(
         ),
         (r"(?:splash_|seds_)?ch_?([1-4])", r"spitzer_irac_ch\1"),
         (r"(?:spitzer_)?mips_?(24|70|160)(?:_?um)?", r"spitzer_mips_\1"),
+        # CIGALE
+        (r"mips([123])", lambda m: "spitzer_mips_" + ("24", "70", "160")[int(m[1]) - 1]),
+        (r"pacs_(blue|green|red)", lambda m: "herschel_pacs_" + _PACS[m[1]]),
+        (r"(?:herschel_spire_)?p([sml])w", lambda m: "herschel_spire_" + _SPIRE[m[1]]),
+        (r"([ugriz])_prime|sdss_([ugriz])p", lambda m: f"sdss_{m[1] or m[2]}0"),
+        (r"(j|h|k)s?_2mass", lambda m: "twomass_" + m[1].replace("k", "ks")),
+        (r"([ubvri])_b90", r"bessell_\1"),
         (r"(?:herschel_)?pacs_?(70|100|160)(?:_?um)?", r"herschel_pacs_\1"),
         (r"(?:herschel_)?spire_?(250|350|500)(?:_?um)?", r"herschel_spire_\1"),
         (r"(?:(?:un|all|cat)?wise_?)?w([1-4])|wise_?([1-4])", lambda m: "wise_w" + (m[1] or m[2])),

@@ -42,6 +42,15 @@ KNOWN = {
     "kpno_U": "mayall_mosaic_U_k1001",
     "Roman F106": "roman_wfi_f106",
     "UVW1": "uvot_w1",
+    # CIGALE
+    "u_prime": "sdss_u0",
+    "sdss.ip": "sdss_i0",
+    "Ks_2mass": "twomass_Ks",
+    "V_B90": "bessell_V",
+    "galex.NUV": "galex_NUV",
+    "MIPS1": "spitzer_mips_24",
+    "PACS_green": "herschel_pacs_100",
+    "PSW": "herschel_spire_250",
     # Hubble, spelled otherwise
     "wfc3ir_f160w": "wfc3_ir_f160w",
     "HST_WFC3_IR_F105W": "wfc3_ir_f105w",
