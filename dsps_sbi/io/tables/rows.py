@@ -19,6 +19,8 @@ _TEXT = (".csv", ".ecsv", ".txt", ".cat", ".dat", ".tbl", ".ascii", ".tsv")
 _PARQUET, _VOTABLE = (".parquet", ".pq"), (".vot", ".votable", ".xml")
 # Of text that is read piece by piece [bytes]
 _PIECE = 20_000_000
+# Rows of FITS for which the file is mapped into memory
+_MAPPED = 65_536
 
 
 def is_table(path) -> bool:
@@ -211,17 +213,22 @@ def _fits_meta(path, hdu) -> dict:
 
 
 def _fits_chunks(path, number, size, columns):
-    with open_fits(path) as hdus:
-        hdu = hdus[number]
-        nulls = {column.name: column.null for column in hdu.columns}
-        for first in range(0, hdu.header["NAXIS2"], size):
-            rows, out = hdu.data[first : first + size], {}
-            for name in columns:
-                values = np.array(rows[name])
-                if nulls[name] is not None and values.dtype.kind in "iu":
-                    values = np.ma.array(values, mask=values == nulls[name])
-                out[name] = values
-            yield out
+    start, end = 0, 1
+    while start < end:
+        # opened anew from time to time: what was read of a file that is mapped stays in memory
+        with open_fits(path) as hdus:
+            hdu = hdus[number]
+            nulls, end = {column.name: column.null for column in hdu.columns}, hdu.header["NAXIS2"]
+            stop = min(start + max(_MAPPED // size, 1) * size, end)
+            for first in range(start, stop, size):
+                rows, out = hdu.data[first : first + size], {}
+                for name in columns:
+                    values = np.array(rows[name])
+                    if nulls[name] is not None and values.dtype.kind in "iu":
+                        values = np.ma.array(values, mask=values == nulls[name])
+                    out[name] = values
+                yield out
+        start = stop
 
 
 def _parquet(path):
