@@ -4,6 +4,8 @@ import sys
 import time
 from collections import Counter
 
+import numpy as np
+
 from ..errors import UserError
 from ..inference.error_summary import COLUMNS, ErrorSummary
 
@@ -103,17 +105,19 @@ class Count:
 
     def __init__(self):
         self.n = self.trusted = 0
-        self.problems, self.ids = Counter(), Counter()
-        self.few, self.errors = [], {name: [] for name in COLUMNS}
+        self.problems, self.few = Counter(), []
+        # arrays: millions of rows fit in memory so
+        self.ids, self.errors = [], {name: [] for name in COLUMNS}
 
     def add(self, rows):
         """Count rows."""
         self.n += len(rows)
+        self.ids.append(np.array([hash(row["id"]) for row in rows], np.int64))
+        for name, parts in self.errors.items():
+            values = [row.get(name) for row in rows]
+            parts.append(np.array([np.nan if value is None else value for value in values], np.float32))
         for row in rows:
-            self.ids[hash(row["id"])] += 1
             self.trusted += row["trust"] == "trusted"
-            for name, values in self.errors.items():
-                values.append(float("nan") if row.get(name) is None else row[name])
             if row["problem"]:
                 self.problems[row["problem"].split(" ")[0]] += 1
                 if len(self.few) < _FEW:
@@ -121,7 +125,8 @@ class Count:
 
     def tell(self, place, seconds):
         """What was fitted, in lines."""
-        bad, double = self.problems.total(), sum(n > 1 for n in self.ids.values())
+        bad, ids = self.problems.total(), np.concatenate([*self.ids, np.zeros(0, np.int64)])
+        double = int((np.unique(ids, return_counts=True)[1] > 1).sum())
         for line in self.few:
             print(f"no answer: {line}", file=sys.stderr)
         if bad > len(self.few):
@@ -134,6 +139,6 @@ class Count:
         print(
             f"{self.n - bad} of {self.n} galaxies fitted, {self.trusted} trusted; {seconds:.1f} s; in {place}"
         )
-        words = ErrorSummary.of(self.errors).words()
+        words = ErrorSummary.of({name: np.concatenate(parts) for name, parts in self.errors.items()}).words()
         if words:
             print(words)
