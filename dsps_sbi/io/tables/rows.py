@@ -19,6 +19,8 @@ _TEXT = (".csv", ".ecsv", ".txt", ".cat", ".dat", ".tbl", ".ascii", ".tsv")
 _PARQUET, _VOTABLE = (".parquet", ".pq"), (".vot", ".votable", ".xml")
 # Of text that is read piece by piece [bytes]
 _PIECE = 20_000_000
+# Text that stands for no number
+_NOTHING = ("", "-", "--", "---", "null", "none", "n/a", "nan")
 # Rows of FITS for which the file is mapped into memory
 _MAPPED = 65_536
 
@@ -270,7 +272,7 @@ def _resized(pieces, size, columns):
 
 
 def numbers_of(values, name: str, label: str) -> np.ndarray:
-    """A column as float64, NaN where there is nothing.
+    """A column as float64, NaN where there is nothing: masked, or text such as blanks and "--".
 
     Raises
     ------
@@ -280,9 +282,14 @@ def numbers_of(values, name: str, label: str) -> np.ndarray:
     array = np.ma.filled(values, np.nan) if np.ma.asarray(values).dtype.kind == "f" else values
     mask = np.ma.getmaskarray(values)
     data = np.ma.getdata(array)
+    if data.dtype.kind in "US":
+        words = np.char.lower(np.char.strip(data.astype(str)))
+        empty = np.isin(words, _NOTHING)
+        data, mask = np.where(empty | mask, "nan", words), mask | empty
     try:
         with np.errstate(invalid="ignore"):
-            out = np.where(mask, np.nan, np.where(mask, 0, data).astype(float))
+            kept = data if data.dtype.kind in "US" else np.where(mask, 0, data)
+            out = np.where(mask, np.nan, kept.astype(float))
     except (TypeError, ValueError) as error:
         raise UserError(
             f"{label}: column {name} is text ({str(data.ravel()[0])!r}): expected numbers; name another"
