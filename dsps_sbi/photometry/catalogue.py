@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import numpy as np
@@ -49,6 +50,8 @@ class CatalogueResult(Result):
     columns: Columns
     meta: dict
     errors: ErrorSummary = ErrorSummary(0)
+    # Columns beside the common ones
+    extra: ClassVar[tuple[str, ...]] = ()
 
     def draws(self, name: str) -> np.ndarray:
         """Draws (Object, Draw) of a quantity."""
@@ -58,8 +61,9 @@ class CatalogueResult(Result):
         """A row for each galaxy: name, redshift, percentiles, and what they are worth."""
         first = {"name": self.catalogue.names, "z": self.catalogue.redshift}
         columns = {"name": ("", "name of the galaxy"), "z": ("", "redshift")}
-        columns |= percentile_columns(self.names) | quality_columns(COMMON)
-        return table_of(rows_of(self, first, COMMON), columns, self.meta)
+        quality = (*COMMON, *self.extra)
+        columns |= percentile_columns(self.names) | quality_columns(quality)
+        return table_of(rows_of(self, first, quality), columns, self.meta)
 
     def plot_errors(self, path=None):
         """Draw the distribution of the p-values, see :func:`dsps_sbi.plots.error_figure.plot_errors`."""
@@ -164,6 +168,10 @@ def infer_catalogue(
             "PixelCube, a Catalogue, or a table"
         )
     check_numbers(n_draws, seed, "galaxy")
+    if np.isnan(catalogue.redshift).all():
+        raise UserError(
+            "the catalogue has no redshifts: give z_range=(low, high) to infer them, or the redshifts"
+        )
     low, high = post.network.prior.z
     outside = np.flatnonzero((catalogue.redshift < low) | (catalogue.redshift > high))
     if outside.size:

@@ -27,8 +27,8 @@ def read_catalogue(source, *, layout=None, filters=None, redshift=None) -> Catal
         What the columns are, see :func:`dsps_sbi.io.tables.layout.layout_of`; or a TOML file with the same.
     filters : sequence of str, optional
         Sedpy names of bands to read. Default: all that are known.
-    redshift : float, optional
-        Of all galaxies, instead of a column.
+    redshift : float or "unknown", optional
+        Of all galaxies, instead of a column; ``unknown`` where they are to be inferred.
 
     Returns
     -------
@@ -65,4 +65,6 @@ def read_catalogue(source, *, layout=None, filters=None, redshift=None) -> Catal
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("flux_ujy", "sigma_ujy", "redshift", "upper")
     }
+    if found.redshift is None:
+        whole["redshift"] = None
     return Catalogue(**whole, filters=found.filters, names=ids, source=table.label)
