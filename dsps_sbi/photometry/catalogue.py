@@ -191,7 +191,7 @@ def infer_catalogue(
         posteriors = posteriors_of(post, likelihood, data, **options, on_batch=bar.update)
     quality = Columns.of(posteriors, post.names, *post.prior_limits(posteriors, data.z))
     for note in edge_notes(quality, "galaxies"):
-        warnings.warn(f"{catalogue.source or 'catalogue'}: {note}", UserWarning, stacklevel=3)
+        warnings.warn(f"{catalogue.source or 'catalogue'}: {note}", UserWarning, stacklevel=4)
     method = Engine(post, likelihood, refine).method
     meta = provenance(post, n_draws=n_draws, seed=seed, method=method, source=catalogue.source)
     meta |= {} if error_scale is None else error_scale.meta()

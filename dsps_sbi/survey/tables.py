@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..inference.derived import quantities_of
 from ..inference.engine import check_numbers
 from ..inference.error_summary import checked_scale
-from ..inference.quality import COMMON
+from ..inference.quality import COMMON, OF_REDSHIFTS
 from ..inference.result import provenance
 from ..inference.table import percentile_columns, quality_columns, rows_of, table_of
 from ..io.atomic import atomic_path
@@ -25,6 +25,7 @@ from ..io.tables.values import Photometry, photometry_of
 from ..io.tables.write import WRITERS, join, keep_part, part_of, rows_of_part
 from .run import failed_row
 from .run_log import RunLog
+from .table_redshifts import TableRedshifts, placed
 
 # Rows that are read, fitted and kept together
 ROWS = 4096
@@ -53,6 +54,8 @@ class TableRun:
         Of the catalogue.
     error_scale : float, optional
         What to multiply the errors by.
+    redshifts : TableRedshifts
+        What is known of redshifts that are not exact.
     """
 
     post: object
@@ -65,6 +68,7 @@ class TableRun:
     keep_draws: bool = False
     kind: str = "fits"
     error_scale: float | None = None
+    redshifts: TableRedshifts = TableRedshifts()
 
     def __post_init__(self):
         if self.error_scale is not None and checked_scale(self.error_scale) is None:
@@ -73,13 +77,35 @@ class TableRun:
                 "post.infer(table, error_scale='fit') finds in Python"
             )
         check_numbers(self.n_draws, self.seed, "galaxy")
+        self.redshifts.check(self.layout, self.limits)
+        if self.inferred and self.likelihood is None:
+            raise UserError(
+                "redshifts that are not exact need the stellar populations of the bundle, whose likelihood "
+                "tells them: run dsps-sbi fetch, leave --unweighted out, or give exact redshifts"
+            )
         if self.kind not in WRITERS:
             raise UserError(f"catalogues of kind {self.kind!r}: give one of {', '.join(WRITERS)}")
 
     @property
     def names(self) -> tuple[str, ...]:
         """Quantities."""
-        return quantities_of(self.post.names, self.quantities)
+        names = quantities_of(self.post.names, self.quantities)
+        return ("z", *names) if self.inferred else names
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Redshifts that the posterior knows."""
+        return self.post.network.prior.z
+
+    @property
+    def inferred(self) -> bool:
+        """Whether redshifts are."""
+        return self.redshifts.inferred(self.layout)
+
+    @property
+    def quality(self) -> tuple[str, ...]:
+        """Columns that say what answers are worth."""
+        return (*COMMON, *OF_REDSHIFTS) if self.inferred else COMMON
 
     @property
     def columns(self) -> dict[str, tuple[str, str]]:
@@ -90,7 +116,7 @@ class TableRun:
             "n_bands": ("", "bands that were measured, upper limits among them"),
         }
         last = {"problem": ("", "why there is no answer")}
-        return first | percentile_columns(self.names) | quality_columns(COMMON) | last
+        return first | percentile_columns(self.names) | quality_columns(self.quality) | last
 
     def meta(self, source: str) -> dict:
         """Provenance."""
@@ -101,7 +127,9 @@ class TableRun:
 
     def rows(self, seen: Photometry, first: int) -> tuple[list[dict], np.ndarray]:
         """Rows of the catalogue, and draws (Quantity, Row, Draw) that are NaN where there are none."""
-        seen = replace(seen, problems=self._problems(seen))
+        cosmology = self.post.network.cosmology
+        problems = self.redshifts.problems(seen, first, self.limits, cosmology)
+        seen = replace(seen, problems=problems)
         good = np.flatnonzero([not problem for problem in seen.problems])
         n_bands = np.isfinite(seen.flux_ujy).sum(axis=1)
         rows = [
@@ -114,35 +142,33 @@ class TableRun:
                 seen.flux_ujy[good],
                 seen.sigma_ujy[good],
                 self.layout.filters,
-                seen.redshift[good],
+                None if self.layout.redshift is None else seen.redshift[good],
                 names=[seen.ids[i] for i in good],
                 upper=seen.upper[good],
                 ids=first + good,
             )
+            distance = None if seen.distance_mpc is None else seen.distance_mpc[good]
+            catalogue = placed(catalogue, distance, cosmology, self.limits)
+            seen.redshift[good] = catalogue.redshift
             result = self.post.infer(
                 catalogue,
+                redshift=self.redshifts.of(seen, good, first, self.limits),
                 model=self.likelihood,
                 weigh=self.likelihood is not None,
                 refine=self.refine,
                 n_draws=self.n_draws,
                 seed=self.seed,
-                quantities=self.names,
+                quantities=self.quantities,
                 error_scale=self.error_scale,
             )
             draws[:, good] = result.values
-            for i, row in zip(good, rows_of(result, {}, COMMON), strict=True):
+            for i, row in zip(good, rows_of(result, {}, self.quality), strict=True):
                 rows[i] = row | {"id": seen.ids[i], "problem": ""}
         for row, z, n in zip(rows, seen.redshift, n_bands, strict=True):
-            row |= {"z": float(z) if np.isfinite(z) else None, "n_bands": int(n)}
+            row |= {"n_bands": int(n)}
+            if not self.inferred:
+                row["z"] = float(z) if np.isfinite(z) else None
         return rows, draws
-
-    def _problems(self, seen):
-        low, high = self.post.network.prior.z
-        out = []
-        for problem, z in zip(seen.problems, seen.redshift, strict=True):
-            outside = not problem and not low <= np.float32(z) <= high
-            out.append(f"redshift {z:g} is outside of the bundle's {low:g}-{high:g}" if outside else problem)
-        return out
 
 
 def infer_table(
@@ -186,7 +212,8 @@ def infer_table(
     meta = run.meta(table.label)
     weights = run.post.meta.get("sha256", {}).get("params.safetensors", "unknown")
     options = meta | {"weights": weights, "table": fingerprint, "quantities": list(run.names)}
-    options |= {"columns": run.layout.told(table.units), "keep_draws": run.keep_draws}
+    columns = [*run.layout.told(table.units), *run.redshifts.told()]
+    options |= {"columns": columns, "keep_draws": run.keep_draws, "p_z": run.redshifts.fingerprint}
     with filling(folder) as folder:
         path, draws_path = folder / f"catalogue.{run.kind}", folder / _DRAWS
         log, parts = RunLog(folder, options, resume), folder / _PARTS

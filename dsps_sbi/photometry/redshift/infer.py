@@ -27,11 +27,11 @@ from ..notes import edge_notes
 from ..prepare import prepare
 from .likelihood import RedshiftLikelihood
 from .prior import RedshiftPrior
-from .sample import N_FINE, N_MORE, N_REFINE, ladders, sample
+from .sample import N_MORE, N_REFINE, Search
 from .summary import density_of
 
-# Objects of a batch, large and small: each size is compiled
-_BATCH, _FEW = 16, 4
+# Objects whose draws are kept at once
+_BATCH = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +133,7 @@ def infer_redshifts(
     middle = np.float32(np.median(z, axis=1))
     quality = Columns.of(posteriors, post.names, *post.prior_limits(posteriors, middle), **more)
     for note in edge_notes(quality, "galaxies"):
-        warnings.warn(f"{catalogue.source or 'catalogue'}: {note}", UserWarning, stacklevel=3)
+        warnings.warn(f"{catalogue.source or 'catalogue'}: {note}", UserWarning, stacklevel=4)
     method = "refined" if refine else "weighed"
     meta = provenance(post, n_draws=n_draws, seed=seed, method=method, source=catalogue.source)
     meta |= {"redshift": redshift.words()} | ({} if error_scale is None else error_scale.meta())
@@ -153,36 +153,16 @@ def _posteriors(post, likelihood, prior, data, ids, n_draws, seed, refine, on_ba
     # few ranges: what bands see is kept for each
     ends = limits if np.ptp(np.log1p(ends)) > 0.5 * np.ptp(np.log1p(limits)) else ends
     light, key = RedshiftLikelihood.of(likelihood, ends), jax.random.key(seed)
-    n_ladder, parts, order = ladders(prior), [], []
-    for number in np.unique(n_ladder):
-        members = np.flatnonzero(n_ladder == number)
-        for first in range(0, len(members), _BATCH):
-            rows = members[first : first + _BATCH]
-            found = _found(light, prior, data, ids, rows, key, n_draws, N_FINE)
-            for n_sets in (N_FINE + N_MORE, *([N_FINE + N_REFINE] if refine else [])):
-                weak = np.flatnonzero(~weights_reliable(found.ess, found.pareto_k))
-                if not weak.size:
-                    break
-                again = _found(light, prior, data, ids, rows[weak], key, n_draws, n_sets)
-                found = found.with_rows(weak, again)
-            parts.append(_judged(post, found, _part(data, rows), refine, prior.kept))
-            order.append(rows)
-            on_batch(len(rows))
-    back = np.argsort(np.concatenate(order))
+    most, parts = N_REFINE if refine else N_MORE, []
+    for first in range(0, len(prior), _BATCH):
+        rows = np.arange(first, min(first + _BATCH, len(prior)))
+        part = data._replace(**{name: getattr(data, name)[rows] for name in data._fields[:4]})
+        found = Search(light, prior.rows(rows), part, np.asarray(ids)[rows], key).run(n_draws, most)
+        parts.append(_judged(post, found, part, refine, prior.kept))
+        on_batch(len(rows))
     posteriors, z, columns = zip(*parts, strict=True)
-    columns = {name: np.concatenate([one[name] for one in columns])[back] for name in columns[0]}
-    return Posteriors.joined(posteriors).rows(back), np.concatenate(z)[back], columns
-
-
-def _part(data, rows):
-    return data._replace(**{name: getattr(data, name)[rows] for name in ("flux", "sigma", "valid", "upper")})
-
-
-def _found(light, prior, data, ids, rows, key, n_draws, n_sets):
-    batch = np.resize(rows, _FEW if len(rows) <= _FEW else _BATCH)
-    part = _part(data, batch)
-    drawn = sample(light, prior.rows(batch), part, np.asarray(ids)[batch], key, n_draws, n_sets)
-    return drawn.rows(slice(len(rows)))
+    columns = {name: np.concatenate([one[name] for one in columns]) for name in columns[0]}
+    return Posteriors.joined(posteriors), np.concatenate(z), columns
 
 
 def _judged(post, found, data, refine, kept):

@@ -6,32 +6,38 @@ functions of wavelength (:class:`~dsps_sbi.photometry.wave_basis.WaveBasis`), th
 redshifts, between which it is linear. Distances and ages of the Universe are those of the redshift itself.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
+from ...bundle.verified import content_key
 from ...components import pytree
 from ...instruments.coverage import USABLE
+from ...io.kept import keep
 from ...kernels.full_precision import matmul
+from ...ssp.cache import cache_dir
 from ..compressed import DEX, log_scale
 from ..decompose import wave_basis
 from ..likelihood import PhotometryLikelihood
-from ..universal.light import parts_of
 from ..wave_basis import WaveBasis
+from .light import MixedLight
 
-# Functions of wavelength, of stars and of gas, and mixtures of ages of gas: fluxes of 30 medium bands are
-# then within 0.01 % (median) and 0.4 % (99th percentile) of those of a band table. Ages are not merged: bins
-# of 0.04 dex cost 3 %
-_RANKS, _N_MIXTURE = (96, 40), 16
+# Functions of wavelength, and mixtures of each range of ages, of stars and of gas: fluxes of 30 medium bands
+# are then within 0.01 % (median) and 0.5 % (99th percentile) of those of a band table
+_RANKS, _N_MIXTURE = (96, 40), (24, 10)
 # Steps of the grid of redshifts in ln(1+z)
 _STEP = 0.002
 # A screen of one magnitude in natural logarithm
 _LN_MAG = 0.921034037
 # Light of the model that was asked for last: it takes seconds to decompose, and filters do not count
 _last: list = []
+# Files of decomposed light that are kept
+_MOST_FILES = 4
 
 
 class AnyRedshift(NamedTuple):
@@ -64,7 +70,7 @@ class SharedErrors(NamedTuple):
 
 
 @pytree(
-    arrays=("post", "model", "basis", "error", "log_z", "pieces", "screen", "pivot_aa"),
+    arrays=("post", "model", "mixed", "error", "log_z", "pieces", "screen", "pivot_aa"),
     aside=("covered",),
 )
 @dataclass(frozen=True, eq=False)
@@ -78,8 +84,7 @@ class RedshiftLikelihood(PhotometryLikelihood):
     post : PhotometryPosterior
     model : None
         What it was made of is not kept.
-    basis : WaveBasis
-        Without its curves.
+    mixed : MixedLight
     error : ModelError or None
     log_z : array (Z,)
         ln(1+z), equally spaced.
@@ -90,7 +95,7 @@ class RedshiftLikelihood(PhotometryLikelihood):
         Where bands lie within the light.
     """
 
-    basis: WaveBasis
+    mixed: MixedLight
     error: object
     log_z: jax.Array
     pieces: jax.Array
@@ -111,9 +116,8 @@ class RedshiftLikelihood(PhotometryLikelihood):
         log_z = np.linspace(low, high, max(int(np.ceil((high - low) / _STEP)) + 1, 2))
         pieces, screen, share = basis.pieces(model.filters, np.expm1(log_z))
         arrays = (jnp.asarray(a, jnp.float32) for a in (log_z, pieces, screen, model.filters.pivot_aa))
-        # curves have done their part, and programs need not know of them
-        bare = replace(basis, curves=np.zeros((0, 0), np.float32))
-        made = cls(likelihood.post, None, bare, model.error, *arrays, share >= 1.0 - USABLE)
+        mixed = MixedLight.of(basis, _N_MIXTURE)
+        made = cls(likelihood.post, None, mixed, model.error, *arrays, share >= 1.0 - USABLE)
         if len(kept) > 1:
             kept.pop(next(iter(kept)))
         kept[z_range] = made
@@ -162,11 +166,9 @@ class RedshiftLikelihood(PhotometryLikelihood):
         """Fluxes (Object, Draw, Part, Band) [uJy] of one solar mass formed, of shapes u (Object, Draw, n)."""
         sfh = self.post.network.sfh
         theta = self.prior.from_normal(u, view.universe_gyr[:, None])
-
-        def of_one(theta, universe):
-            return parts_of(self.basis, sfh, theta, universe)
-
-        parts = jax.vmap(jax.vmap(of_one, (0, None)))(theta, view.universe_gyr)
+        ages = jnp.repeat(view.universe_gyr, u.shape[1])
+        parts = self.mixed.parts_of(sfh, theta.reshape(-1, theta.shape[-1]), ages)
+        parts = parts.reshape(*theta.shape[:2], *parts.shape[1:])
         av = theta[..., len(sfh.names) + 1]
 
         def of_object(parts, av, pieces, screen):
@@ -195,11 +197,26 @@ class RedshiftLikelihood(PhotometryLikelihood):
 
 
 def light_of(model) -> WaveBasis:
-    """The light of a model's stellar populations in few functions; that of the last one is kept."""
+    """The light of a model's stellar populations in few functions of wavelength.
+
+    That of the last model is kept in memory, that of the last few in the user's cache.
+    """
     for light, basis in _last:
         if light is model.light:
             return basis
-    basis = wave_basis(model, rank=_RANKS[0], gas_rank=_RANKS[1])
-    basis = basis.simplified(*_RANKS, n_mixture=_N_MIXTURE)
+    made_of = (model.light, model.gas, model.rest_aa, model.edges, model.nodes, model.log_u_nodes)
+    key = content_key(made_of, model.prior, np.array(model.parts or ()), np.array(model.n_screen))
+    file = None if key is None else cache_dir() / "light" / f"{key}.safetensors"
+    rest = {"cosmology": model.cosmology, "dust": model.dust, "n_sub": model.n_screen}
+    rest["parts"] = model.parts or ()
+    try:
+        arrays = load(file.read_bytes())
+    except (AttributeError, OSError, SafetensorError):
+        arrays = wave_basis(model, rank=_RANKS[0], gas_rank=_RANKS[1]).as_arrays()
+        arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        if file is not None:
+            keep(file, save(arrays), _MOST_FILES)
+    # as a file has it, also the first time
+    basis = WaveBasis.from_arrays(arrays, **rest)
     _last[:] = [(model.light, basis)]
     return basis

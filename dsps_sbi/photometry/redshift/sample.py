@@ -21,30 +21,32 @@ from jax.scipy.special import ndtr
 from jax.scipy.stats import norm
 from scipy.special import log_ndtr, logsumexp
 
+from ...inference.exported import exported
 from ...inference.importance import branch, object_keys
+from ...inference.trust import LARGEST_K
 from ...kernels.psis import effective_draws, pareto_smooth, systematic_resample
 from ..data import PhotometryData
+from .cells import Cells
 from .likelihood import RedshiftLikelihood, SharedErrors
 from .prior import RedshiftPrior
 from .summary import redshift_columns
 
 # Redshifts of a set, and draws at each
-N_Z, N_EACH = 64, 16
-# Widest step of the first ladder in ln(1+z): about the width of a peak of broad bands
-_WIDEST = 0.0167
-# Cells of the densities that redshifts are drawn from
-_N_CELL = 1024
-# Sets after the ladder, and those that are added where weights are not good enough, unless and if the answers
-# are to be refined
-N_FINE, N_MORE, N_REFINE = 2, 2, 8
-# Shares of the next set's density: what the evidence tells, its root, and the ladder's
-_SHARES = 0.85, 0.1, 0.05
+N_Z, N_EACH = 64, 8
+# Widest step of the first ladder in ln(1+z), about the width of a peak of broad bands, and most sets of it
+_WIDEST, _MOST_LADDERS = 0.0167, 2
+# Sets after the ladder, and those that are added where there are fewer effective draws than are wanted: unless,
+# and if the answers are to be refined
+_N_FINE, N_MORE, N_REFINE = 2, 4, 20
+_WANTED = 150.0
 # Log evidence of what cannot be
 _NOTHING = -1e20
 # Objects that are looked at together: intermediate arrays then stay in the processor's cache
-_TOGETHER = 4
+TOGETHER = 4
+# Numbers of sets to which those of an object are filled up by draws that count nothing: few compilations
+_FILLED = (4, 8, 24)
 # Branches of an object's key, beside those of :mod:`dsps_sbi.inference.importance`
-_LADDER, _CHOICE = 11, 12
+_CHOICE, _FIRST_SET = 11, 12
 
 
 class Tried(NamedTuple):
@@ -65,6 +67,7 @@ class Tried(NamedTuple):
     light: jax.Array
 
 
+@exported(lambda *_, n_draws: Tried(0, 0, 0))
 @partial(jax.jit, static_argnames="n_draws")
 def try_redshifts(likelihood: RedshiftLikelihood, data: PhotometryData, keys, n_draws: int) -> Tried:
     """Draws of the network at some redshifts of each object, weighed; compiled.
@@ -79,44 +82,36 @@ def try_redshifts(likelihood: RedshiftLikelihood, data: PhotometryData, keys, n_
         At each redshift.
     """
     n, n_z = data.z.shape
-    size = min(_TOGETHER, n)
     network, weights = likelihood.post.network, likelihood.post.weights
+    shape = (n_z, n_draws, likelihood.n_shape + 1)
+    noise = jax.vmap(lambda key: jax.random.normal(key, shape))(keys).reshape(-1, *shape[1:])
 
-    def of_some(part):
-        data, keys = part
-        shape = (n_z, n_draws, likelihood.n_shape + 1)
-        noise = jax.vmap(lambda key: jax.random.normal(key, shape))(keys).reshape(-1, *shape[1:])
+    def repeated(values):
+        return jnp.broadcast_to(values[:, None], (n, n_z, values.shape[-1])).reshape(n * n_z, -1)
 
-        def repeated(values):
-            return jnp.broadcast_to(values[:, None], (size, n_z, values.shape[-1])).reshape(size * n_z, -1)
+    valid = data.valid.reshape(n * n_z, -1)
+    flux, sigma, upper = (repeated(a) for a in (data.flux, data.sigma, data.upper))
+    pairs = PhotometryData(flux, sigma, valid, upper & valid, data.z.ravel())
+    u, log_q = network.draw_shape(weights, network.condition(weights, *pairs), noise[..., :-1])
+    view = likelihood.view(pairs.z)
+    light = likelihood.light(u, view)
+    evidence, *mass = likelihood.shape_evidence(u, pairs, view, light)
+    log_weight = evidence + norm.logpdf(u).sum(axis=-1) - log_q
+    u = likelihood.with_mass(u, ndtr(noise[..., -1]), *mass)
+    return jax.tree.map(lambda a: a.reshape(n, n_z, *a.shape[1:]), Tried(u, log_weight, light))
 
-        valid = data.valid.reshape(size * n_z, -1)
-        rest = [repeated(a) for a in (data.flux, data.sigma, data.upper)]
-        pairs = PhotometryData(*rest[:2], valid, rest[2] & valid, data.z.ravel())
-        u, log_q = network.draw_shape(weights, network.condition(weights, *pairs), noise[..., :-1])
-        view = likelihood.view(pairs.z)
-        light = likelihood.light(u, view)
-        evidence, *mass = likelihood.shape_evidence(u, pairs, view, light)
-        log_weight = evidence + norm.logpdf(u).sum(axis=-1) - log_q
-        u = likelihood.with_mass(u, ndtr(noise[..., -1]), *mass)
-        return jax.tree.map(lambda a: a.reshape(size, n_z, *a.shape[1:]), Tried(u, log_weight, light))
 
-    parts = jax.tree.map(lambda a: a.reshape(n // size, size, *a.shape[1:]), (data, keys))
-    return jax.tree.map(lambda a: a.reshape(n, *a.shape[2:]), jax.lax.map(of_some, parts))
+@jax.jit
+def _smoothed(log_weight):
+    """Smoothed weights (Object, n), k and effective number (Object,)."""
+    smooth, k = pareto_smooth(log_weight)
+    return smooth, k, effective_draws(smooth)
 
 
 @partial(jax.jit, static_argnames="n_draws")
-def _chosen(shift, log_weight, u, light, n_draws):
-    """Smoothed weights, k, effective number and mean; index, u and light of equally weighted draws."""
-    smooth, k = pareto_smooth(log_weight)
-    evidence = jax.scipy.special.logsumexp(smooth, axis=1) - jnp.log(smooth.shape[1])
-    index = systematic_resample(shift, smooth, n_draws)
-
-    def taken(values):
-        flat = values.reshape(*log_weight.shape, *values.shape[3:])
-        return jnp.take_along_axis(flat, index.reshape(*index.shape, *[1] * (flat.ndim - 2)), axis=1)
-
-    return smooth, k, effective_draws(smooth), evidence, index, taken(u), taken(light)
+def _chosen(keys, log_weight, n_draws):
+    shift = jax.vmap(jax.random.uniform)(branch(keys, _CHOICE))
+    return systematic_resample(shift, log_weight, n_draws)
 
 
 @jax.jit
@@ -156,66 +151,10 @@ def beyond(flux, sigma, present, upper, modelled, pivot_aa) -> np.ndarray:
     return out
 
 
-class _Cells:
-    """Densities that are constant in cells of ln(1+z) between the ends of each object's prior."""
-
-    def __init__(self, prior: RedshiftPrior):
-        low, high = (np.log1p(end) for end in prior.support())
-        self.low, self.step = low[:, None], ((high - low) / _N_CELL)[:, None]
-        self.middle = self.low + (np.arange(_N_CELL) + 0.5) * self.step
-        self.width = high - low
-        self.prior = self.log_prior(prior, self.middle)
-        self.allowed = np.isfinite(self.prior)
-        self.even = self.allowed / self.allowed.sum(axis=1, keepdims=True)
-        self.densities, self.sizes = [], []
-
-    @staticmethod
-    def log_prior(prior, x):
-        """Log prior per unit of x = ln(1+z)."""
-        return prior.log_density(np.expm1(x)) + x
-
-    def draw(self, share, n, random):
-        """Values of x (Object, n), one in each of n equally likely parts, of a share of each cell."""
-        self.densities.append(share)
-        self.sizes.append(n)
-        at = (np.arange(n) + random) / n
-        cumulative = np.cumsum(share, axis=1)
-        out = []
-        for row, points, low, step in zip(cumulative, at, self.low[:, 0], self.step[:, 0], strict=True):
-            nodes = np.append(0.0, row / row[-1])
-            # cells of no share have no points
-            out.append(low + step * np.interp(points, nodes, np.arange(_N_CELL + 1)))
-        return np.stack(out)
-
-    def log_mixture(self, x):
-        """Log density (Object, n) of all that was drawn so far, per unit of x."""
-        index = np.clip(((x - self.low) / self.step).astype(int), 0, _N_CELL - 1)
-        size = np.array(self.sizes, float)
-        mixed = np.einsum("s,sog->og", size / size.sum(), np.stack(self.densities))
-        with np.errstate(divide="ignore"):
-            return np.log(np.take_along_axis(mixed, index, axis=1) / self.step)
-
-    def next_share(self, x, log_evidence):
-        """Share of each cell for the next set, from the evidence (Object, n) of some x (Object, n)."""
-        order = np.argsort(x, axis=1)
-        x, seen = (np.take_along_axis(a, order, axis=1) for a in (x, log_evidence))
-        # the mean of three neighbours: a poor proposal makes one of them too small
-        padded = np.pad(seen, [(0, 0), (1, 1)], mode="edge")
-        seen = logsumexp(np.stack([padded[:, :-2], padded[:, 1:-1], padded[:, 2:]]), axis=0) - np.log(3.0)
-        rows = zip(self.middle, x, seen, strict=True)
-        density = np.stack([np.interp(*row) for row in rows]) + np.where(self.allowed, self.prior, -np.inf)
-        share = 0.0
-        for part, power in zip(_SHARES[:2], (1.0, 0.5), strict=True):
-            log_share = power * density
-            log_share = log_share - logsumexp(log_share, axis=1, keepdims=True)
-            share = share + part * np.exp(log_share)
-        return share + _SHARES[2] * self.even
-
-
 def ladders(prior: RedshiftPrior) -> np.ndarray:
-    """How many sets of redshifts the first ladder takes (Object,): objects that differ are no batch."""
+    """How many sets of redshifts the first ladder takes (Object,)."""
     low, high = (np.log1p(end) for end in prior.support())
-    return np.clip(np.ceil((high - low) / _WIDEST / N_Z), 1, 2).astype(int)
+    return np.clip(np.ceil((high - low) / _WIDEST / N_Z), 1, _MOST_LADDERS).astype(int)
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,96 +182,174 @@ class RedshiftDraws:
     misfit: object
     columns: dict
 
-    def rows(self, index) -> "RedshiftDraws":
-        """Some of the objects."""
-        parts = {f.name: jax.tree.map(lambda a: a[index], getattr(self, f.name)) for f in fields(self)}
-        return RedshiftDraws(**parts)
+    @classmethod
+    def joined(cls, parts) -> "RedshiftDraws":
+        """One after the other."""
 
-    def with_rows(self, index, other: "RedshiftDraws") -> "RedshiftDraws":
-        """With others in the place of some objects."""
+        def both(*arrays):
+            return np.concatenate(arrays)
 
-        def put(old, new):
-            old = np.array(old)
-            old[index] = new
-            return old
-
-        parts = {
-            f.name: jax.tree.map(put, getattr(self, f.name), getattr(other, f.name)) for f in fields(self)
-        }
-        return RedshiftDraws(**parts)
+        return cls(**{f.name: jax.tree.map(both, *(getattr(p, f.name) for p in parts)) for f in fields(cls)})
 
 
-def sample(
-    likelihood: RedshiftLikelihood,
-    prior: RedshiftPrior,
-    data: PhotometryData,
-    ids,
-    key,
-    n_draws,
-    n_sets=N_FINE,
-) -> RedshiftDraws:
-    """Draws of redshifts and parameters of some objects.
+class Search:
+    """The search for the redshifts of some objects, set by set.
 
     Parameters
     ----------
     likelihood : RedshiftLikelihood
     prior : RedshiftPrior
-        Of objects that :func:`ladders` has one number for.
     data : PhotometryData
         ``valid``: bands that are there, whatever the redshift; ``z`` is not read.
     ids : array of uint32 (Object,)
         The draws of an object depend on the key and its number.
     key : key
-    n_draws : int
-    n_sets : int
-        Sets of redshifts after the ladder.
     """
-    n, keys = len(ids), object_keys(key, jnp.asarray(ids, jnp.uint32))
-    flux, sigma, present, upper = (np.asarray(a) for a in data[:4])
-    cells = _Cells(prior)
-    pivot_aa = np.asarray(likelihood.pivot_aa, float)
-    n_ladder = int(ladders(prior).max())
-    tried, all_x, evidence = [], np.zeros((n, 0)), np.zeros((n, 0))
-    more = np.zeros((n, 0))
-    for i in range(n_ladder + n_sets):
-        of_set = branch(keys, _LADDER + 2 * i)
-        random = np.asarray(jax.vmap(lambda k: jax.random.uniform(k, (N_Z,)))(branch(of_set, 0)), float)
-        if i < n_ladder:
-            # each set of the ladder lies between the redshifts of the others
-            random = (random + i) / n_ladder
-            share = cells.even
-        else:
-            share = cells.next_share(all_x, evidence if not prior.kept else np.zeros_like(evidence))
-        x = cells.draw(share, N_Z, random)
-        z = np.clip(np.expm1(x), *np.float32(likelihood.post.network.prior.z))
-        modelled = present[:, None] & likelihood.usable(z)
-        pairs = PhotometryData(flux, sigma, modelled, upper, np.float32(z))
-        tried.append(try_redshifts(likelihood, pairs, branch(of_set, 1), N_EACH))
-        of_all = beyond(flux, sigma, present, upper, modelled, pivot_aa)
-        seen = logsumexp(np.asarray(tried[-1].log_weight, float), axis=2) - np.log(N_EACH) + of_all
-        seen = np.maximum(np.nan_to_num(seen, nan=_NOTHING, neginf=_NOTHING), _NOTHING)
-        all_x, evidence, more = (
-            np.concatenate(pair, axis=1) for pair in ((all_x, x), (evidence, seen), (more, of_all))
-        )
-    u, log_weight, light = (jnp.concatenate(parts, axis=1) for parts in zip(*tried, strict=True))
-    of_redshift = cells.log_prior(prior, all_x) - cells.log_mixture(all_x) + more
-    if prior.kept:
-        # the photometry tells of the parameters at each redshift alone
-        of_redshift = of_redshift - evidence
-    weight = (np.asarray(log_weight, float) + of_redshift[..., None]).reshape(n, -1)
-    # float32 from here on: relative to the largest
-    peak = weight.max(axis=1, keepdims=True)
-    peak = np.where(np.isfinite(peak), peak, 0.0)
-    shift = jax.vmap(jax.random.uniform)(branch(keys, _CHOICE))
-    found = _chosen(shift, jnp.asarray(weight - peak, jnp.float32), u, light, n_draws=n_draws)
-    smooth, k, ess, log_evidence, index, u, light = (np.asarray(a) for a in found)
-    z = np.float32(np.expm1(np.take_along_axis(all_x, index // N_EACH, axis=1)))
-    z = np.clip(z, *np.float32(likelihood.post.network.prior.z))
-    # what is not modelled somewhere among the draws is no part of the misfit
-    everywhere = likelihood.usable(np.stack([z.min(axis=1), z.max(axis=1)], axis=1)).all(axis=1)
-    judged = PhotometryData(flux, sigma, present & everywhere, upper & present & everywhere, None)
-    misfit = jax.tree.map(np.asarray, _misfit(likelihood, u, judged, z, light))
-    each = logsumexp(smooth.reshape(n, -1, N_EACH), axis=2)
-    each = np.exp(each - logsumexp(each, axis=1, keepdims=True))
-    columns = redshift_columns(np.expm1(all_x), each)
-    return RedshiftDraws(u, z, ess, k, log_evidence + peak[:, 0], misfit, columns)
+
+    def __init__(self, likelihood, prior: RedshiftPrior, data: PhotometryData, ids, key):
+        self.likelihood, self.prior = likelihood, prior
+        self.data = PhotometryData(*(np.asarray(a) for a in data[:4]), None)
+        self.keys = object_keys(key, jnp.asarray(ids, jnp.uint32))
+        self.pivot_aa = np.asarray(likelihood.pivot_aa, float)
+        self.cells = [Cells(prior.rows(slice(i, i + 1))) for i in range(len(prior))]
+        self.sets = [[] for _ in self.cells]
+
+    def run(self, n_draws: int, most: int = N_MORE) -> RedshiftDraws:
+        """The ladder and some sets after that, then sets where more draws are wanted, up to a limit."""
+        n_ladder, rows = ladders(self.prior), np.arange(len(self.cells))
+        for i in range(_MOST_LADDERS):
+            longer = rows[n_ladder > i]
+            self._add(longer, [self.cells[row].even for row in longer], i, n_ladder)
+        for _ in range(_N_FINE):
+            self._add_fine(rows)
+        worth = self._worth(rows)
+        for _ in range(most):
+            weak = rows[~((worth[2] >= _WANTED) & (worth[1] <= LARGEST_K))]
+            if not weak.size:
+                break
+            self._add_fine(weak)
+            for old, new in zip(worth[1:], self._worth(weak)[1:], strict=True):
+                old[weak] = new
+        return self._found(n_draws, rows)
+
+    def _add_fine(self, rows):
+        shares = []
+        for row in rows:
+            evidence = np.concatenate([one.evidence for one in self.sets[row]])
+            x = np.concatenate([one.x for one in self.sets[row]])
+            # where the density is kept, that is where the redshifts are
+            shares.append(self.cells[row].next_share(x, 0.0 * evidence if self.prior.kept else evidence))
+        self._add(rows, shares)
+
+    def _add(self, rows, shares, place=0, among=None):
+        """A set for some objects, of shares of their cells; of a ladder the one at a place among some."""
+        for first in range(0, len(rows), TOGETHER):
+            few = rows[first : first + TOGETHER]
+            self._add_few(few, shares[first : first + TOGETHER], place, among)
+
+    def _add_few(self, rows, shares, place, among):
+        # of one size: one compilation
+        index = np.resize(rows, TOGETHER)
+        numbers = jnp.array([_FIRST_SET + 2 * len(self.sets[row]) for row in index])
+        keys, others = (jax.vmap(jax.random.fold_in)(self.keys[index], numbers + i) for i in (0, 1))
+        random = np.asarray(jax.vmap(lambda key: jax.random.uniform(key, (N_Z,)))(keys), float)
+        if among is not None:
+            # each set of a ladder lies between the redshifts of the others
+            random = (random + place) / among[index, None]
+        x = np.stack([self.cells[row].draw(*pair) for row, *pair in zip(rows, shares, random, strict=False)])
+        x = np.resize(x, (TOGETHER, N_Z))
+        z = np.clip(np.float32(np.expm1(x)), *np.float32(self.likelihood.post.network.prior.z))
+        flux, sigma, present, upper = (a[index] for a in self.data[:4])
+        modelled = present[:, None] & self.likelihood.usable(z)
+        pairs = PhotometryData(flux, sigma, modelled, upper, z)
+        tried = try_redshifts(self.likelihood, pairs, others, n_draws=N_EACH)
+        u, log_weight, light = (np.asarray(a) for a in tried)
+        log_weight = np.asarray(log_weight, float)
+        log_weight += beyond(flux, sigma, present, upper, modelled, self.pivot_aa)[..., None]
+        evidence = logsumexp(log_weight, axis=2) - np.log(N_EACH)
+        evidence = np.maximum(np.nan_to_num(evidence, nan=_NOTHING, neginf=_NOTHING), _NOTHING)
+        if self.prior.kept:
+            # the photometry tells of the parameters at each redshift alone
+            log_weight = log_weight - evidence[..., None]
+        for i, row in enumerate(rows):
+            self.sets[row].append(_Set(x[i], z[i], evidence[i], log_weight[i], u[i], light[i]))
+
+    def _log_weights(self, rows, n_filled=None):
+        """All log weights (Row, n), filled up with some that count nothing; numbers of those (Row,)."""
+        parts = []
+        for row in rows:
+            of_redshift = [self.cells[row].log_weight(one.x)[:, None] for one in self.sets[row]]
+            pairs = zip(of_redshift, self.sets[row], strict=True)
+            parts.append(np.concatenate([(a + one.log_weight).ravel() for a, one in pairs]))
+        most = max(len(part) for part in parts) // (N_Z * N_EACH)
+        n = N_Z * N_EACH * min(n for n in _FILLED if n >= most)
+        weight = np.full((len(rows), n), -np.inf)
+        for row, part in zip(weight, parts, strict=True):
+            row[: len(part)] = np.where(np.isfinite(part), part, -np.inf)
+        return weight, np.array([len(part) for part in parts])
+
+    def _worth(self, rows):
+        """Log weights (Row, n) smoothed, k, effective numbers, log of the mean weight (Row,)."""
+        weight, number = self._log_weights(rows)
+        peak = weight.max(axis=1, keepdims=True)
+        peak = np.where(np.isfinite(peak), peak, 0.0)
+        out = []
+        for first in range(0, len(rows), TOGETHER):
+            some = np.arange(first, min(first + TOGETHER, len(rows)))
+            relative = np.float32(weight - peak)[np.resize(some, TOGETHER)]
+            out.append([np.asarray(a)[: len(some)] for a in _smoothed(relative)])
+        smooth, k, ess = (np.concatenate(parts) for parts in zip(*out, strict=True))
+        mean = logsumexp(np.asarray(smooth, float), axis=1) - np.log(number) + peak[:, 0]
+        return smooth, k, ess, mean
+
+    def _found(self, n_draws, rows) -> RedshiftDraws:
+        parts = [
+            self._few_found(n_draws, rows[first : first + TOGETHER])
+            for first in range(0, len(rows), TOGETHER)
+        ]
+        return RedshiftDraws.joined(parts)
+
+    def _few_found(self, n_draws, rows):
+        smooth, k, ess, log_evidence = self._worth(rows)
+        index = np.resize(np.arange(len(rows)), TOGETHER)
+        chosen = np.asarray(_chosen(self.keys[rows[index]], smooth[index], n_draws=n_draws))[: len(rows)]
+        z, u, light, columns = [], [], [], []
+        for row, one, weight in zip(rows, chosen, smooth, strict=True):
+            sets = self.sets[row]
+            at = np.concatenate([part.z for part in sets])
+            z.append(at[one // N_EACH])
+            for out, name in ((u, "u"), (light, "light")):
+                values = np.concatenate([getattr(part, name) for part in sets])
+                out.append(values.reshape(-1, *values.shape[2:])[one])
+            each = np.exp(logsumexp(weight[: at.size * N_EACH].reshape(-1, N_EACH), axis=1))
+            columns.append(redshift_columns(at[None], (each / each.sum())[None]))
+        z, u, light = (np.stack(parts) for parts in (z, u, light))
+        # what is not modelled somewhere among the draws is no part of the misfit
+        ends = np.stack([z.min(axis=1), z.max(axis=1)], axis=1)
+        flux, sigma, present, upper = (a[rows] for a in self.data[:4])
+        present = present & self.likelihood.usable(ends).all(axis=1)
+        judged = PhotometryData(flux, sigma, present, upper & present, None)
+        few = jax.tree.map(lambda a: a[index], (u, judged, z, light))
+        misfit = jax.tree.map(lambda a: np.asarray(a)[: len(rows)], _misfit(self.likelihood, *few))
+        columns = {name: np.concatenate([one[name] for one in columns]) for name in columns[0]}
+        return RedshiftDraws(u, z, ess, k, log_evidence, misfit, columns)
+
+
+class _Set(NamedTuple):
+    """A set of redshifts of one object.
+
+    Parameters
+    ----------
+    x, z, evidence : ndarray (Z,)
+        ln(1+z), redshifts, log evidence there.
+    log_weight : ndarray (Z, Draw)
+        Beside the redshift's own.
+    u, light : ndarray (Z, Draw, ...)
+    """
+
+    x: np.ndarray
+    z: np.ndarray
+    evidence: np.ndarray
+    log_weight: np.ndarray
+    u: np.ndarray
+    light: np.ndarray

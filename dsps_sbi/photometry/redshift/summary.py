@@ -8,7 +8,7 @@ NEAR = 0.1
 # Probability of the redshifts whose separate ranges are counted, and the least of one that counts
 _HELD, _LEAST = 0.95, 0.05
 # Cells of ln(1+z), widest kernel, and the kernel in units of the width of the posterior
-_N_CELL, _WIDEST, _KERNEL = 2048, 0.01, 0.3
+_N_CELL, _WIDEST, _KERNEL = 2048, 0.01, 0.5
 
 
 def redshift_columns(z, weights) -> dict[str, np.ndarray]:
