@@ -71,7 +71,10 @@ class TableRedshifts:
         if self.inferred(layout) and layout.redshift_error is None:
             z = 0.5 * sum(limits) if self.z_err is not None else None
             said = {"z_err": self.z_err, "z_range": self.z_range}
-            p_z = None if self.p_z is None else (self.p_z[0], np.ones(len(self.p_z[0])))
+            p_z = self.p_z
+            if p_z is not None and p_z[1].ndim == 2:
+                # rows by themselves are left to the rows
+                p_z = p_z[0], np.ones(len(p_z[0]))
             redshift_prior(limits, 1, z=z, **said, p_z=p_z, keep_p_z=self.keep_p_z)
 
     def problems(self, seen: Photometry, first: int, limits, cosmology) -> list[str]:

@@ -296,7 +296,7 @@ def _redshift(names, said, given, where):
     if column is None:
         raise UserError(
             f"{where} has no column of redshifts: columns are {shown(names)}; say which, as --layout "
-            "redshift=NAME, give one for all with --z, or infer them with --z-range"
+            "redshift=NAME, or give one for all with --z; --z-range infers them"
         )
     return column
 

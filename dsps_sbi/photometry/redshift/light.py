@@ -1,7 +1,7 @@
 """Light of stars of each range of ages in few mixtures of ages: as a :class:`WaveBasis`, faster.
 
-A galaxy is tried thousands of times. Ages must not be merged, for bursts are narrower than any bin, but within
-a range of ages few mixtures of populations stand for all.
+A galaxy is tried thousands of times. Ages must not be merged, for bursts are narrower than any bin. Within a
+range of ages few mixtures of populations stand for all.
 """
 
 from dataclasses import dataclass

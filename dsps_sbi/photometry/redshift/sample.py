@@ -35,8 +35,8 @@ from .summary import redshift_columns
 N_Z, N_EACH = 64, 8
 # Widest step of the first ladder in ln(1+z), about the width of a peak of broad bands, and most sets of it
 _WIDEST, _MOST_LADDERS = 0.0167, 2
-# Sets after the ladder, and those that are added where there are fewer effective draws than are wanted: unless,
-# and if the answers are to be refined
+# Sets after the ladder, and most of those that are added where there are fewer effective draws than are
+# wanted: unless, and if the answers are to be refined
 _N_FINE, N_MORE, N_REFINE = 2, 4, 20
 _WANTED = 150.0
 # Log evidence of what cannot be
