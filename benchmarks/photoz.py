@@ -2,29 +2,33 @@
 
 Mocks of the bundle's prior at redshifts that are uniform, seen by three surveys whose filters no network was
 trained on, at an observed mean S/N above 5. Every answer is that of ``infer(..., z_range=...)``. For each
-survey, with dz = (z - z_true) / (1 + z_true) of the medians: ``bias`` (median of dz), ``nmad`` (1.48 times the
-median distance from it), ``outliers`` (share of dz beyond 0.15), the same of ``z_best``, ``pit_p`` and
+survey, with dz = (z - z_true) / (1 + z_true) of the medians: ``bias`` (median of dz), ``nmad`` (1.48 times
+the median distance from it), ``outliers`` (share of dz beyond 0.15), the same of ``z_best``, ``pit_p`` and
 ``pit_max`` (are ranks of the truth among the draws uniform? p-value and largest distance of Kolmogorov and
-Smirnov's test), ``coverage68`` and ``coverage95``, the share of trusted answers, and seconds for each object.
+Smirnov's test), ``coverage68`` and ``coverage95``, the share of trusted answers, seconds for each object.
 ``outliers_sure`` are those of answers whose ``z_odds`` is above 0.9, ``sure`` the share of these.
 
-``exact.`` compares some of the mocks of the first survey with dense quadrature: the exact likelihood with band
-tables at hundreds of redshifts for all objects, and draws of their own at each. ``cdf_max`` is the largest
-distance of the two distribution functions of the redshift, which 500 draws alone make 0.04 on average,
-``median_shift`` the distance of medians in standard deviations, ``log_evidence`` the difference of evidences
-[nat].
+``exact.`` compares some of the mocks of the first survey with dense quadrature: the exact likelihood with
+band tables at hundreds of redshifts for all objects, and draws of their own at each. ``cdf_max`` is the
+largest distance of the two distribution functions of the redshift, which 500 draws alone make 0.04 on
+average, ``median_shift`` the distance of medians in standard deviations, ``log_evidence`` the difference of
+evidences [nat].
 
 ``hdfn.`` are the galaxies of Fernandez-Soto, Lanzetta & Yahil (1999, ApJ 513, 34) with spectroscopic
-redshifts, in seven bands, with the curves of EAZY's FILTER.RES (``--curves``, of gbrammer/eazy-photoz).
+redshifts, in seven bands: WFPC2's curves are those of pyphot, IRIM's J, H and K are taken to be WFCAM's.
 """
 
+import tempfile
 import time
+import zipfile
 from pathlib import Path
 
 import jax
 import numpy as np
 from _contract import data_folder, options, report, terms
 from _exact import likelihood_of
+from _packages import archive
+from astropy.io import ascii
 from scipy.special import logsumexp
 from scipy.stats import kstest
 
@@ -41,8 +45,9 @@ SNR_MIN, N_PER_Z, SEED = 5.0, 24, 11
 OUTLIER = 0.15
 # Draws of each object at each redshift of the quadrature
 N_DENSE = 1000
-# EAZY's numbers of the bands of the HDF-N: WFPC2 F300W, F450W, F606W, F814W, and IRIM J, H, K
-HDFN = {"f300w": 10, "f450w": 12, "f606w": 14, "f814w": 16, "irimj": 26, "irimh": 27, "irimk": 28}
+# Bands of the HDF-N in the order of its columns
+WFPC2, NEAR_INFRARED = ("f300w", "f450w", "f606w", "f814w"), tuple(f"ukirt_wfcam_{b}" for b in "JHK")
+PYPHOT = "2.1.1"
 
 
 @jax.jit
@@ -160,38 +165,34 @@ def beyond_of(post, flux, sky, valid):
     return beyond(np.nan_to_num(flux), sky, there, limits, np.asarray(valid)[:, None], pivot)[:, 0]
 
 
-def curves(path) -> FilterSet:
-    """Curves of the HDF-N out of EAZY's FILTER.RES: a line with the number of samples before each."""
-    lines, wanted, found, number = path.read_text().splitlines(), set(HDFN.values()), {}, 0
-    i = 0
-    while i < len(lines):
-        n, number = int(lines[i].split()[0]), number + 1
-        if number in wanted:
-            rows = np.array([line.split()[1:3] for line in lines[i + 1 : i + 1 + n]], float)
-            keep = np.append(True, np.diff(np.maximum.accumulate(rows[:, 0])) > 0.0)
-            found[number] = rows[keep]
-        i += n + 1
-    rows = [found[number] for number in HDFN.values()]
-    waves, throughputs = (tuple(row[:, i] for row in rows) for i in (0, 1))
-    return FilterSet(tuple(HDFN), waves, tuple(np.maximum(t, 0.0) for t in throughputs))
+def curves() -> FilterSet:
+    """Curves of the HDF-N."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = archive("pyphot", PYPHOT, Path(folder))
+        with zipfile.ZipFile(file) as wheel:
+            names = [f"pyphot/libs/ascii_sources/hst_wfpc2_{band}.csv" for band in WFPC2]
+            tables = [ascii.read(wheel.read(name).decode(), format="csv", comment="#") for name in names]
+    near = FilterSet.from_names(NEAR_INFRARED)
+    waves = [np.asarray(table.columns[0], float) for table in tables]
+    throughputs = [np.maximum(np.asarray(table.columns[1], float), 0.0) for table in tables]
+    return FilterSet((*WFPC2, *NEAR_INFRARED), (*waves, *near.wave_aa), (*throughputs, *near.trans))
 
 
-def hdfn(post, folder, path):
-    """Galaxies with spectroscopic redshifts: fluxes, errors [uJy], redshifts, filters."""
+def hdfn(folder):
+    """Galaxies with spectroscopic redshifts: fluxes, errors [uJy], redshifts."""
     table = np.loadtxt(folder / "hdfn_fs99_eazy.cat.zspec.only")
     z = table[:, -1].astype(np.float32)
     # AB zero point 25
     flux, sky = (table[:, i:15:2] * 10.0 ** (-0.4 * (25.0 - 23.9)) for i in (1, 2))
     rows = (z > Z_RANGE[0]) & (z < Z_RANGE[1])
     bad = (sky <= 0.0) | (flux < -90.0)
-    return np.where(bad, np.nan, flux)[rows], np.where(bad, np.nan, sky)[rows], z[rows], curves(path)
+    return np.where(bad, np.nan, flux)[rows], np.where(bad, np.nan, sky)[rows], z[rows]
 
 
 def main():
     parser = options(__doc__.splitlines()[0])
     parser.add_argument("--bundle", default="photometry")
     parser.add_argument("--data", type=Path, help="folder of the catalogue of the HDF-N")
-    parser.add_argument("--curves", type=Path, help="EAZY's FILTER.RES, for the HDF-N")
     args = parser.parse_args()
     post = ds.load_bundle(args.bundle)
     quick = args.quick
@@ -214,9 +215,9 @@ def main():
                 flux[some], sky[some], filters=EXAMINATION[name], model=likelihood, z_range=Z_RANGE
             )
             metrics |= exact(likelihood, again, flux[some], sky[some], n_dense)
-    if args.curves is not None and not quick:
+    if not quick:
         folder = data_folder(parser, args.data, "catalogues", "hdfn")
-        flux, sky, z, filters = hdfn(post, folder, args.curves)
+        (flux, sky, z), filters = hdfn(folder), curves()
         likelihood = likelihood_of(parser, post.for_filters(filters))
         result, each = timed(post, likelihood, flux, sky, filters)
         metrics |= {f"hdfn.{key}": value for key, value in scores(result, z).items()}

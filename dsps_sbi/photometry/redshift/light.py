@@ -54,6 +54,8 @@ class MixedLight:
         # an error counts by what it makes of the spectrum
         scale = np.maximum(np.abs(basis.curves).max(axis=0), 1e-30)
         weight = np.sqrt(np.mean((basis.curves / scale) ** 2, axis=1))
+        # functions that the light has no use for
+        weight = np.maximum(weight, 1e-9 * weight.max())
         ends = np.cumsum((0, *basis.ranks))
         layers, ranges = [], []
         for i, (n_age, n) in enumerate(zip(basis.n_age, n_mixture, strict=False)):

@@ -4,6 +4,7 @@ import pytest
 
 import dsps_sbi as ds
 from dsps_sbi.inference.derived import MassTable
+from dsps_sbi.photometry.fingerprint import reference_fluxes
 from dsps_sbi.photometry.model import GalaxyModel
 from dsps_sbi.photometry.universal.network import UniversalArchitecture
 from dsps_sbi.photometry.universal.surveys import top_hats
@@ -27,34 +28,36 @@ NAMES = ("sdss_u0", "sdss_g0", "sdss_r0", "sdss_i0", "sdss_z0")
 
 
 @pytest.fixture(scope="session")
-def dust_free_lya(toy):
+def plain_galaxies(toy):
     return GalaxyModel.preset(ssp=toy, lya_escape=0.0, error=ds.ModelError.shipped())
 
 
 @pytest.fixture(scope="session")
-def untrained(dust_free_lya, toy):
+def untrained(plain_galaxies, toy):
     """A posterior whose network has learnt nothing: all that is right about it comes of the weights."""
     library = top_hats(10, np.random.default_rng(1))
-    simulator = universal_simulator(dust_free_lya, arch=ARCH, library=library, ranks=(16, 6), buckets=(4, 6))
-    return ds.UniversalPosterior(
+    simulator = universal_simulator(plain_galaxies, arch=ARCH, library=library, ranks=(16, 6), buckets=(4, 6))
+    post = ds.UniversalPosterior(
         simulator.network,
         simulator.network.init(0),
         simulator.noise,
         MassTable.from_grid(toy),
         {"name": "untrained"},
-        dust_free_lya.dust,
-        dust_free_lya.log_u,
+        plain_galaxies.dust,
+        plain_galaxies.log_u,
         limits=simulator.limits,
         lya_escape=0.0,
-        error=dust_free_lya.error,
+        error=plain_galaxies.error,
     )
+    post.meta["reference"] = reference_fluxes(post.behind_reference(plain_galaxies))
+    return post
 
 
 @pytest.fixture(scope="session")
-def mocks(untrained, dust_free_lya):
+def mocks(untrained, plain_galaxies):
     """Fluxes, errors and redshifts of three galaxies, faint: the prior proposes well enough."""
     post = untrained.for_filters(NAMES)
-    model = untrained.behind_reference(dust_free_lya)
+    model = untrained.behind_reference(plain_galaxies)
     likelihood = post.likelihood_of(ds.GalaxyModel(model.ssp, post.filter_set, model.prior, lya_escape=0.0))
     z = np.array([0.4, 1.1, 2.2], np.float32)
     rng = np.random.default_rng(3)

@@ -17,8 +17,8 @@ N_Z, N_PRIOR = 30, 4096
 
 
 @pytest.fixture(scope="module")
-def result(untrained, dust_free_lya, mocks):
-    options = {"z_range": RANGE, "filters": NAMES, "model": dust_free_lya, "refine": True, "n_draws": 400}
+def result(untrained, plain_galaxies, mocks):
+    options = {"z_range": RANGE, "filters": NAMES, "model": plain_galaxies, "refine": True, "n_draws": 400}
     return untrained.infer(*mocks[:2], **options)
 
 
@@ -39,9 +39,9 @@ def quadrature(post, likelihood, flux, sigma, z):
     return np.stack(out, axis=1).astype(float)
 
 
-def test_redshifts_are_those_of_quadrature(result, untrained, dust_free_lya, mocks):
+def test_redshifts_are_those_of_quadrature(result, untrained, plain_galaxies, mocks):
     post = untrained.for_filters(NAMES)
-    likelihood = post.likelihood_of(replace(dust_free_lya, filters=post.filter_set))
+    likelihood = post.likelihood_of(replace(plain_galaxies, filters=post.filter_set))
     edges = np.expm1(np.linspace(*np.log1p(RANGE), N_Z + 1))
     middle = np.sqrt((1.0 + edges[1:]) * (1.0 + edges[:-1])) - 1.0
     log_p = quadrature(post, likelihood, *mocks[:2], middle) + np.log(np.diff(edges) / np.ptp(RANGE))
@@ -55,9 +55,9 @@ def test_redshifts_are_those_of_quadrature(result, untrained, dust_free_lya, moc
     assert (result.draws("z").std(axis=1) > 0.05).all() and (result.draws("z").std(axis=1) < 0.7).all()
 
 
-def test_light_is_that_of_band_tables(untrained, dust_free_lya):
+def test_light_is_that_of_band_tables(untrained, plain_galaxies):
     post = untrained.for_filters(NAMES)
-    likelihood = post.likelihood_of(replace(dust_free_lya, filters=post.filter_set))
+    likelihood = post.likelihood_of(replace(plain_galaxies, filters=post.filter_set))
     free = RedshiftLikelihood.of(likelihood, RANGE)
     assert RedshiftLikelihood.of(likelihood, (0.5, 2.0)) is free
     z = np.float32([0.3, 1.237])
@@ -88,17 +88,17 @@ def test_draws_carry_redshifts(result, mocks):
     np.testing.assert_allclose(np.trapezoid(density, grid, axis=1), 1.0, atol=0.02)
 
 
-def test_draws_depend_on_the_galaxy_alone(result, untrained, dust_free_lya, mocks):
-    options = {"z_range": RANGE, "model": dust_free_lya, "refine": True, "n_draws": 400}
+def test_draws_depend_on_the_galaxy_alone(result, untrained, plain_galaxies, mocks):
+    options = {"z_range": RANGE, "model": plain_galaxies, "refine": True, "n_draws": 400}
     flux, sigma, _ = mocks
     one = ds.Catalogue(flux[1:2], sigma[1:2], NAMES, ids=[1])
     found = untrained.infer(one, **options)
     np.testing.assert_allclose(np.sort(found.draws("z")[0]), np.sort(result.draws("z")[1]), rtol=0.02)
 
 
-def test_a_small_error_is_as_good_as_none(untrained, dust_free_lya, mocks):
+def test_a_small_error_is_as_good_as_none(untrained, plain_galaxies, mocks):
     flux, sigma, z = mocks
-    options = {"filters": NAMES, "model": dust_free_lya, "n_draws": 400}
+    options = {"filters": NAMES, "model": plain_galaxies, "n_draws": 400}
     found = untrained.infer(flux, sigma, z, z_err=1e-4, **options)
     np.testing.assert_allclose(found.draws("z").std(axis=1), 1e-4, rtol=0.3)
     np.testing.assert_allclose(np.median(found.draws("z"), axis=1), z, atol=3e-5)
@@ -106,10 +106,10 @@ def test_a_small_error_is_as_good_as_none(untrained, dust_free_lya, mocks):
     np.testing.assert_allclose(found.posteriors.log_evidence, exact.posteriors.log_evidence, atol=0.4)
 
 
-def test_a_density_of_the_same_fluxes_is_kept(untrained, dust_free_lya, mocks):
+def test_a_density_of_the_same_fluxes_is_kept(untrained, plain_galaxies, mocks):
     flux, sigma, _ = mocks
     grid = np.array([0.5, 1.0, 1.5])
-    options = {"filters": NAMES, "model": dust_free_lya, "n_draws": 400}
+    options = {"filters": NAMES, "model": plain_galaxies, "n_draws": 400}
     kept = untrained.infer(flux, sigma, p_z=(grid, [0.0, 1.0, 0.0]), keep_p_z=True, **options)
     z = kept.draws("z")
     np.testing.assert_allclose(z.mean(axis=1), 1.0, atol=0.03)
@@ -117,10 +117,10 @@ def test_a_density_of_the_same_fluxes_is_kept(untrained, dust_free_lya, mocks):
     assert np.isnan(kept.posteriors.log_evidence).all()
 
 
-def test_a_distance_stands_for_the_redshift(untrained, dust_free_lya, mocks):
+def test_a_distance_stands_for_the_redshift(untrained, plain_galaxies, mocks):
     flux, sigma, _ = mocks
     cosmology = untrained.network.cosmology
-    options = {"filters": NAMES, "model": dust_free_lya, "n_draws": 50}
+    options = {"filters": NAMES, "model": plain_galaxies, "n_draws": 50}
     at_z = untrained.infer(flux, sigma, 0.02, **options)
     distance = float(cosmology.distance_mpc(np.float32(0.02)))
     found = untrained.infer(flux, sigma, distance_mpc=distance, **options)
@@ -156,13 +156,13 @@ def test_a_distance_stands_for_the_redshift(untrained, dust_free_lya, mocks):
         ({"z_range": (0.1, 2.0), "error_scale": "fit"}, "of galaxies without redshifts: give a number"),
     ],
 )
-def test_bad_input(untrained, dust_free_lya, mocks, options, match):
+def test_bad_input(untrained, plain_galaxies, mocks, options, match):
     with pytest.raises(UserError, match=match):
-        untrained.infer(*mocks[:2], **{"filters": NAMES, "model": dust_free_lya} | options)
+        untrained.infer(*mocks[:2], **{"filters": NAMES, "model": plain_galaxies} | options)
 
 
-def test_a_catalogue_without_redshifts(untrained, dust_free_lya, mocks):
+def test_a_catalogue_without_redshifts(untrained, plain_galaxies, mocks):
     catalogue = ds.Catalogue(*mocks[:2], NAMES)
     assert np.isnan(catalogue.redshift).all()
     with pytest.raises(UserError, match="the catalogue has no redshifts: give z_range"):
-        untrained.infer(catalogue, model=dust_free_lya)
+        untrained.infer(catalogue, model=plain_galaxies)
