@@ -42,6 +42,8 @@ from .photometry.model_error import ModelError as ModelError
 from .photometry.network import PhotometryArchitecture as PhotometryArchitecture
 from .photometry.posterior import PhotometryPosterior as PhotometryPosterior
 from .photometry.prior import photometry_prior as photometry_prior
+from .photometry.redshift.infer import RedshiftResult as RedshiftResult
+from .photometry.redshift.prior import redshift_prior as redshift_prior
 from .photometry.result import ImageResult as ImageResult
 from .photometry.simulator import PhotometrySimulator as PhotometrySimulator
 from .photometry.train import train as train

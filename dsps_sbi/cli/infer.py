@@ -46,6 +46,24 @@ def infer(
         bool, typer.Option("--resume", help="Go on with a run that was broken off: keep what it finished.")
     ] = False,
     z: Annotated[float | None, typer.Option(help="Redshift, instead of that in the file.")] = None,
+    z_err: Annotated[
+        str | None,
+        typer.Option(help="Tables: error of the redshifts, a number or a column; they are inferred then."),
+    ] = None,
+    z_range: Annotated[
+        str | None, typer.Option(help="Tables: redshifts are inferred, between two such as 0.01,6.")
+    ] = None,
+    p_z: Annotated[
+        Path | None,
+        typer.Option(
+            "--p-z",
+            help="Tables: p(z) from other data: .npz with z and p, a table with z and pz, EAZY's .pz.",
+        ),
+    ] = None,
+    keep_p_z: Annotated[
+        bool,
+        typer.Option("--keep-p-z", help="Tables: that p(z) was made of these fluxes, and stays as it is."),
+    ] = False,
     snr_min: Annotated[
         float | None,
         typer.Option(
@@ -150,6 +168,8 @@ def infer(
     of_tables = {"layout": layout, "dry_run": dry_run or None, "catalogue": catalogue, "floor": floor}
     outputs = {"model-fluxes": model_fluxes, "seds": seds, "pictures": pictures}
     of_tables |= {name: given or None for name, given in outputs.items()}
+    of_redshifts = {"z_err": z_err, "z_range": z_range, "p_z": p_z, "keep_p_z": keep_p_z or None}
+    of_tables |= of_redshifts
     if unweighted and error_scale == "fit":
         raise UserError("--unweighted and --error-scale fit were given: fitting needs weights; leave one out")
     _scale(error_scale)
@@ -189,6 +209,7 @@ def infer(
             floor=floor,
             outputs=tuple(name for name, given in outputs.items() if given),
             **common,
+            **of_redshifts | {"keep_p_z": keep_p_z},
         )
         return
     if post.data_words == "spectra":

@@ -28,6 +28,10 @@ def infer_file(
     refine,
     resume,
     z,
+    z_err,
+    z_range,
+    p_z,
+    keep_p_z,
     quantities,
     error_scale,
     floor,
@@ -38,10 +42,12 @@ def infer_file(
     from ..io.tables.rows import TableFile, fingerprint
     from ..survey.tables import TableRun, infer_table
 
+    redshifts, column = known_redshifts(z, z_err, z_range, p_z, keep_p_z)
     said = {} if layout is None else said_of(layout)
     table = TableFile(path, said.get("hdu"))
-    found = layout_of(table.names, table.units, said=said, bands=post.filters, redshift=z, where=str(path))
-    for line in found.told(table.units):
+    found = layout_of(table.names, table.units, said=said, bands=post.filters, where=str(path), **column)
+    redshifts.check(found, post.network.prior.z)
+    for line in (*found.told(table.units), *redshifts.told()):
         print(line)
     if dry_run:
         return
@@ -64,6 +70,7 @@ def infer_file(
         kind=kind or "fits",
         error_scale=error_scale,
         outputs=outputs,
+        redshifts=redshifts,
         **numbers,
     )
     count = Count()
@@ -98,6 +105,48 @@ def in_filters(post, layout, floor):
             "or take a bundle for any filters"
         )
     return post
+
+
+def known_redshifts(z, z_err, z_range, p_z, keep_p_z):
+    """What options say of redshifts: :class:`TableRedshifts`, and arguments of the table's layout.
+
+    Raises
+    ------
+    UserError
+        For options that do not go together, and a range that is none.
+    """
+    from ..io.tables.layout import UNKNOWN
+    from ..io.tables.p_of_z import read_p_z
+    from ..survey.table_redshifts import TableRedshifts
+
+    number, name = _number_or_name(z_err)
+    ends = None if z_range is None else _range(z_range)
+    density = None if p_z is None else read_p_z(p_z)
+    redshifts = TableRedshifts(number, ends, density, keep_p_z)
+    if name is not None and (ends or density):
+        raise UserError(
+            "--z-err was given with --z-range or --p-z: each of them tells the redshift; give one"
+        )
+    if z is not None and (ends or density):
+        raise UserError("--z was given with --z-range or --p-z: each of them tells the redshift; give one")
+    if keep_p_z and density is None:
+        raise UserError("--keep-p-z was given without --p-z: give the file, or leave it out")
+    return redshifts, {"redshift": UNKNOWN if ends or density else z, "redshift_error": name}
+
+
+def _number_or_name(text):
+    try:
+        return (None if text is None else float(text)), None
+    except ValueError:
+        return None, text
+
+
+def _range(text):
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UserError(f"--z-range {text}: expected two redshifts, such as 0.01,6") from error
+    return low, high
 
 
 class Count:

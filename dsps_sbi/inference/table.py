@@ -7,6 +7,7 @@ from astropy.table import MaskedColumn, Table
 
 from .derived import describe
 from .quality import AT_EDGE, CODES, QUALITY
+from .quality import describe as meaning
 from .result import Result
 
 # Endings of columns, by percentile
@@ -42,7 +43,7 @@ def percentile_columns(names) -> dict[str, tuple[str, str]]:
 
 def quality_columns(names=tuple(QUALITY)) -> dict[str, tuple[str, str]]:
     """Unit and meaning of columns that say what answers are worth."""
-    return {name: ("", QUALITY[name][1]) for name in names} | {AT_EDGE[0]: ("", AT_EDGE[1])}
+    return {name: ("", meaning(name)[1]) for name in names} | {AT_EDGE[0]: ("", AT_EDGE[1])}
 
 
 def rows_of(result: Result, first: Mapping, quality=tuple(QUALITY)) -> list[dict]:

@@ -53,7 +53,8 @@ class Catalogue:
     filters : sequence of str, (Band,), or FilterSet
         Names in any usual spelling, stored as sedpy names; those of a FilterSet, or of anything else that
         :meth:`~dsps_sbi.FilterSet.of` takes, as they are.
-    redshift : float or array (Object,)
+    redshift : float or array (Object,) or None
+        None where it is to be inferred; stored as NaN.
     names : sequence of str, (Object,), optional
         Default: their numbers.
     upper : bool array (Object, Band), optional
@@ -78,7 +79,7 @@ class Catalogue:
     flux_ujy: np.ndarray
     sigma_ujy: np.ndarray
     filters: tuple[str, ...]
-    redshift: np.ndarray
+    redshift: np.ndarray | None = None
     names: tuple[str, ...] | None = None
     upper: np.ndarray | None = None
     ids: np.ndarray | None = None
@@ -109,7 +110,8 @@ class Catalogue:
                 "arrays (galaxies, filters); reshape them or mend the filters"
             )
         n = len(flux)
-        redshift = plain(self.redshift, "redshift", dtype=np.float32)
+        unknown = self.redshift is None
+        redshift = plain(np.nan if unknown else self.redshift, "redshift", dtype=np.float32)
         if redshift.shape not in ((), (n,)):
             raise UserError(
                 f"redshift has shape {redshift.shape}: expected one, or one for each of {n} galaxies"
@@ -126,7 +128,9 @@ class Catalogue:
                 f"{len(names)} names, ids {ids.shape} and limits {upper.shape} of {n} galaxies: expected one "
                 "name and id each, and limits as the fluxes; mend them"
             )
-        wrong = np.flatnonzero(~(np.isfinite(redshift) & (redshift > 0)))
+        # all unknown: a catalogue that is made again of its own fields
+        unknown = unknown or bool(np.isnan(redshift).all())
+        wrong = np.flatnonzero(~(unknown | (np.isfinite(redshift) & (redshift > 0))))
         if wrong.size:
             raise UserError(
                 f"redshift of {_rows(names, wrong)} is {redshift[wrong[0]]:g}: expected a finite number "

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import numpy as np
@@ -68,6 +69,8 @@ class CatalogueResult(Result):
     errors: ErrorSummary = ErrorSummary(0)
     left_out: np.ndarray | None = None
     view: Predictive | None = None
+    # Columns beside the common ones
+    extra: ClassVar[tuple[str, ...]] = ()
 
     def draws(self, name: str) -> np.ndarray:
         """Draws (Object, Draw) of a quantity."""
@@ -85,11 +88,11 @@ class CatalogueResult(Result):
 
         Bands are those of ``view.post.filters``; see :class:`~dsps_sbi.photometry.predictive.Predictive`.
         """
-        return self.view.fluxes()
+        return self._seen().fluxes()
 
     def best_spectrum(self, i: int = 0) -> BestSpectrum:
         """Spectrum of the draw of the highest likelihood of a galaxy."""
-        return self.view.spectrum(i)
+        return self._seen().spectrum(i)
 
     def plot(self, i: int = 0, path=None):
         """Draw a galaxy: bands, best model, residuals, and posteriors, see :func:`plot_galaxy`.
@@ -105,7 +108,16 @@ class CatalogueResult(Result):
         -------
         matplotlib.figure.Figure
         """
+        self._seen()
         return plot_galaxy(self, i, path)
+
+    def _seen(self) -> Predictive:
+        if self.view is None:
+            raise UserError(
+                "fluxes, spectra and pictures of galaxies whose redshift is inferred are not made: give exact "
+                "redshifts, such as the medians of z"
+            )
+        return self.view
 
     def table(self) -> Table:
         """A row for each galaxy: name, redshift, bands, percentiles, and what they are worth."""
@@ -115,8 +127,9 @@ class CatalogueResult(Result):
         left_out = self.bands_left_out()
         first |= {"n_left_out": [len(words.split(", ")) * bool(words) for words in left_out]}
         first |= {"left_out": left_out}
-        columns |= percentile_columns(self.names) | quality_columns(COMMON)
-        rows, rejected = rows_of(self, first, COMMON), self.catalogue.rejected
+        quality = (*COMMON, *self.extra)
+        columns |= percentile_columns(self.names) | quality_columns(quality)
+        rows, rejected = rows_of(self, first, quality), self.catalogue.rejected
         if rejected:
             columns |= {"problem": ("", "why there is no answer")}
             numbered = list(zip(self.catalogue.ids, rows, strict=True))
@@ -135,13 +148,15 @@ def _without_answer(one) -> dict:
     return {"name": one.name, "z": z, "problem": one.problem} | none
 
 
-def read_table(post, table) -> Catalogue:
+def read_table(post, table, redshift=None) -> Catalogue:
     """A table in memory as a catalogue, without the rows that a posterior cannot use.
 
     Parameters
     ----------
     post : PhotometryPosterior or UniversalPosterior
     table : Table or DataFrame
+    redshift
+        As for :func:`dsps_sbi.read_catalogue`.
 
     Raises
     ------
@@ -153,10 +168,10 @@ def read_table(post, table) -> Catalogue:
     UserWarning
         For rows that cannot be used.
     """
-    catalogue = read_catalogue(table, filters=post.filters)
+    catalogue = read_catalogue(table, filters=post.filters, redshift=redshift)
     low, high = post.network.prior.z
     problems = [
-        "" if low <= z <= high else f"redshift {z:g}, outside of the bundle's {low:g}-{high:g}"
+        "" if low <= z <= high or np.isnan(z) else f"redshift {z:g}, outside of the bundle's {low:g}-{high:g}"
         for z in catalogue.redshift
     ]
     used = catalogue.rejecting(problems)
@@ -262,6 +277,10 @@ def infer_catalogue(
             "PixelCube, a Catalogue, or a table"
         )
     check_numbers(n_draws, seed, "galaxy")
+    if np.isnan(catalogue.redshift).all():
+        raise UserError(
+            "the catalogue has no redshifts: give z_range=(low, high) to infer them, or the redshifts"
+        )
     low, high = post.network.prior.z
     outside = np.flatnonzero((catalogue.redshift < low) | (catalogue.redshift > high))
     if outside.size:
@@ -281,7 +300,7 @@ def infer_catalogue(
         posteriors = posteriors_of(post, likelihood, data, **options, on_batch=bar.update)
     quality = Columns.of(posteriors, post.names, *post.prior_limits(posteriors, data.z))
     for note in edge_notes(quality, "galaxies"):
-        warnings.warn(f"{catalogue.source or 'catalogue'}: {note}", UserWarning, stacklevel=3)
+        warnings.warn(f"{catalogue.source or 'catalogue'}: {note}", UserWarning, stacklevel=4)
     method = Engine(post, likelihood, refine).method
     meta = provenance(post, n_draws=n_draws, seed=seed, method=method, source=catalogue.source)
     meta |= {} if error_scale is None else error_scale.meta()

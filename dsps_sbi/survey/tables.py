@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..inference.derived import quantities_of
 from ..inference.engine import check_numbers
 from ..inference.error_summary import checked_scale
-from ..inference.quality import COMMON
+from ..inference.quality import COMMON, OF_REDSHIFTS
 from ..inference.result import provenance
 from ..inference.table import percentile_columns, quality_columns, rows_of, table_of
 from ..io.atomic import atomic_path
@@ -27,6 +27,7 @@ from ..photometry.catalogue import BANDS
 from .run import failed_row
 from .run_log import RunLog
 from .table_outputs import OUTPUTS, outputs_of
+from .table_redshifts import TableRedshifts, placed
 
 # Rows that are read, fitted and kept together
 ROWS = 4096
@@ -57,6 +58,8 @@ class TableRun:
         What to multiply the errors by.
     outputs : sequence of str
         What to write beside the catalogue: names of :data:`~dsps_sbi.survey.table_outputs.OUTPUTS`.
+    redshifts : TableRedshifts
+        What is known of redshifts that are not exact.
     """
 
     post: object
@@ -70,29 +73,57 @@ class TableRun:
     kind: str = "fits"
     error_scale: float | None = None
     outputs: tuple[str, ...] = ()
+    redshifts: TableRedshifts = TableRedshifts()
 
     def __post_init__(self):
         outputs_of(self.outputs, self.likelihood)
+        if self.outputs and self.inferred:
+            raise UserError(
+                f"{' and '.join(self.outputs)} were asked for with redshifts that are not exact: these are made "
+                "at exact ones; leave them out, or give redshifts"
+            )
         if self.error_scale is not None and checked_scale(self.error_scale) is None:
             raise UserError(
                 "error scale 'fit' of a table that is read part by part: give a number, such as the one that "
                 "post.infer(table, error_scale='fit') finds in Python"
             )
         check_numbers(self.n_draws, self.seed, "galaxy")
+        self.redshifts.check(self.layout, self.limits)
+        if self.inferred and self.likelihood is None:
+            raise UserError(
+                "redshifts that are not exact need the stellar populations of the bundle, whose likelihood "
+                "tells them: run dsps-sbi fetch, leave --unweighted out, or give exact redshifts"
+            )
         if self.kind not in WRITERS:
             raise UserError(f"catalogues of kind {self.kind!r}: give one of {', '.join(WRITERS)}")
 
     @property
     def names(self) -> tuple[str, ...]:
         """Quantities."""
-        return quantities_of(self.post.names, self.quantities)
+        names = quantities_of(self.post.names, self.quantities)
+        return ("z", *names) if self.inferred else names
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Redshifts that the posterior knows."""
+        return self.post.network.prior.z
+
+    @property
+    def inferred(self) -> bool:
+        """Whether redshifts are."""
+        return self.redshifts.inferred(self.layout)
+
+    @property
+    def quality(self) -> tuple[str, ...]:
+        """Columns that say what answers are worth."""
+        return (*COMMON, *OF_REDSHIFTS) if self.inferred else COMMON
 
     @property
     def columns(self) -> dict[str, tuple[str, str]]:
         """Unit and meaning of the catalogue's columns."""
         first = {"id": ("", "as in the table"), "z": ("", "redshift")} | BANDS
         last = {"problem": ("", "why there is no answer")}
-        return first | percentile_columns(self.names) | quality_columns(COMMON) | last
+        return first | percentile_columns(self.names) | quality_columns(self.quality) | last
 
     def meta(self, source: str) -> dict:
         """Provenance."""
@@ -113,7 +144,9 @@ class TableRun:
         result : CatalogueResult or None
             Of the rows that have an answer.
         """
-        seen = replace(seen, problems=self._problems(seen))
+        cosmology = self.post.network.cosmology
+        problems = self.redshifts.problems(seen, first, self.limits, cosmology)
+        seen = replace(seen, problems=self._unseen(replace(seen, problems=problems)))
         good = np.flatnonzero([not problem for problem in seen.problems])
         n_bands = np.isfinite(seen.flux_ujy).sum(axis=1)
         rows = [
@@ -127,43 +160,47 @@ class TableRun:
                 seen.flux_ujy[good],
                 seen.sigma_ujy[good],
                 self.layout.filter_set,
-                seen.redshift[good],
+                None if self.layout.redshift is None else seen.redshift[good],
                 names=[seen.ids[i] for i in good],
                 upper=seen.upper[good],
                 ids=first + good,
             )
+            distance = None if seen.distance_mpc is None else seen.distance_mpc[good]
+            catalogue = placed(catalogue, distance, cosmology, self.limits)
+            seen.redshift[good] = catalogue.redshift
             result = self.post.infer(
                 catalogue,
+                redshift=self.redshifts.of(seen, good, first, self.limits),
                 model=self.likelihood,
                 weigh=self.likelihood is not None,
                 refine=self.refine,
                 n_draws=self.n_draws,
                 seed=self.seed,
-                quantities=self.names,
+                quantities=self.quantities,
                 error_scale=self.error_scale,
             )
             draws[:, good] = result.values
             for i, left_out in zip(good, result.bands_left_out(), strict=True):
                 words[i] = left_out
-            for i, row in zip(good, rows_of(result, {}, COMMON), strict=True):
+            for i, row in zip(good, rows_of(result, {}, self.quality), strict=True):
                 rows[i] = row | {"id": seen.ids[i], "problem": ""}
         for row, z, n, left_out in zip(rows, seen.redshift, n_bands, words, strict=True):
-            row |= {"z": float(z) if np.isfinite(z) else None, "n_bands": int(n)}
+            row |= {"n_bands": int(n)}
             row |= {"n_left_out": len(left_out.split(", ")) * bool(left_out), "left_out": left_out}
+            if not self.inferred:
+                row["z"] = float(z) if np.isfinite(z) else None
         return rows, draws, result
 
-    def _problems(self, seen):
-        low, high = self.post.network.prior.z
+    def _unseen(self, seen):
+        """Problems of rows, among them those of rows without a band whose light is modelled at their redshift."""
+        if self.inferred or seen.distance_mpc is not None:
+            return seen.problems
         measured = self.post.align(self.layout.filters, np.isfinite(seen.flux_ujy))[0] == 1.0
         usable = (measured & self.post.coverage(seen.redshift)[1]).any(axis=1)
-        out = []
-        for problem, z, seen_at_all in zip(seen.problems, seen.redshift, usable, strict=True):
-            if not problem and not low <= np.float32(z) <= high:
-                problem = f"redshift {z:g} is outside of the bundle's {low:g}-{high:g}"
-            elif not problem and not seen_at_all:
-                problem = "no band whose light is modelled was measured"
-            out.append(problem)
-        return out
+        return [
+            problem if problem or known else "no band whose light is modelled was measured"
+            for problem, known in zip(seen.problems, usable, strict=True)
+        ]
 
 
 def infer_table(
@@ -207,7 +244,8 @@ def infer_table(
     meta = run.meta(table.label)
     weights = run.post.meta.get("sha256", {}).get("params.safetensors", "unknown")
     options = meta | {"weights": weights, "table": fingerprint, "quantities": list(run.names)}
-    options |= {"columns": run.layout.told(table.units), "keep_draws": run.keep_draws}
+    columns = [*run.layout.told(table.units), *run.redshifts.told()]
+    options |= {"columns": columns, "keep_draws": run.keep_draws, "p_z": run.redshifts.fingerprint}
     options |= {"outputs": list(run.outputs)}
     outputs = outputs_of(run.outputs, run.likelihood)
     with filling(folder) as folder:

@@ -26,6 +26,7 @@ _ROLES = {
     "hdu",
     "id",
     "redshift",
+    "distance",
     "flux",
     "mag",
     *KINDS,
@@ -39,6 +40,8 @@ _ROLES = {
 }
 _BAND_ROLES = {"filter", "flux", "mag", *KINDS, "upper"}
 CIGALE = "cigale"
+# What stands for redshifts that are not read
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class Layout:
     bands : tuple of BandColumns
     id : str or None
         Column of the galaxies' names; None: their numbers, from 0.
-    redshift : str or float
-        Column, or the redshift of all.
+    redshift : str or float or None
+        Column, or the redshift of all; None where it is not read.
     unit : str or None
         Of fluxes whose columns have none.
     zero_point : float or None
@@ -62,16 +65,22 @@ class Layout:
         Columns of bands that cannot be used, and why, for :meth:`told`.
     curves : FilterSet or None
         Filters that are not sedpy's.
+    redshift_error : str or None
+        Column of the redshifts' standard deviations, where they are used.
+    distance : str or None
+        Column of luminosity distances [Mpc], instead of redshifts.
     """
 
     bands: tuple[BandColumns, ...]
     id: str | None
-    redshift: str | float
+    redshift: str | float | None
     unit: str | None = None
     zero_point: float | None = None
     limits: str | float | None = None
     left_out: tuple[str, ...] = field(default=())
     curves: FilterSet | None = None
+    redshift_error: str | None = None
+    distance: str | None = None
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -92,7 +101,8 @@ class Layout:
     def columns(self) -> tuple[str, ...]:
         """All columns that are read."""
         names = [] if self.id is None else [self.id]
-        names += [self.redshift] if isinstance(self.redshift, str) else []
+        more = self.redshift, self.redshift_error, self.distance
+        names += [name for name in more if isinstance(name, str)]
         for band in self.bands:
             names += [band.flux, band.error] + ([] if band.upper is None else [band.upper])
         return tuple(dict.fromkeys(names))
@@ -100,8 +110,13 @@ class Layout:
     def told(self, units: Mapping[str, str | None]) -> list[str]:
         """What was understood, in lines; ``units`` are those of the columns."""
         lines = [f"id: {'row number' if self.id is None else self.id}"]
-        if isinstance(self.redshift, str):
-            lines.append(f"redshift: {self.redshift}")
+        if self.distance is not None:
+            lines.append(f"distance: {self.distance} [Mpc]")
+        elif isinstance(self.redshift, str):
+            error = "" if self.redshift_error is None else f", error {self.redshift_error}"
+            lines.append(f"redshift: {self.redshift}{error}")
+        elif self.redshift is None:
+            lines.append("redshift: inferred")
         else:
             lines.append(f"redshift: {self.redshift:g} for all")
         for band in self.bands:
@@ -132,7 +147,8 @@ def layout_of(
     *,
     said: Mapping | None = None,
     bands: Sequence[str] | None = None,
-    redshift: float | None = None,
+    redshift: float | str | None = None,
+    redshift_error: str | None = None,
     where: str = "the table",
 ) -> Layout:
     """Find out what the columns of a table are.
@@ -144,15 +160,18 @@ def layout_of(
     units : mapping of str to str or None
         Their units.
     said : mapping, optional
-        What a user says: ``id``, ``redshift`` (columns), ``flux`` and ``error`` (or ``ivar``, ``variance``),
-        or ``mag`` and ``error``, with {} where the band's name is, ``upper`` the same of flags, ``unit`` or
-        ``zero_point``, ``limits``, ``filters`` (names of bands to filters), ``band`` (a list with ``filter``,
-        ``flux`` or ``mag``, ``error`` and ``upper`` of each); ``curves``, ``counting``, ``wave_unit``,
-        ``clip``, ``filter_file`` and ``translate``, see :mod:`dsps_sbi.io.tables.curves`.
+        What a user says: ``id``, ``redshift`` or ``distance`` (columns), ``flux`` and ``error`` (or
+        ``ivar``, ``variance``), or ``mag`` and ``error``, with {} where the band's name is, ``upper`` the
+        same of flags, ``unit`` or ``zero_point``, ``limits``, ``filters`` (names of bands to filters),
+        ``band`` (a list with ``filter``, ``flux`` or ``mag``, ``error`` and ``upper`` of each); ``curves``,
+        ``counting``, ``wave_unit``, ``clip``, ``filter_file`` and ``translate``, see
+        :mod:`dsps_sbi.io.tables.curves`.
     bands : sequence of str, optional
         Sedpy names of the filters that can be used; others are left out.
-    redshift : float, optional
-        Of all galaxies, instead of a column.
+    redshift : float or "unknown", optional
+        Of all galaxies, instead of a column; ``unknown``: redshifts are inferred, no column is read.
+    redshift_error : str, optional
+        Column of the redshifts' standard deviations.
     where : str
         How messages name the table.
 
@@ -184,8 +203,14 @@ def layout_of(
             "which, such as --layout flux={}_flux,error={}_err, or name filters in a TOML file"
         )
     error = find_redshift_error(names)
-    if error is not None:
-        left_out.append(f"{error} (redshifts count as exact)")
+    if error is not None and redshift_error is None and redshift != UNKNOWN:
+        left_out.append(f"{error} (redshifts count as exact without --z-err {error})")
+    distance = said.get("distance")
+    if distance is not None and ("redshift" in said or redshift is not None or redshift_error is not None):
+        raise UserError(
+            f"{where}: distance {distance} and a redshift were given: a distance stands for the redshift; "
+            "give one of them"
+        )
     # a unit says more than a name
     found = tuple(
         dataclasses.replace(band, magnitude=True) if _is_magnitude(units.get(band.flux)) else band
@@ -194,12 +219,14 @@ def layout_of(
     layout = Layout(
         found,
         said.get("id", find_id(names)),
-        _redshift(names, said, redshift, where),
+        None if distance is not None else _redshift(names, said, redshift, where),
         said.get("unit"),
         _number(said, "zero_point", where),
         _limits(said, where),
         tuple(left_out),
         curves,
+        redshift_error,
+        distance,
     )
     missing = [name for name in layout.columns if name not in names]
     if missing:
@@ -301,12 +328,12 @@ def _bands(names, said, filters, own):
 
 def _redshift(names, said, given, where):
     if given is not None:
-        return float(given)
+        return None if given == UNKNOWN else float(given)
     column = said.get("redshift") or find_redshift(names)
     if column is None:
         raise UserError(
             f"{where} has no column of redshifts: columns are {shown(names)}; say which, as --layout "
-            "redshift=NAME, or give one for all with --z"
+            "redshift=NAME, or give one for all with --z; --z-range infers them"
         )
     return column
 

@@ -30,8 +30,8 @@ def read_catalogue(source, *, layout=None, filters=None, redshift=None) -> Catal
         What the columns are, see :func:`dsps_sbi.io.tables.layout.layout_of`; or a TOML file with the same.
     filters : sequence of str, optional
         Sedpy names of bands to read. Default: all that are known, and those whose curves ``layout`` has.
-    redshift : float, optional
-        Of all galaxies, instead of a column.
+    redshift : float or "unknown", optional
+        Of all galaxies, instead of a column; ``unknown`` where they are to be inferred.
 
     Returns
     -------
@@ -78,6 +78,8 @@ def read_catalogue(source, *, layout=None, filters=None, redshift=None) -> Catal
             UserWarning,
             stacklevel=2,
         )
+    if found.redshift is None:
+        del whole["redshift"]
     return Catalogue(
         **{name: values[good] for name, values in whole.items()},
         filters=found.filter_set,

@@ -20,6 +20,7 @@ from ...instruments.coverage import covered_share, is_starlight, redshift_ranges
 from ...instruments.filter_names import JADES_BANDS, canonical_filter, canonical_filters
 from ...instruments.filters import FilterSet, has_curves
 from ...io import Catalogue, PixelCube
+from ...io.tables.layout import UNKNOWN
 from ...noise import BandMasks, UpperLimits
 from ...noise.any_depth import AnyDepth
 from ...ssp import load
@@ -30,6 +31,8 @@ from ..likelihood import PhotometryLikelihood
 from ..model import GalaxyModel
 from ..model_error import ModelError
 from ..posterior import PhotometryPosterior
+from ..redshift.distance import at_distance
+from ..redshift.prior import check_one, redshift_prior
 from ..simulator import PhotometrySimulator
 from .network import UniversalNetwork
 from .survey_network import SurveyNetwork
@@ -205,6 +208,11 @@ class UniversalPosterior(Posterior):
         error=None,
         z=None,
         *,
+        z_err=None,
+        z_range=None,
+        p_z=None,
+        keep_p_z: bool = False,
+        distance_mpc=None,
         filters=None,
         floor: float = FLOOR,
         upper=None,
@@ -227,6 +235,16 @@ class UniversalPosterior(Posterior):
             Their standard deviations.
         z : float or array (Object,), optional
             Redshifts.
+        z_err : float or array (Object,), optional
+            Standard deviations of redshifts that are not exact; draws then have redshifts of their own.
+        z_range : (float, float), optional
+            Redshifts between which nothing is known; those of a catalogue are not read.
+        p_z : (array (Z,), array (Z,) or (Object, Z)), optional
+            Redshifts, and the density there up to a factor, from other data than these fluxes.
+        keep_p_z : bool
+            That density was made of these fluxes: it stays as it is, else they would count twice.
+        distance_mpc : float or array (Object,), optional
+            Luminosity distances [Mpc, or a Quantity] of galaxies at z < 0.1, instead of redshifts.
         filters : FilterSet, sequence of str, or what :meth:`dsps_sbi.FilterSet.of` takes, optional
             Curves, or names of those of astro-sedpy, of an array; a catalogue and an image have their own.
         floor : float
@@ -243,11 +261,14 @@ class UniversalPosterior(Posterior):
         Raises
         ------
         UserError
-            For unknown filters, arrays that do not fit, and as
+            For unknown filters, arrays that do not fit, what :func:`redshift_prior` and :func:`at_distance`
+            refuse, and as
             :meth:`dsps_sbi.PhotometryPosterior.infer` does.
         """
+        said = {"z_err": z_err, "z_range": z_range, "p_z": p_z}
+        exact = check_one(z, **said, distance_mpc=distance_mpc)
         if isinstance(data, Table) or hasattr(data, "iloc"):
-            data = read_table(self, data)
+            data = read_table(self, data, None if exact or z_err is not None else UNKNOWN)
         if isinstance(data, Catalogue | PixelCube):
             if any(given is not None for given in (error, z, filters, upper)):
                 raise UserError(
@@ -256,12 +277,22 @@ class UniversalPosterior(Posterior):
                 )
             post = self.for_filters(getattr(data, "curves", None) or data.filters, floor)
         else:
-            if error is None or z is None or filters is None:
-                missing = {"error": error, "z": z, "filters": filters}
-                words = ", ".join(name for name, value in missing.items() if value is None)
+            missing = {"error": error, "filters": filters}
+            missing |= {"z": z} if exact or z_err is not None else {}
+            words = ", ".join(name for name, value in missing.items() if value is None)
+            if words:
                 raise UserError(f"fluxes without {words}: give infer(flux, error, z, filters=...)")
             post = self.for_filters(filters, floor)
             data = Catalogue(data, error, post.filter_set, z, upper=upper)
+        limits = self.network.prior.z
+        if distance_mpc is not None:
+            data = at_distance(data, _of_rows(distance_mpc, data), self.network.cosmology, limits)
+        elif not exact:
+            centre = data.redshift if z_err is not None else None
+            said["z_err"] = _of_rows(z_err, data)
+            said["p_z"] = None if p_z is None else (p_z[0], _of_rows(p_z[1], data, least=2))
+            more = {"z": centre, **said, "keep_p_z": keep_p_z}
+            options["redshift"] = redshift_prior(limits, len(data), **more)
         given = {"weigh": weigh, "refine": refine, "n_draws": n_draws, "seed": seed, "progress": progress}
         return post.infer(data, model=self._behind(post, model), **given, **options)
 
@@ -351,6 +382,13 @@ class UniversalPosterior(Posterior):
         """What it takes and where it holds, in a few words."""
         low, high = self.network.prior.z
         return f"any filters, z {low:g}-{high:g}, SSPs {', '.join(self.grids) or 'unknown'}"
+
+
+def _of_rows(values, data, least: int = 1):
+    """Values of the rows of a table, of at least so many dimensions, without the rows that are rejected."""
+    if values is None or np.ndim(values) < least or not getattr(data, "rejected", ()):
+        return values
+    return np.asanyarray(values)[data.ids]
 
 
 def _with_filters(model: GalaxyModel, filters: FilterSet) -> GalaxyModel:
