@@ -114,8 +114,8 @@ class CatalogueResult(Result):
     def _seen(self) -> Predictive:
         if self.view is None:
             raise UserError(
-                "fluxes, spectra and pictures of galaxies whose redshift is inferred are not made: give exact "
-                "redshifts, such as the medians of z"
+                "fluxes, spectra and pictures of galaxies whose redshift is inferred are not made: give "
+                "exact redshifts, such as the medians of z"
             )
         return self.view
 

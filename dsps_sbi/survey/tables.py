@@ -79,8 +79,8 @@ class TableRun:
         outputs_of(self.outputs, self.likelihood)
         if self.outputs and self.inferred:
             raise UserError(
-                f"{' and '.join(self.outputs)} were asked for with redshifts that are not exact: these are made "
-                "at exact ones; leave them out, or give redshifts"
+                f"{' and '.join(self.outputs)} were asked for with redshifts that are not exact: these are "
+                "made at exact ones; leave them out, or give redshifts"
             )
         if self.error_scale is not None and checked_scale(self.error_scale) is None:
             raise UserError(
@@ -192,7 +192,7 @@ class TableRun:
         return rows, draws, result
 
     def _unseen(self, seen):
-        """Problems of rows, among them those of rows without a band whose light is modelled at their redshift."""
+        """Problems of rows, also of those without a band whose light is modelled at their redshift."""
         if self.inferred or seen.distance_mpc is not None:
             return seen.problems
         measured = self.post.align(self.layout.filters, np.isfinite(seen.flux_ujy))[0] == 1.0
