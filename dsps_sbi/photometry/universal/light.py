@@ -134,3 +134,21 @@ def behind_screen(rows, bands: Bands, av, slope=False):
     if not slope:
         return flux
     return flux, jnp.sum(pieces * (through * (-_LN_MAG * bands.screen)), axis=1)
+
+
+def behind_screen_of_parts(parts, pieces, screen, av):
+    """Fluxes (n, Part, Band) of galaxies that share what their bands see, each behind a screen of its own.
+
+    Parameters
+    ----------
+    parts : array (n, Part, K)
+        Of :func:`parts_of`.
+    pieces : array (Sub * Band, K)
+    screen : array (Sub, Band)
+        As those of :class:`Bands`.
+    av : array (n,)
+    """
+    n, n_part, _ = parts.shape
+    through = materialised(jnp.exp(-_LN_MAG * av[:, None] * screen.ravel()))
+    light = matmul(parts.reshape(n * n_part, -1), pieces.T).reshape(n, n_part, *screen.shape)
+    return jnp.sum(light * through.reshape(n, 1, *screen.shape), axis=2)

@@ -20,6 +20,7 @@ from .network import UniversalArchitecture, UniversalNetwork
 from .posterior import UniversalPosterior
 from .simulator import UniversalSimulator
 from .surveys import EXAMINATION, training_filters
+from .typicality import fit_universal_typicality
 
 # Functions of wavelength, of stars and of gas, of the light of mocks, and mixtures of ages of gas
 RANKS, _N_MIXTURE = (112, 40), 16
@@ -64,6 +65,7 @@ def train_universal(
     checkpoint=None,
     start: UniversalPosterior | None = None,
     guess_steps: int = 4000,
+    n_typical: int = 40_000,
     progress: bool = True,
     on_record: Callable[[dict], None] | None = None,
     command: str = "",
@@ -86,6 +88,8 @@ def train_universal(
         Begin with its weights: of a network as wide and at most as deep.
     guess_steps : int
         Of the first guess, which is trained before the rest unless ``start`` has one.
+    n_typical : int
+        Mocks that typicality is measured on.
     progress : bool
     on_record : callable or None
         Called with each new entry of the history.
@@ -136,7 +140,7 @@ def train_universal(
     )
     meta["reference"] = reference_fluxes(post.behind_reference(model))
     meta["validation"] = validate(post, simulator, seed=config.seed + 10)
-    return post
+    return fit_universal_typicality(post, simulator, seed=config.seed + 20, n_mocks=n_typical)
 
 
 def check_sizes(config: TrainConfig, simulator: UniversalSimulator) -> None:
