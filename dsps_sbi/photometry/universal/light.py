@@ -136,19 +136,28 @@ def behind_screen(rows, bands: Bands, av, slope=False):
     return flux, jnp.sum(pieces * (through * (-_LN_MAG * bands.screen)), axis=1)
 
 
-def behind_screen_of_parts(parts, pieces, screen, av):
+def behind_screen_of_parts(parts, bands: Bands, av):
     """Fluxes (n, Part, Band) of galaxies that share what their bands see, each behind a screen of its own.
 
     Parameters
     ----------
     parts : array (n, Part, K)
         Of :func:`parts_of`.
-    pieces : array (Sub * Band, K)
-    screen : array (Sub, Band)
-        As those of :class:`Bands`.
+    bands : Bands
+        Of one survey.
     av : array (n,)
     """
     n, n_part, _ = parts.shape
+    pieces = matmul(parts.reshape(n * n_part, -1), bands.pieces.T).reshape(n, n_part, -1)
+    return attenuated(pieces, bands.screen, av)
+
+
+def attenuated(pieces, screen, av):
+    """Fluxes (n, Part, Band) of light in pieces of bands (n, Part, Sub * Band) behind screens A_V (n,)."""
     through = materialised(jnp.exp(-_LN_MAG * av[:, None] * screen.ravel()))
-    light = matmul(parts.reshape(n * n_part, -1), pieces.T).reshape(n, n_part, *screen.shape)
-    return jnp.sum(light * through.reshape(n, 1, *screen.shape), axis=2)
+    return jnp.sum((pieces * through[:, None]).reshape(*pieces.shape[:2], *screen.shape), axis=2)
+
+
+def materialised_weights(values, nodes):
+    """Weights (n, Node) of linear interpolation of values (n,), computed once whatever reads them."""
+    return materialised(metallicity_weights(values, nodes))

@@ -19,8 +19,8 @@ from ..compressed import DEX, log_scale
 from ..data import PhotometryData
 from ..likelihood import PhotometryLikelihood
 from ..wave_basis import WaveBasis
-from .light import behind_screen_of_parts, parts_of
 from .survey_network import SurveyNetwork, padded_bands
+from .weight_light import WeightLight
 
 # Draws of an object whose fluxes are computed at a time; fewer are computed for all objects at once
 _FEW_DRAWS = 64
@@ -65,7 +65,7 @@ class Proposal:
         return self.network.prior.names
 
 
-@pytree(arrays=("proposal", "basis"), aside=("post", "model"))
+@pytree(arrays=("proposal", "light_of", "cosmology"), aside=("post", "model", "basis"))
 @dataclass(frozen=True, eq=False)
 class AnyFiltersLikelihood(PhotometryLikelihood):
     """A posterior for some filters, and the light of the model that it was trained on; a pytree.
@@ -88,6 +88,16 @@ class AnyFiltersLikelihood(PhotometryLikelihood):
     def proposal(self) -> Proposal:
         """Network and weights."""
         return Proposal(self.post.network, self.post.weights)
+
+    @cached_property
+    def light_of(self) -> WeightLight:
+        """The light of :attr:`basis`, prepared for many draws."""
+        return self.basis.__dict__.setdefault("_kept_light", WeightLight.of(self.basis))
+
+    @cached_property
+    def cosmology(self):
+        """That of the model."""
+        return self.basis.cosmology
 
     @property
     def floor(self):
@@ -133,17 +143,15 @@ class AnyFiltersLikelihood(PhotometryLikelihood):
 
     def unit_fluxes(self, u, view: ObjectBands):
         """Fluxes (Object, Draw, Part, Band) [uJy] of one solar mass formed, of shapes u (Object, Draw, n)."""
-        basis, sfh, prior = self.basis, self.proposal.network.sfh, self.prior
-        place = len(sfh.names) + 1
+        sfh, prior, cosmology = self.proposal.network.sfh, self.prior, self.cosmology
 
         def of_object(of_one):
             u, pieces, screen, z = of_one
-            universe = basis.cosmology.age(z)
-            # of one solar mass
+            universe = cosmology.age(z)
             theta = prior.from_normal(u, universe)
-            parts = jax.vmap(lambda theta: parts_of(basis, sfh, theta, universe))(theta)
-            flux = behind_screen_of_parts(parts, pieces, screen, theta[:, place])
-            return flux * 10.0 ** -(DEX + log_scale(basis.cosmology, z))
+            flux = self.light_of.fluxes(sfh, theta, universe, pieces, screen)
+            # of one solar mass
+            return flux * 10.0 ** -(DEX + log_scale(cosmology, z))
 
         each = u, view.pieces, view.screen, view.z
         # one by one where there are many draws: what is in between stays in the processor's cache

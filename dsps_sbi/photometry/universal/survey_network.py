@@ -17,7 +17,7 @@ from .network import UniversalNetwork
 N_REDSHIFTS = 513
 # Numbers of bands to which those of surveys are filled up, and steps beyond: what is compiled for one survey
 # serves others
-N_BANDS, _MORE_BANDS = (8, 16, 24, 40), 24
+N_BANDS, _MORE_BANDS = (6, 10, 14, 20, 28, 40), 20
 
 
 def n_filled(n: int) -> int:

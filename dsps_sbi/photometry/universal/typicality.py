@@ -107,7 +107,7 @@ def _of_galaxy(network, universe, unit, bands, error, u, flux, sigma, valid, upp
     theta = network.prior.from_normal(u, universe)
     parts = jax.vmap(lambda theta: parts_of(network.basis, network.sfh, theta, universe))(theta)
     av = theta[:, len(network.sfh.names) + 1]
-    parts = behind_screen_of_parts(parts, bands.pieces, bands.screen, av) * (unit / sigma)
+    parts = behind_screen_of_parts(parts, bands, av) * (unit / sigma)
     light, data = jnp.sum(parts, axis=1), jnp.where(valid, flux / sigma, 0.0)
     own2 = (floor**2 + _SCATTER**2) * light**2
     shared = 0.0 if error is None else einsum("dpb,mpb->dmb", parts, error)
