@@ -143,6 +143,27 @@ def train_universal(
     return fit_universal_typicality(post, simulator, seed=config.seed + 20, n_mocks=n_typical)
 
 
+def with_typicality(post: UniversalPosterior, *, seed: int = 0, library=None, n_mocks: int = 40_000):
+    """Give a posterior what tells unusual data, on mocks of its network's own forward model: no SSPs needed.
+
+    Parameters
+    ----------
+    post : UniversalPosterior
+    seed : int
+    library : sequence of Curve or None
+        Filters of the mocks; by default those of training.
+    n_mocks : int
+
+    Returns
+    -------
+    UniversalPosterior
+    """
+    library = training_filters() if library is None else library
+    network = post.network
+    simulator = UniversalSimulator(network, network.basis, tuple(library), {}, post.noise, post.limits)
+    return fit_universal_typicality(post, simulator, seed=seed, n_mocks=n_mocks)
+
+
 def check_sizes(config: TrainConfig, simulator: UniversalSimulator) -> None:
     """Refuse batches that surveys cannot share equally, and fewer surveys than there are numbers of bands.
 
