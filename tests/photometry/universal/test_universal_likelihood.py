@@ -21,8 +21,6 @@ from dsps_sbi.photometry.universal.train import universal_simulator
 from dsps_sbi.photometry.universal.weight_basis import weight_basis
 from dsps_sbi.photometry.universal.weight_light import WeightLight
 
-from .conftest import ARCH
-
 # the last band is beyond 3 micron at rest
 NAMES = ("bessell_B", "hsc_i", "jwst_f182m", "jwst_f277w", "wise_w2")
 REDSHIFTS = np.array([0.3, 1.1, 1.1, 4.0], np.float32)
@@ -36,7 +34,9 @@ def model(toy):
 
 @pytest.fixture(scope="module")
 def post(model, any_filters):
-    simulator = universal_simulator(model, arch=ARCH, library=any_filters.library[:4], ranks=(8, 3))
+    simulator = universal_simulator(
+        model, arch=any_filters.network.arch, library=any_filters.library[:4], ranks=(8, 3)
+    )
     network = simulator.network
     table = MassTable.from_grid(model.ssp)
     universal = UniversalPosterior(
