@@ -143,7 +143,9 @@ def train_universal(
     return fit_universal_typicality(post, simulator, seed=config.seed + 20, n_mocks=n_typical)
 
 
-def with_typicality(post: UniversalPosterior, *, seed: int = 0, library=None, n_mocks: int = 40_000):
+def with_typicality(
+    post: UniversalPosterior, *, seed: int = 0, library=None, n_mocks: int = 40_000, **more
+) -> UniversalPosterior:
     """Give a posterior what tells unusual data, on mocks of its network's own forward model: no SSPs needed.
 
     Parameters
@@ -153,6 +155,8 @@ def with_typicality(post: UniversalPosterior, *, seed: int = 0, library=None, n_
     library : sequence of Curve or None
         Filters of the mocks; by default those of training.
     n_mocks : int
+    **more
+        ``buckets`` of the simulator.
 
     Returns
     -------
@@ -160,7 +164,9 @@ def with_typicality(post: UniversalPosterior, *, seed: int = 0, library=None, n_
     """
     library = training_filters() if library is None else library
     network = post.network
-    simulator = UniversalSimulator(network, network.basis, tuple(library), {}, post.noise, post.limits)
+    simulator = UniversalSimulator(
+        network, network.basis, tuple(library), {}, post.noise, post.limits, **more
+    )
     return fit_universal_typicality(post, simulator, seed=seed, n_mocks=n_mocks)
 
 

@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dsps_sbi.inference import repair
 from dsps_sbi.inference.derived import MassTable
+from dsps_sbi.inference.importance import WeightedDraws
 from dsps_sbi.instruments.filters import FilterSet
 from dsps_sbi.photometry.data import PhotometryData
 from dsps_sbi.photometry.filter_integrals import MOST_REDSHIFTS
@@ -53,6 +55,11 @@ def likelihood(post, model):
 @jax.jit
 def _evidence(likelihood, u, data, view):
     return likelihood.shape_evidence(u, data, view)[0]
+
+
+@jax.jit
+def _target(likelihood, u, data, view):
+    return likelihood.log_target(u, data, view)
 
 
 @jax.jit
@@ -106,6 +113,25 @@ def test_parts_of_a_view_are_those_of_the_objects(post, likelihood, galaxies):
     own = likelihood.view_of(None, PhotometryData(*(a[rows] for a in filled)))
     jax.tree.map(np.testing.assert_array_equal, part, own)
     assert likelihood.own_views and not PhotometryLikelihood(post, likelihood.model).own_views
+
+
+def test_chains_take_each_object_with_its_own_view(post, likelihood, galaxies, monkeypatch):
+    """With a sampler that stays where it starts, and tells the density there in place of R-hat."""
+    data, u = galaxies
+    filled = post.filled(data)
+    view = likelihood.view_of(None, filled)
+
+    def stay(log_density, keys, start):
+        first, of_object = start
+        told = jax.vmap(log_density)(first[:, 0], of_object)
+        return jnp.repeat(first[:, :1, None], 4, axis=2), told, told
+
+    monkeypatch.setattr(repair, "run_chains", stay)
+    weighted = WeightedDraws.of(jnp.pad(u, [(0, 0), (0, 0), (0, 1)]), jnp.zeros(u.shape[:2]))
+    ids, key = np.arange(4, dtype=np.uint32), jax.random.key(0)
+    drawn, told, *_ = repair.by_chains(likelihood, filled, view, ids, key, 4, weighted)
+    expected = _target(likelihood, drawn[:, :1, :-1], filled, view)[:, 0]
+    np.testing.assert_allclose(told, expected, rtol=2e-3, atol=0.1)
 
 
 def test_surveys_of_about_as_many_bands_share_a_program(post, model, likelihood, galaxies):

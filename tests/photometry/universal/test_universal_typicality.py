@@ -18,12 +18,11 @@ NAMES = ("bessell_V", "F182M", "hsc_i", "F277W")
 
 
 @pytest.fixture(scope="module")
-def fitted(plain_model, any_filters, shaken):
+def fitted(plain_model, any_filters):
     simulator = replace(any_filters, buckets=(6,))
     table = MassTable.from_grid(plain_model.ssp)
     network = simulator.network
-    # a network that guesses well enough: nearly the prior
-    post = UniversalPosterior(network, network.init(0), simulator.noise, table, {"name": "shaken"})
+    post = UniversalPosterior(network, network.init(0), simulator.noise, table, {"name": "untrained"})
     return fit_universal_typicality(post, simulator, n_mocks=1536)
 
 
@@ -72,6 +71,8 @@ def test_bands_beyond_the_light_are_missing_in_mocks(fitted, plain_model):
 
 
 def test_measured_again_without_populations(fitted, any_filters):
-    again = with_typicality(replace(fitted, typicality=None), library=any_filters.library, n_mocks=1536)
+    again = with_typicality(
+        replace(fitted, typicality=None), library=any_filters.library, n_mocks=1536, buckets=(6,)
+    )
     assert again.typicality.quantiles.shape == fitted.typicality.quantiles.shape
     assert np.isfinite(again.typicality.quantiles).all() and fitted.typicality is not again.typicality
