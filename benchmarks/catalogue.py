@@ -6,7 +6,8 @@ S/N > 5, at redshifts of which no two are equal. A FITS table in, a FITS catalog
 rows takes, which compiles them).
 
 - ``seconds_per_object``: of the whole process, start-up included; ``seconds_per_object_more``: of further
-  objects, from the difference between runs with half of the rows and with all.
+  objects, from the difference between runs with half of the rows and with all. ``cores_busy`` is processor time
+  over that of the clock.
 - ``speedup_to_base``: ``base_seconds_per_object`` over ``seconds_per_object``. The build before 0.2 has no
   tables: its function ``weigh`` takes the same fluxes, with as many draws, in memory, in a process that is
   warm, by its bundle ``jades-pixels`` (log U fixed, no errors that bands share). A part of the objects.
@@ -98,8 +99,8 @@ def write(path, flux, sigma, z):
     table.write(path)
 
 
-def infer(table, bundle, folder) -> tuple[float, float]:
-    """Seconds and peak memory [MB] of a process of ``dsps-sbi infer``."""
+def infer(table, bundle, folder) -> tuple[float, float, float]:
+    """Seconds, peak memory [MB] and processor seconds of a process of ``dsps-sbi infer``."""
     command = [sys.executable, "-m", "dsps_sbi.cli", "infer", table, "--bundle", bundle, "-o", folder]
     with tempfile.TemporaryFile("w+") as said:
         start = time.perf_counter()
@@ -110,7 +111,7 @@ def infer(table, bundle, folder) -> tuple[float, float]:
         said.seek(0)
         if process.returncode:
             raise SystemExit(f"{' '.join(map(str, command))} failed:\n{said.read()}")
-    return seconds, used.ru_maxrss / 1024.0
+    return seconds, used.ru_maxrss / 1024.0, used.ru_utime + used.ru_stime
 
 
 def by_base(python, folder, flux, sigma, z) -> dict:
@@ -139,10 +140,11 @@ def main():
         tempfile.TemporaryDirectory(prefix="dsps-sbi-catalogue-") as temporary,
         base_build(args.base) as base,
     ):
-        folder, seconds, peak = Path(temporary), {}, {}
+        folder, seconds, peak, cpu = Path(temporary), {}, {}, {}
         for name, size in (("first", n_few), ("half", n // 2), ("all", n)):
             write(folder / f"{name}.fits", *(column[:size] for column in rows))
-            seconds[name], peak[name] = infer(folder / f"{name}.fits", args.bundle, folder / name)
+            files = folder / f"{name}.fits", args.bundle, folder / name
+            seconds[name], peak[name], cpu[name] = infer(*files)
             print(f"{size} objects: {seconds[name]:.1f} s, {peak[name]:.0f} MB", flush=True)
         catalogue = Table.read(folder / "all" / "catalogue.fits")
         metrics = by_base(base, folder, *(column[:n_base] for column in rows))
@@ -151,6 +153,8 @@ def main():
         "seconds_per_object": seconds["all"] / n,
         "seconds_per_object_more": (seconds["all"] - seconds["half"]) / (n - n // 2),
         "seconds_first": seconds["first"],
+        "cpu_seconds_per_object": cpu["all"] / n,
+        "cores_busy": cpu["all"] / seconds["all"],
         "peak_mb": peak["all"],
         "peak_ratio": peak["all"] / peak["half"],
         "trusted": float(np.mean(np.asarray(catalogue["trust"]) == "trusted")),

@@ -92,7 +92,9 @@ class AnyFiltersLikelihood(PhotometryLikelihood):
     @cached_property
     def light_of(self) -> WeightLight:
         """The light of :attr:`basis`, prepared for many draws."""
-        return self.basis.__dict__.setdefault("_kept_light", WeightLight.of(self.basis))
+        if "_kept_light" not in self.basis.__dict__:
+            self.basis.__dict__["_kept_light"] = WeightLight.of(self.basis)
+        return self.basis.__dict__["_kept_light"]
 
     @cached_property
     def cosmology(self):

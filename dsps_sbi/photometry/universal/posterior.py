@@ -40,6 +40,8 @@ from .weight_basis import KEPT, weight_basis
 
 # Relative error of the model's fluxes unless the user gives one
 FLOOR = 0.05
+# Sets of filters whose posteriors are kept, what was made first goes first
+_MOST_SURVEYS = 8
 # What a model has that does not depend on its filters, and takes long to make
 _COSTLY = ("light", "gas", "rest_aa", "pixel_edges_aa", KEPT)
 
@@ -193,6 +195,8 @@ class UniversalPosterior(Posterior):
         curves = filters if isinstance(filters, FilterSet) else FilterSet.from_names(filters)
         post = self._bound(curves, float(floor))
         if not isinstance(filters, FilterSet):
+            if len(kept) >= _MOST_SURVEYS:
+                kept.pop(next(iter(kept)))
             kept[names, float(floor)] = post
         return post
 
