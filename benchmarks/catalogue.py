@@ -6,8 +6,8 @@ S/N > 5, at redshifts of which no two are equal. A FITS table in, a FITS catalog
 rows takes, which compiles them).
 
 - ``seconds_per_object``: of the whole process, start-up included; ``seconds_per_object_more``: of further
-  objects, from the difference between runs with half of the rows and with all. ``cores_busy`` is processor time
-  over that of the clock.
+  objects, from the difference between runs with half of the rows and with all. ``cores_busy`` is processor
+  time over that of the clock.
 - ``speedup_to_base``: ``base_seconds_per_object`` over ``seconds_per_object``. The build before 0.2 has no
   tables: its function ``weigh`` takes the same fluxes, with as many draws, in memory, in a process that is
   warm, by its bundle ``jades-pixels`` (log U fixed, no errors that bands share). A part of the objects.
