@@ -146,11 +146,12 @@ class Engine:
 
         Arguments as for :func:`~dsps_sbi.inference.importance.importance_sample`.
         """
-        data, ids = jax.tree.map(jnp.asarray, data), jnp.asarray(ids, jnp.uint32)
+        data, ids = jax.tree.map(jnp.asarray, self.post.filled(data)), jnp.asarray(ids, jnp.uint32)
         if self.likelihood is None:
             u = network_draws(self.post.network, self.post.weights, data, ids, key, n_draws=n_draws)
             weighted = misfit = None
         else:
+            view = self.likelihood.view_of(view, data)
             u, weighted, misfit = importance_sample(self.likelihood, data, view, ids, key, n_draws=n_draws)
         typicality = self.post.typicality
         if typicality is not None:
@@ -192,7 +193,7 @@ class Engine:
         for i in range(_ITERATIONS_WITH_MODES if likelihood.finds_modes else _ITERATIONS):
             if not len(todo):
                 return
-            part = _part(batch, todo)
+            part = _part(likelihood, batch, todo)
             # each iteration starts from the draws of the one before
             start = _filled(weighted, len(part[2]))
             if likelihood.finds_modes and np.min(columns["ess"][todo]) < FEWEST_CONVERGED:
@@ -211,7 +212,7 @@ class Engine:
         if not len(todo):
             return
         # the chains start from the adapted draws
-        part = _part(batch, todo)
+        part = _part(likelihood, batch, todo)
         chains = by_chains(likelihood, *part, _filled(weighted, len(part[2])))
         u, r_hat, ess, misfit = _rows(chains, slice(len(todo)))
         good = chains_converged(ess, r_hat)
@@ -232,11 +233,11 @@ def _filled(tree, n):
     return jax.tree.map(lambda a: a[np.resize(np.arange(len(a)), n)], tree)
 
 
-def _part(batch, todo):
+def _part(likelihood, batch, todo):
     """Some objects of a batch, filled up to one of few sizes: few compilations."""
     data, view, ids, key, n_draws = batch
     rows = np.resize(todo, padded(len(todo)))
-    return _rows(data, rows), view, np.asarray(ids)[rows], key, n_draws
+    return _rows(data, rows), likelihood.part_of(view, rows), np.asarray(ids)[rows], key, n_draws
 
 
 def padded(n: int) -> int:

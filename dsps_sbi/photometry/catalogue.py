@@ -209,16 +209,27 @@ def posteriors_of(
     views = [(np.arange(len(ids)), None)] if likelihood is None else likelihood.views(data)
     parts, order, key = [], [], jax.random.key(seed)
     largest = max(1, BATCH_DRAWS // n_draws)
+
+    def finished(rows, started):
+        parts.append(engine.finish(started, len(rows)))
+        order.append(rows)
+        if on_batch is not None:
+            on_batch(len(rows))
+
+    pending = None
     for members, view in views:
-        for first in range(0, len(members), largest):
-            rows = members[first : first + largest]
-            # few sizes: few compilations
-            batch = np.resize(rows, min(padded(len(rows)), largest))
+        # few sizes: few compilations
+        size = min(padded(len(members)), largest)
+        for first in range(0, len(members), size):
+            rows = members[first : first + size]
+            batch = np.resize(rows, size)
             part = jax.tree.map(lambda a: a[batch], data)  # noqa: B023
-            parts.append(engine.finish(engine.start(part, view, ids[batch], key, n_draws), len(rows)))
-            order.append(rows)
-            if on_batch is not None:
-                on_batch(len(rows))
+            started = engine.start(part, view, ids[batch], key, n_draws)
+            # the next batch is under way while the one before is judged
+            if pending is not None:
+                finished(*pending)
+            pending = rows, started
+    finished(*pending)
     return Posteriors.joined(parts).rows(np.argsort(np.concatenate(order)))
 
 

@@ -18,6 +18,7 @@ from ..errors import UserError
 from ..inference.engine import BATCH_DRAWS, padded
 from ..inference.importance import object_keys
 from ..inference.result import percentiles
+from ..instruments.coverage import USABLE
 from ..instruments.filters import FilterSet
 from ..kernels.full_precision import einsum
 from ..kernels.shared_likelihood import log_likelihood_of, shared_amplitudes
@@ -150,10 +151,16 @@ class Predictive:
                 rows = members[first : first + largest]
                 # few sizes: few compilations
                 batch = np.resize(rows, min(padded(len(rows)), largest))
-                part = jax.tree.map(lambda a: jnp.asarray(np.asarray(a)[batch]), self.data)  # noqa: B023
+                part = jax.tree.map(lambda a: np.asarray(a)[batch], self.data)  # noqa: B023
+                part = jax.tree.map(jnp.asarray, self.post.filled(part))
+                seen = likelihood.view_of(view, part)
                 ids = jnp.asarray(np.asarray(self.ids)[batch], jnp.uint32)
-                found = _fluxes(likelihood, jnp.asarray(self.u[batch]), part, view, ids)
+                found = _fluxes(likelihood, jnp.asarray(self.u[batch]), part, seen, ids)
                 flux, mean, values = (np.asarray(a)[: len(rows)] for a in found)
+                flux, mean = flux[..., :n_band], mean[..., :n_band]
+                # light of few functions of wavelength is 0 where the stellar populations end
+                known = np.asarray(likelihood.model.coverage(self.data.z[rows])) >= 1.0 - USABLE
+                flux = np.where(known[:, None], flux, np.nan)
                 fluxes[:, rows] = percentiles(np.swapaxes(flux, 1, 2))
                 values = np.where(np.isfinite(values), values, -np.inf)
                 best[rows], log_p[rows] = values.argmax(axis=1), values.max(axis=1)
@@ -169,7 +176,7 @@ def _fluxes(likelihood, u, data, view, ids):
     parts = likelihood.unit_fluxes(u[..., :-1], view) * mass[..., None, None]
     flux, sigma, valid, upper = (a[:, None] for a in data[:4])
     model, errors = jnp.sum(parts, axis=-2), likelihood.shared_errors(parts, view)
-    floor = likelihood.post.noise.floor
+    floor = likelihood.floor
     given = flux, sigma, valid, model, floor, upper, errors
     log_p = log_likelihood_of(*given)
     if errors is None:

@@ -50,9 +50,8 @@ def repaired(monkeypatch):
     def repaired(repairs, ess, finds_modes=True):
         for name in ("by_weights", "by_modes", "by_chains"):
             monkeypatch.setattr(module, name, getattr(repairs, name))
-        return _repaired(
-            Engine(SimpleNamespace(), SimpleNamespace(finds_modes=finds_modes), refine=True), ess
-        )
+        likelihood = SimpleNamespace(finds_modes=finds_modes, part_of=lambda view, rows: view)
+        return _repaired(Engine(SimpleNamespace(), likelihood, refine=True), ess)
 
     return repaired
 

@@ -25,6 +25,7 @@ from ...noise import BandMasks, UpperLimits
 from ...noise.any_depth import AnyDepth
 from ...ssp import load
 from ..catalogue import read_table
+from ..data import PhotometryData
 from ..fingerprint import check_match
 from ..images import FEWEST_BANDS
 from ..likelihood import PhotometryLikelihood
@@ -33,14 +34,19 @@ from ..model_error import ModelError
 from ..posterior import PhotometryPosterior
 from ..redshift.distance import at_distance
 from ..redshift.prior import check_one, redshift_prior
-from ..simulator import PhotometrySimulator
+from .likelihood import AnyFiltersLikelihood
 from .network import UniversalNetwork
 from .survey_network import SurveyNetwork
+from .survey_simulator import SurveySimulator
+from .typicality import UniversalTypicality
+from .weight_basis import KEPT, weight_basis
 
 # Relative error of the model's fluxes unless the user gives one
 FLOOR = 0.05
+# Sets of filters whose posteriors are kept, what was made first goes first
+_MOST_SURVEYS = 8
 # What a model has that does not depend on its filters, and takes long to make
-_COSTLY = ("light", "gas", "rest_aa", "pixel_edges_aa")
+_COSTLY = ("light", "gas", "rest_aa", "pixel_edges_aa", KEPT)
 
 
 @pytree(
@@ -83,6 +89,19 @@ class SurveyPosterior(PhotometryPosterior):
             full[:, where] = array
         return tuple(out)
 
+    def filled(self, data: PhotometryData) -> PhotometryData:
+        """Data with as many bands as the network is compiled for; the added ones are missing."""
+        return PhotometryData(*(np.asarray(a) for a in self.network.filled(*data)))
+
+    def in_range(self, data) -> np.ndarray:
+        """As that of any posterior of photometry, of data that may be filled up."""
+        n = len(self.filters)
+        return super().in_range(PhotometryData(*(np.asarray(a)[:, :n] for a in data[:4]), data.z))
+
+    def likelihood_of(self, model: GalaxyModel) -> AnyFiltersLikelihood:
+        """The likelihood under a model that matches, from its light in few functions of wavelength."""
+        return AnyFiltersLikelihood(self, model, weight_basis(model))
+
     def model(self, ssp=None, filters: FilterSet | None = None) -> GalaxyModel:
         """The model that it was trained on, with its filters; see :meth:`UniversalPosterior.model`."""
         return self.universal.model(ssp, self.filter_set if filters is None else filters)
@@ -96,11 +115,12 @@ class SurveyPosterior(PhotometryPosterior):
             )
         return self.universal.check_match(model)
 
-    def simulator(self, model: GalaxyModel) -> PhotometrySimulator:
+    def simulator(self, model: GalaxyModel) -> SurveySimulator:
         """Mocks in these filters, with depths and missing bands as in training."""
         n = len(self.filters)
         masks = BandMasks(np.ones((1, n), bool), p_all=0.5, p_pattern=0.0, fewest=min(3, n))
-        return PhotometrySimulator(model, self.noise, masks, self.limits)
+        edges = self.network.network.basis.pixel_edges_aa
+        return SurveySimulator(model, self.noise, masks, self.limits, edges[jnp.array([0, -1])])
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +142,8 @@ class UniversalPosterior(Posterior):
     lya_escape : float
     error : ModelError or None
         As for :class:`~dsps_sbi.photometry.posterior.PhotometryPosterior`.
+    typicality : UniversalTypicality or None
+        What tells how usual data are without SSPs, whatever their filters.
     """
 
     kind: ClassVar[str] = "photometry-any"
@@ -139,7 +161,7 @@ class UniversalPosterior(Posterior):
     limits: UpperLimits = UpperLimits()
     lya_escape: float = 1.0
     error: ModelError | None = None
-    typicality: None = None
+    typicality: UniversalTypicality | None = None
 
     @property
     def components(self) -> tuple:
@@ -176,6 +198,8 @@ class UniversalPosterior(Posterior):
         curves = filters if isinstance(filters, FilterSet) else FilterSet.from_names(filters)
         post = self._bound(curves, float(floor))
         if not isinstance(filters, FilterSet):
+            if len(kept) >= _MOST_SURVEYS:
+                kept.pop(next(iter(kept)))
             kept[names, float(floor)] = post
         return post
 
@@ -198,6 +222,7 @@ class UniversalPosterior(Posterior):
             limits=self.limits,
             lya_escape=self.lya_escape,
             error=self.error,
+            typicality=self.typicality,
             filter_set=filters,
             universal=self,
         )
@@ -299,8 +324,14 @@ class UniversalPosterior(Posterior):
     def _behind(self, post, model):
         """A model, or the likelihood under one that matches, behind the filters of a survey."""
         if isinstance(model, PhotometryLikelihood):
-            known = model.model.filters.names == post.filters
-            return model if known else post.likelihood_of(_with_filters(model.model, post.filter_set))
+            if model.post is post:
+                return model
+            # parts of a table have the same one
+            kept = post.__dict__.get("_kept_behind")
+            if kept is None or kept[0] is not model:
+                kept = model, post.likelihood_of(_with_filters(model.model, post.filter_set))
+                post.__dict__["_kept_behind"] = kept
+            return kept[1]
         return _with_filters(model, post.filter_set) if isinstance(model, GalaxyModel) else model
 
     def model(self, ssp=None, filters: FilterSet | None = None) -> GalaxyModel:
@@ -357,8 +388,8 @@ class UniversalPosterior(Posterior):
         return _with_filters(model, FilterSet.from_names(JADES_BANDS))
 
     def likelihood_of(self, model: GalaxyModel) -> PhotometryLikelihood:
-        """The exact likelihood under a model that matches, in its filters, with an error floor of 0.05."""
-        return self.for_filters(model.filters).likelihood_of(model)
+        """What :meth:`infer` puts behind the filters of data: holds a model that matches."""
+        return PhotometryLikelihood(self, model)
 
     def in_range(self, data) -> np.ndarray:
         """Whether bands (at least 3), errors and upper limits of objects (Object,) are as in training."""

@@ -29,6 +29,7 @@ def trained(plain_model, any_filters, tmp_path_factory):
         # one number of bands: half as much to compile
         simulator = replace(any_filters, buckets=(5,))
         options = {"simulator": simulator, "checkpoint": checkpoint, "guess_steps": 2, "progress": False}
+        options |= {"n_typical": 400}
         post = train_universal(
             plain_model,
             config=CONFIG,
