@@ -1,7 +1,7 @@
 """The amortised posterior of photometry in any filters: made for a set of filters when that is first seen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -32,21 +32,19 @@ from ..likelihood import PhotometryLikelihood
 from ..model import GalaxyModel
 from ..model_error import ModelError
 from ..posterior import PhotometryPosterior
-from ..redshift.distance import at_distance
-from ..redshift.prior import check_one, redshift_prior
+from ..redshift.given import with_redshifts
+from ..redshift.prior import check_one
 from .likelihood import AnyFiltersLikelihood
 from .network import UniversalNetwork
 from .survey_network import SurveyNetwork
 from .survey_simulator import SurveySimulator
 from .typicality import UniversalTypicality
-from .weight_basis import KEPT, weight_basis
+from .weight_basis import weight_basis, with_filters
 
 # Relative error of the model's fluxes unless the user gives one
 FLOOR = 0.05
 # Sets of filters whose posteriors are kept, what was made first goes first
 _MOST_SURVEYS = 8
-# What a model has that does not depend on its filters, and takes long to make
-_COSTLY = ("light", "gas", "rest_aa", "pixel_edges_aa", KEPT)
 
 
 @pytree(
@@ -286,9 +284,8 @@ class UniversalPosterior(Posterior):
         Raises
         ------
         UserError
-            For unknown filters, arrays that do not fit, what :func:`redshift_prior` and :func:`at_distance`
-            refuse, and as
-            :meth:`dsps_sbi.PhotometryPosterior.infer` does.
+            For unknown filters, arrays that do not fit, redshifts as :func:`redshift_prior` and
+            :func:`at_distance` do, and as :meth:`dsps_sbi.PhotometryPosterior.infer` does.
         """
         said = {"z_err": z_err, "z_range": z_range, "p_z": p_z}
         exact = check_one(z, **said, distance_mpc=distance_mpc)
@@ -309,15 +306,10 @@ class UniversalPosterior(Posterior):
                 raise UserError(f"fluxes without {words}: give infer(flux, error, z, filters=...)")
             post = self.for_filters(filters, floor)
             data = Catalogue(data, error, post.filter_set, z, upper=upper)
-        limits = self.network.prior.z
-        if distance_mpc is not None:
-            data = at_distance(data, _of_rows(distance_mpc, data), self.network.cosmology, limits)
-        elif not exact:
-            centre = data.redshift if z_err is not None else None
-            said["z_err"] = _of_rows(z_err, data)
-            said["p_z"] = None if p_z is None else (p_z[0], _of_rows(p_z[1], data, least=2))
-            more = {"z": centre, **said, "keep_p_z": keep_p_z}
-            options["redshift"] = redshift_prior(limits, len(data), **more)
+        rest = {"keep_p_z": keep_p_z, "distance_mpc": distance_mpc}
+        data, prior = with_redshifts(data, self.network, exact, **said, **rest)
+        if prior is not None:
+            options["redshift"] = prior
         given = {"weigh": weigh, "refine": refine, "n_draws": n_draws, "seed": seed, "progress": progress}
         return post.infer(data, model=self._behind(post, model), **given, **options)
 
@@ -329,10 +321,10 @@ class UniversalPosterior(Posterior):
             # parts of a table have the same one
             kept = post.__dict__.get("_kept_behind")
             if kept is None or kept[0] is not model:
-                kept = model, post.likelihood_of(_with_filters(model.model, post.filter_set))
+                kept = model, post.likelihood_of(with_filters(model.model, post.filter_set))
                 post.__dict__["_kept_behind"] = kept
             return kept[1]
-        return _with_filters(model, post.filter_set) if isinstance(model, GalaxyModel) else model
+        return with_filters(model, post.filter_set) if isinstance(model, GalaxyModel) else model
 
     def model(self, ssp=None, filters: FilterSet | None = None) -> GalaxyModel:
         """The model that it was trained on, made again of its configuration.
@@ -349,10 +341,8 @@ class UniversalPosterior(Posterior):
         UserError
             If the SSP grid is not at hand, or is another one, see :meth:`check_match`.
         """
-        if ssp is None and "_kept_model" in self.__dict__:
-            model = self.__dict__["_kept_model"]
-        else:
-            network = self.network
+        model, network = self.__dict__.get("_kept_model") if ssp is None else None, self.network
+        if model is None:
             model = GalaxyModel(
                 load(self.grids[0]) if ssp is None else ssp,
                 FilterSet.from_names(JADES_BANDS),
@@ -368,7 +358,7 @@ class UniversalPosterior(Posterior):
             verified(lambda: self.check_match(model), *compared)
             if ssp is None:
                 self.__dict__["_kept_model"] = model
-        return model if filters is None else _with_filters(model, filters)
+        return model if filters is None else with_filters(model, filters)
 
     def check_match(self, model: GalaxyModel) -> float:
         """Refuse a model that it was not trained on, whatever its filters.
@@ -385,7 +375,7 @@ class UniversalPosterior(Posterior):
         """A model behind the JADES bands, in which the fingerprint is."""
         if model.filters.names == JADES_BANDS:
             return model
-        return _with_filters(model, FilterSet.from_names(JADES_BANDS))
+        return with_filters(model, FilterSet.from_names(JADES_BANDS))
 
     def likelihood_of(self, model: GalaxyModel) -> PhotometryLikelihood:
         """What :meth:`infer` puts behind the filters of data: holds a model that matches."""
@@ -398,13 +388,7 @@ class UniversalPosterior(Posterior):
         return ~odd.any(axis=1) & (valid.sum(axis=1) >= FEWEST_BANDS)
 
     def held_out(self, model, n, key, on_chunk=None):
-        """Mocks are of some filters: check what :meth:`for_filters` gives.
-
-        Raises
-        ------
-        UserError
-            Always.
-        """
+        """Refused, always: mocks are of some filters, check what :meth:`for_filters` gives."""
         raise UserError(
             f"bundle {self.label} is for any filters, mocks are of given ones: check post.for_filters(...)"
         )
@@ -413,17 +397,3 @@ class UniversalPosterior(Posterior):
         """What it takes and where it holds, in a few words."""
         low, high = self.network.prior.z
         return f"any filters, z {low:g}-{high:g}, SSPs {', '.join(self.grids) or 'unknown'}"
-
-
-def _of_rows(values, data, least: int = 1):
-    """Values of the rows of a table, of at least so many dimensions, without the rows that are rejected."""
-    if values is None or np.ndim(values) < least or not getattr(data, "rejected", ()):
-        return values
-    return np.asanyarray(values)[data.ids]
-
-
-def _with_filters(model: GalaxyModel, filters: FilterSet) -> GalaxyModel:
-    """The same model behind other filters: the light of its SSPs is not made again."""
-    new = replace(model, filters=filters)
-    new.__dict__.update({name: model.__dict__[name] for name in _COSTLY if name in model.__dict__})
-    return new

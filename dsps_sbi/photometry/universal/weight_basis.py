@@ -5,6 +5,7 @@ that a user changes from one run to the next.
 """
 
 import io
+from dataclasses import replace
 
 import numpy as np
 
@@ -81,3 +82,14 @@ def _key(model) -> str | None:
     gas = model.prior.marginals.get("log_u")
     words += (repr(gas),)
     return content_key(repr(words), model.edges_gyr, model.ssp.metallicity)
+
+
+# What a model has that does not depend on its filters, and takes long to make
+_COSTLY = ("light", "gas", "rest_aa", "pixel_edges_aa", KEPT)
+
+
+def with_filters(model, filters):
+    """The same model behind other filters: the light of its SSPs is not made again."""
+    new = replace(model, filters=filters)
+    new.__dict__.update({name: model.__dict__[name] for name in _COSTLY if name in model.__dict__})
+    return new
