@@ -182,6 +182,11 @@ class RedshiftDraws:
     misfit: object
     columns: dict
 
+    def rows(self, index) -> "RedshiftDraws":
+        """Some of the objects."""
+        parts = {f.name: jax.tree.map(lambda a: a[index], getattr(self, f.name)) for f in fields(self)}
+        return RedshiftDraws(**parts)
+
     @classmethod
     def joined(cls, parts) -> "RedshiftDraws":
         """One after the other."""
@@ -222,15 +227,24 @@ class Search:
             self._add(longer, [self.cells[row].even for row in longer], i, n_ladder)
         for _ in range(_N_FINE):
             self._add_fine(rows)
-        worth = self._worth(rows)
+        weak = rows
         for _ in range(most):
-            weak = rows[~((worth[2] >= _WANTED) & (worth[1] <= LARGEST_K))]
+            judged = [few[~self._good(few, n)] for few, n in self._alike(weak)]
+            weak = np.sort(np.concatenate(judged))
             if not weak.size:
                 break
             self._add_fine(weak)
-            for old, new in zip(worth[1:], self._worth(weak)[1:], strict=True):
-                old[weak] = new
-        return self._found(n_draws, rows)
+        groups = list(self._alike(rows))
+        found = RedshiftDraws.joined([self._found(n_draws, *group) for group in groups])
+        return found.rows(np.argsort(np.concatenate([few for few, _ in groups])))
+
+    def _alike(self, rows):
+        """A few objects at a time that are filled up to the same number of sets, and that number."""
+        filled = np.array([min(n for n in _FILLED if n >= len(self.sets[row])) for row in rows])
+        for n in np.unique(filled):
+            members = rows[filled == n]
+            for first in range(0, len(members), TOGETHER):
+                yield members[first : first + TOGETHER], n
 
     def _add_fine(self, rows):
         shares = []
@@ -274,43 +288,33 @@ class Search:
         for i, row in enumerate(rows):
             self.sets[row].append(_Set(x[i], z[i], evidence[i], log_weight[i], u[i], light[i]))
 
-    def _log_weights(self, rows, n_filled=None):
-        """All log weights (Row, n), filled up with some that count nothing; numbers of those (Row,)."""
-        parts = []
-        for row in rows:
+    def _worth(self, rows, n_filled):
+        """Log weights (Row, n) of a few objects, smoothed, k, effective numbers, log of the mean (Row,).
+
+        Weights are filled up with some that count nothing.
+        """
+        weight, number = np.full((len(rows), n_filled * N_Z * N_EACH), -np.inf), []
+        for out, row in zip(weight, rows, strict=True):
             of_redshift = [self.cells[row].log_weight(one.x)[:, None] for one in self.sets[row]]
             pairs = zip(of_redshift, self.sets[row], strict=True)
-            parts.append(np.concatenate([(a + one.log_weight).ravel() for a, one in pairs]))
-        most = max(len(part) for part in parts) // (N_Z * N_EACH)
-        n = N_Z * N_EACH * min(n for n in _FILLED if n >= most)
-        weight = np.full((len(rows), n), -np.inf)
-        for row, part in zip(weight, parts, strict=True):
-            row[: len(part)] = np.where(np.isfinite(part), part, -np.inf)
-        return weight, np.array([len(part) for part in parts])
-
-    def _worth(self, rows):
-        """Log weights (Row, n) smoothed, k, effective numbers, log of the mean weight (Row,)."""
-        weight, number = self._log_weights(rows)
+            each = np.concatenate([(a + one.log_weight).ravel() for a, one in pairs])
+            out[: len(each)] = np.where(np.isfinite(each), each, -np.inf)
+            number.append(len(each))
         peak = weight.max(axis=1, keepdims=True)
         peak = np.where(np.isfinite(peak), peak, 0.0)
-        out = []
-        for first in range(0, len(rows), TOGETHER):
-            some = np.arange(first, min(first + TOGETHER, len(rows)))
-            relative = np.float32(weight - peak)[np.resize(some, TOGETHER)]
-            out.append([np.asarray(a)[: len(some)] for a in _smoothed(relative)])
-        smooth, k, ess = (np.concatenate(parts) for parts in zip(*out, strict=True))
+        index = np.resize(np.arange(len(rows)), TOGETHER)
+        found = _smoothed(np.float32(weight - peak)[index])
+        smooth, k, ess = (np.asarray(a)[: len(rows)] for a in found)
         mean = logsumexp(np.asarray(smooth, float), axis=1) - np.log(number) + peak[:, 0]
         return smooth, k, ess, mean
 
-    def _found(self, n_draws, rows) -> RedshiftDraws:
-        parts = [
-            self._few_found(n_draws, rows[first : first + TOGETHER])
-            for first in range(0, len(rows), TOGETHER)
-        ]
-        return RedshiftDraws.joined(parts)
+    def _good(self, rows, n_filled):
+        _, k, ess, _ = self._worth(rows, n_filled)
+        return (ess >= _WANTED) & (k <= LARGEST_K)
 
-    def _few_found(self, n_draws, rows):
-        smooth, k, ess, log_evidence = self._worth(rows)
+    def _found(self, n_draws, rows, n_filled) -> RedshiftDraws:
+        """Draws of a few objects."""
+        smooth, k, ess, log_evidence = self._worth(rows, n_filled)
         index = np.resize(np.arange(len(rows)), TOGETHER)
         chosen = np.asarray(_chosen(self.keys[rows[index]], smooth[index], n_draws=n_draws))[: len(rows)]
         z, u, light, columns = [], [], [], []

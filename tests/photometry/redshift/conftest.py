@@ -68,5 +68,5 @@ def mocks(untrained, plain_galaxies):
         theta = likelihood.model.prior.from_normal(u, table.universe_gyr)
         flux.append(np.asarray(likelihood.model.predict_fast(theta, table))[0])
     flux = np.stack(flux)
-    sigma = np.repeat(0.15 * np.median(flux, axis=1, keepdims=True), len(NAMES), axis=1)
+    sigma = np.repeat(0.1 * np.median(flux, axis=1, keepdims=True), len(NAMES), axis=1)
     return (flux + sigma * rng.standard_normal(flux.shape)).astype(np.float32), sigma, z

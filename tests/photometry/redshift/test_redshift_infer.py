@@ -12,8 +12,8 @@ from dsps_sbi.errors import UserError
 from dsps_sbi.photometry.redshift.likelihood import RedshiftLikelihood
 
 NAMES = ("sdss_u0", "sdss_g0", "sdss_r0", "sdss_i0", "sdss_z0")
-RANGE = (0.1, 3.0)
-N_Z, N_PRIOR = 30, 4096
+RANGE = (0.1, 5.0)
+N_Z, N_PRIOR = 36, 8192
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +50,10 @@ def test_redshifts_are_those_of_quadrature(result, untrained, plain_galaxies, mo
     np.testing.assert_allclose(result.posteriors.log_evidence, total, atol=0.25)
     exact = np.cumsum(np.exp(log_p - total[:, None]), axis=1)
     found = np.stack([(result.draws("z") < edge).mean(axis=1) for edge in edges[1:]], axis=1)
-    assert np.abs(found - exact).max() < 0.1
-    # none of them is as narrow as a cell, nor as wide as the prior
-    assert (result.draws("z").std(axis=1) > 0.05).all() and (result.draws("z").std(axis=1) < 0.7).all()
+    assert np.abs(found - exact).max() < 0.08
+    # the data tell something: what they tell is not the prior's
+    before = (edges[1:] - RANGE[0]) / np.ptp(RANGE)
+    assert (np.abs(found - before).max(axis=1) > 0.12).all()
 
 
 def test_light_is_that_of_band_tables(untrained, plain_galaxies):
@@ -79,11 +80,11 @@ def test_draws_carry_redshifts(result, mocks):
         assert name in table.colnames
     np.testing.assert_allclose(table["z"], middle, rtol=1e-5)
     assert ((table["z_odds"] > 0.0) & (table["z_odds"] <= 1.0)).all() and (table["z_peaks"] >= 1).all()
-    assert result.meta["redshift"] == "unknown, 0.1 to 3"
+    assert result.meta["redshift"] == "unknown, 0.1 to 5"
     # mass goes with distance: the draws have one redshift for both
     z, mass = result.draws("z"), result.draws("log_mass_formed")
     assert min(np.corrcoef(np.log(a), b)[0, 1] for a, b in zip(z, mass, strict=True)) > 0.3
-    grid = np.linspace(0.01, 4.0, 2000)
+    grid = np.linspace(0.01, 6.0, 2000)
     density = result.p_z(grid)
     np.testing.assert_allclose(np.trapezoid(density, grid, axis=1), 1.0, atol=0.02)
 
