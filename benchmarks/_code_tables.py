@@ -38,6 +38,7 @@ def quality_columns():
     rows = []
     for name, (hdu, text) in quality.QUALITY.items():
         rows.append([f"`{name}`", f"`{hdu}`" if name in quality.COMMON else NONE, text])
+    rows += [[f"`{name}`", NONE, text] for name, (_, text) in quality.OF_REDSHIFTS.items()]
     for beginning in (quality.SHRINKAGE, quality.EDGE, quality.LIMIT):
         hdu, text = quality.describe(beginning + "PARAMETER")
         rows.append([f"`{beginning}PARAMETER`", f"`{hdu}`", text])

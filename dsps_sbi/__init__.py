@@ -43,6 +43,8 @@ from .photometry.model_error import ModelError as ModelError
 from .photometry.network import PhotometryArchitecture as PhotometryArchitecture
 from .photometry.posterior import PhotometryPosterior as PhotometryPosterior
 from .photometry.prior import photometry_prior as photometry_prior
+from .photometry.redshift.infer import RedshiftResult as RedshiftResult
+from .photometry.redshift.prior import redshift_prior as redshift_prior
 from .photometry.result import ImageResult as ImageResult
 from .photometry.simulator import PhotometrySimulator as PhotometrySimulator
 from .photometry.train import train as train
@@ -71,6 +73,7 @@ from .spectroscopy.target import SpectrumTarget as SpectrumTarget
 from .spectroscopy.train import train_spectra as train_spectra
 from .ssp import SSPGrid as SSPGrid
 from .ssp import fetch as fetch
+from .survey.compare import compare as compare
 from .survey.many import infer_many as infer_many
 from .training.trainer import TrainConfig as TrainConfig
 

@@ -15,6 +15,7 @@ import typer
 from ..errors import UserError
 from .check import check
 from .clocks import clocks
+from .compare import compare
 from .compiled import keep_compiled
 from .demo import demo
 from .indices import indices
@@ -37,6 +38,7 @@ app.command()(simulate)
 app.command()(typicality)
 app.command()(train)
 app.command()(check)
+app.command()(compare)
 app.command()(demo)
 
 

@@ -46,6 +46,24 @@ def infer(
         bool, typer.Option("--resume", help="Go on with a run that was broken off: keep what it finished.")
     ] = False,
     z: Annotated[float | None, typer.Option(help="Redshift, instead of that in the file.")] = None,
+    z_err: Annotated[
+        str | None,
+        typer.Option(help="Tables: error of the redshifts, a number or a column; they are inferred then."),
+    ] = None,
+    z_range: Annotated[
+        str | None, typer.Option(help="Tables: redshifts are inferred, between two such as 0.01,6.")
+    ] = None,
+    p_z: Annotated[
+        Path | None,
+        typer.Option(
+            "--p-z",
+            help="Tables: p(z) from other data: .npz with z and p, a table with z and pz, EAZY's .pz.",
+        ),
+    ] = None,
+    keep_p_z: Annotated[
+        bool,
+        typer.Option("--keep-p-z", help="Tables: that p(z) was made of these fluxes, and stays as it is."),
+    ] = False,
     snr_min: Annotated[
         float | None,
         typer.Option(
@@ -121,6 +139,21 @@ def infer(
     catalogue: Annotated[
         str | None, typer.Option(help="Tables: kind of the catalogue: fits, parquet or ecsv; fits.")
     ] = None,
+    floor: Annotated[
+        float | None,
+        typer.Option(help="Tables, bundles for any filters: relative error of the model, 0.01 to 0.2; 0.05."),
+    ] = None,
+    model_fluxes: Annotated[
+        bool,
+        typer.Option("--model-fluxes", help="Tables: write percentiles of the model's flux in each band."),
+    ] = False,
+    seds: Annotated[
+        bool,
+        typer.Option("--seds", help="Tables: write the best model's spectrum of each galaxy; 50 kB each."),
+    ] = False,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Tables: draw each galaxy; takes a second or two each.")
+    ] = False,
     no_pictures: Annotated[
         bool, typer.Option("--no-pictures", help="Spectra: do not draw them; saves a second each.")
     ] = False,
@@ -132,7 +165,11 @@ def infer(
     of_spectra |= {"flux_unit": flux_unit, "snr": snr, "no_pictures": no_pictures or None}
     of_spectra |= {"format_": format_, "targets": targets, "pixel_in_lsf": pixel_in_lsf}
     of_spectra |= {"bins": bins, "pixel": pixel or None}
-    of_tables = {"layout": layout, "dry_run": dry_run or None, "catalogue": catalogue}
+    of_tables = {"layout": layout, "dry_run": dry_run or None, "catalogue": catalogue, "floor": floor}
+    outputs = {"model-fluxes": model_fluxes, "seds": seds, "pictures": pictures}
+    of_tables |= {name: given or None for name, given in outputs.items()}
+    of_redshifts = {"z_err": z_err, "z_range": z_range, "p_z": p_z, "keep_p_z": keep_p_z or None}
+    of_tables |= of_redshifts
     if unweighted and error_scale == "fit":
         raise UserError("--unweighted and --error-scale fit were given: fitting needs weights; leave one out")
     _scale(error_scale)
@@ -169,7 +206,10 @@ def infer(
             dry_run=dry_run,
             kind=catalogue,
             quantities=quantities,
+            floor=floor,
+            outputs=tuple(name for name, given in outputs.items() if given),
             **common,
+            **of_redshifts | {"keep_p_z": keep_p_z},
         )
         return
     if post.data_words == "spectra":

@@ -4,6 +4,8 @@ import sys
 import time
 from collections import Counter
 
+import numpy as np
+
 from ..errors import UserError
 from ..inference.error_summary import COLUMNS, ErrorSummary
 
@@ -26,21 +28,30 @@ def infer_file(
     refine,
     resume,
     z,
+    z_err,
+    z_range,
+    p_z,
+    keep_p_z,
     quantities,
     error_scale,
+    floor,
+    outputs,
 ) -> None:
     """Fit the galaxies of a table; the options are those of the command line, None where not given."""
     from ..io.tables.layout import layout_of, said_of
     from ..io.tables.rows import TableFile, fingerprint
     from ..survey.tables import TableRun, infer_table
 
+    redshifts, column = known_redshifts(z, z_err, z_range, p_z, keep_p_z)
     said = {} if layout is None else said_of(layout)
     table = TableFile(path, said.get("hdu"))
-    found = layout_of(table.names, table.units, said=said, bands=post.filters, redshift=z, where=str(path))
-    for line in found.told(table.units):
+    found = layout_of(table.names, table.units, said=said, bands=post.filters, where=str(path), **column)
+    redshifts.check(found, post.network.prior.z)
+    for line in (*found.told(table.units), *redshifts.told()):
         print(line)
     if dry_run:
         return
+    post = in_filters(post, found, floor)
     likelihood = post.likelihood(None if unweighted else "auto")
     if refine and likelihood is None:
         raise UserError(
@@ -58,6 +69,8 @@ def infer_file(
         keep_draws=keep_draws,
         kind=kind or "fits",
         error_scale=error_scale,
+        outputs=outputs,
+        redshifts=redshifts,
         **numbers,
     )
     count = Count()
@@ -74,22 +87,86 @@ def infer_file(
     count.tell(place, time.perf_counter() - start)
 
 
+def in_filters(post, layout, floor):
+    """The posterior for the filters of a table, where it is one for any; else as it is.
+
+    Raises
+    ------
+    UserError
+        If curves or an error floor are given, and the bundle has its own.
+    """
+    if hasattr(post, "for_filters"):
+        return post.for_filters(layout.filter_set, *([] if floor is None else [floor]))
+    given = {"--floor": floor, "curves of filters": layout.curves}
+    wrong = [name for name, value in given.items() if value is not None]
+    if wrong:
+        raise UserError(
+            f"{' and '.join(wrong)} were given with bundle {post.label}, which has its own: leave them out, "
+            "or take a bundle for any filters"
+        )
+    return post
+
+
+def known_redshifts(z, z_err, z_range, p_z, keep_p_z):
+    """What options say of redshifts: :class:`TableRedshifts`, and arguments of the table's layout.
+
+    Raises
+    ------
+    UserError
+        For options that do not go together, and a range that is none.
+    """
+    from ..io.tables.layout import UNKNOWN
+    from ..io.tables.p_of_z import read_p_z
+    from ..survey.table_redshifts import TableRedshifts
+
+    number, name = _number_or_name(z_err)
+    ends = None if z_range is None else _range(z_range)
+    density = None if p_z is None else read_p_z(p_z)
+    redshifts = TableRedshifts(number, ends, density, keep_p_z)
+    if name is not None and (ends or density):
+        raise UserError(
+            "--z-err was given with --z-range or --p-z: each of them tells the redshift; give one"
+        )
+    if z is not None and (ends or density):
+        raise UserError("--z was given with --z-range or --p-z: each of them tells the redshift; give one")
+    if keep_p_z and density is None:
+        raise UserError("--keep-p-z was given without --p-z: give the file, or leave it out")
+    return redshifts, {"redshift": UNKNOWN if ends or density else z, "redshift_error": name}
+
+
+def _number_or_name(text):
+    try:
+        return (None if text is None else float(text)), None
+    except ValueError:
+        return None, text
+
+
+def _range(text):
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UserError(f"--z-range {text}: expected two redshifts, such as 0.01,6") from error
+    return low, high
+
+
 class Count:
     """What became of the rows of a table."""
 
     def __init__(self):
         self.n = self.trusted = 0
-        self.problems, self.ids = Counter(), Counter()
-        self.few, self.errors = [], {name: [] for name in COLUMNS}
+        self.problems, self.few = Counter(), []
+        # arrays: millions of rows fit in memory so
+        self.ids, self.errors = [], {name: [] for name in COLUMNS}
 
     def add(self, rows):
         """Count rows."""
         self.n += len(rows)
+        self.ids.append(np.array([hash(row["id"]) for row in rows], np.int64))
+        for name, parts in self.errors.items():
+            values = [row.get(name) for row in rows]
+            parts.append(np.array([np.nan if value is None else value for value in values], np.float32))
         for row in rows:
-            self.ids[hash(row["id"])] += 1
             self.trusted += row["trust"] == "trusted"
-            for name, values in self.errors.items():
-                values.append(float("nan") if row.get(name) is None else row[name])
             if row["problem"]:
                 self.problems[row["problem"].split(" ")[0]] += 1
                 if len(self.few) < _FEW:
@@ -97,7 +174,8 @@ class Count:
 
     def tell(self, place, seconds):
         """What was fitted, in lines."""
-        bad, double = self.problems.total(), sum(n > 1 for n in self.ids.values())
+        bad, ids = self.problems.total(), np.concatenate([*self.ids, np.zeros(0, np.int64)])
+        double = int((np.unique(ids, return_counts=True)[1] > 1).sum())
         for line in self.few:
             print(f"no answer: {line}", file=sys.stderr)
         if bad > len(self.few):
@@ -110,6 +188,6 @@ class Count:
         print(
             f"{self.n - bad} of {self.n} galaxies fitted, {self.trusted} trusted; {seconds:.1f} s; in {place}"
         )
-        words = ErrorSummary.of(self.errors).words()
+        words = ErrorSummary.of({name: np.concatenate(parts) for name, parts in self.errors.items()}).words()
         if words:
             print(words)

@@ -188,7 +188,11 @@ def typicality(
     from ..photometry.typicality import fit_typicality
 
     post = load_bundle(bundle)
-    simulator = post.simulator(post.model())
-    post = fit_typicality(post, simulator, seed=seed)
+    if hasattr(post, "for_filters"):
+        from ..photometry.universal.train import with_typicality
+
+        post = with_typicality(post, seed=seed)
+    else:
+        post = fit_typicality(post, post.simulator(post.model()), seed=seed)
     save_bundle(post, output)
     print(f"{output}: measured on {post.meta['typicality']['mocks']} mocks")

@@ -33,6 +33,7 @@ DERIVED = {
 }
 # The same of the parameters of models; # stands for a number
 _PARAMETERS = {
+    "z": ("", "redshift"),
     "metallicity": ("dex", "[M/H]"),
     "av": ("mag", "attenuation in the V band"),
     "log_tau": ("dex(Gyr)", "log10 e-folding time of the delayed-tau history"),

@@ -57,6 +57,8 @@ class Posteriors:
     pareto_k, log_evidence : ndarray (Object,)
         Of the last weights, see :class:`~dsps_sbi.inference.importance.WeightedDraws`; NaN where
         unweighted.
+    log_evidence_error : ndarray (Object,)
+        Standard deviation of ``log_evidence`` over draws, see :func:`evidence_error`.
     r_hat : ndarray (Object,)
         Of chains; NaN without.
     ppc_p : ndarray (Object,)
@@ -81,6 +83,7 @@ class Posteriors:
     ess: np.ndarray
     pareto_k: np.ndarray
     log_evidence: np.ndarray
+    log_evidence_error: np.ndarray
     r_hat: np.ndarray
     ppc_p: np.ndarray
     error_scale: np.ndarray
@@ -143,11 +146,12 @@ class Engine:
 
         Arguments as for :func:`~dsps_sbi.inference.importance.importance_sample`.
         """
-        data, ids = jax.tree.map(jnp.asarray, data), jnp.asarray(ids, jnp.uint32)
+        data, ids = jax.tree.map(jnp.asarray, self.post.filled(data)), jnp.asarray(ids, jnp.uint32)
         if self.likelihood is None:
             u = network_draws(self.post.network, self.post.weights, data, ids, key, n_draws=n_draws)
             weighted = misfit = None
         else:
+            view = self.likelihood.view_of(view, data)
             u, weighted, misfit = importance_sample(self.likelihood, data, view, ids, key, n_draws=n_draws)
         typicality = self.post.typicality
         if typicality is not None:
@@ -163,7 +167,8 @@ class Engine:
         data = _rows(batch[0], slice(n))
         u, weighted, misfit, typicality = _rows((u, weighted, misfit, typicality), slice(n))
         unknown = np.full(n, np.nan, np.float32)
-        names = ("ess", "pareto_k", "log_evidence", "r_hat", "ppc_p", "error_scale", "error_dof")
+        names = ("ess", "pareto_k", "log_evidence", "log_evidence_error")
+        names += ("r_hat", "ppc_p", "error_scale", "error_dof")
         columns = {name: unknown.copy() for name in names}
         columns |= {"u": np.array(u), "method": np.full(n, Method.FLOW, np.int8)}
         if weighted is not None:
@@ -192,7 +197,7 @@ class Engine:
             most = np.min(columns["ess"][todo])
             # searched again only where population Monte Carlo loses what a search found
             search = likelihood.finds_modes and lost and most < FEWEST_CONVERGED
-            part = _part(batch, todo)
+            part = _part(likelihood, batch, todo)
             # each iteration starts from the draws of those before
             start = _filled(weighted, len(part[2]))
             found = (by_modes if search else by_weights)(likelihood, *part, start, i)
@@ -200,7 +205,7 @@ class Engine:
             earlier = [] if search else [*earlier, weighted]
             todo, weighted, earlier = todo[rest], *_rows((weighted, earlier), rest)
             if len(earlier) > 1 and len(todo):
-                part = _part(batch, todo)
+                part = _part(likelihood, batch, todo)
                 found = together(likelihood, *part, _filled(earlier, len(part[2])), n_iterations)
                 weighted, rest = _kept(columns, todo, found)
                 todo, weighted, earlier = todo[rest], *_rows((weighted, earlier), rest)
@@ -212,7 +217,7 @@ class Engine:
         if not len(todo):
             return
         # the chains start from the adapted draws
-        part = _part(batch, todo)
+        part = _part(likelihood, batch, todo)
         chains = by_chains(likelihood, *part, _filled(weighted, len(part[2])))
         u, r_hat, ess, misfit = _rows(chains, slice(len(todo)))
         good = chains_converged(ess, r_hat)
@@ -233,11 +238,11 @@ def _filled(tree, n):
     return jax.tree.map(lambda a: a[np.resize(np.arange(len(a)), n)], tree)
 
 
-def _part(batch, todo):
+def _part(likelihood, batch, todo):
     """Some objects of a batch, filled up to one of few sizes: few compilations."""
     data, view, ids, key, n_draws = batch
     rows = np.resize(todo, padded(len(todo)))
-    return _rows(data, rows), view, np.asarray(ids)[rows], key, n_draws
+    return _rows(data, rows), likelihood.part_of(view, rows), np.asarray(ids)[rows], key, n_draws
 
 
 def padded(n: int) -> int:
@@ -261,8 +266,21 @@ def _kept(columns, todo, found):
 def _put(columns, rows, weighted, misfit):
     for name in ("ess", "pareto_k", "log_evidence"):
         columns[name][rows] = np.asarray(getattr(weighted, name))
+    columns["log_evidence_error"][rows] = evidence_error(weighted.ess, np.shape(weighted.log_weight)[1])
     for name, values in _judged(misfit).items():
         columns[name][rows] = values
+
+
+def evidence_error(ess, n_draws: int) -> np.ndarray:
+    """Monte-Carlo standard deviation (Object,) of the log of a mean of weights; infinite where all are 0.
+
+    That of the mean, over the mean: (1/ESS - 1/n)^(1/2) with Kish's effective number (Liu 2001, Monte Carlo
+    Strategies in Scientific Computing, sect. 2.5). It holds where the tail of the weights is short,
+    ``pareto_k`` below 0.7.
+    """
+    ess = np.asarray(ess, float)
+    with np.errstate(divide="ignore"):
+        return np.sqrt(np.maximum(1.0 / ess - 1.0 / n_draws, 0.0))
 
 
 def _judged(misfit):

@@ -136,6 +136,27 @@ class Likelihood(ABC):
         view : pytree
         """
 
+    def view_of(self, view, data):
+        """The view of a batch of objects that :meth:`views` put together: by default the one that they share.
+
+        Where objects have views of their own, it is made here, of leaves with an axis ``Object``.
+        """
+        return view
+
+    def part_of(self, view, rows):
+        """That of some of the objects of a batch, of what :meth:`view_of` gave."""
+        return view
+
+    @property
+    def own_views(self) -> bool:
+        """Whether objects have views of their own, with an axis ``Object``."""
+        return type(self).part_of is not Likelihood.part_of
+
+    @property
+    def proposal(self):
+        """Network, weights and names of the parameters: what compiled code takes of :attr:`post`."""
+        return self.post
+
     def precision_root(self, u, mass, view):
         """Lower root (n, n) of the posterior's precision at one object's shape u (n,).
 
@@ -151,7 +172,7 @@ class Likelihood(ABC):
     @property
     def n_shape(self) -> int:
         """Number of parameters besides the mass."""
-        return len(self.post.names) - 1
+        return len(self.proposal.names) - 1
 
     def log_target(self, u, data, view):
         """Log of evidence times prior (Object, Draw) of shapes u (Object, Draw, Param - 1)."""
@@ -169,7 +190,7 @@ def propose(likelihood: Likelihood, data, view, ids, key, n_draws):
     light : array (Object, Draw, ...) or None
         Of :meth:`Likelihood.light`.
     """
-    network, weights = likelihood.post.network, likelihood.post.weights
+    network, weights = likelihood.proposal.network, likelihood.proposal.weights
     shape = (n_draws, likelihood.n_shape + 1)
     noise = jax.vmap(lambda k: jax.random.normal(k, shape))(object_keys(key, ids))
     u, log_q = network.draw_shape(weights, network.condition(weights, *data), noise[..., :-1])

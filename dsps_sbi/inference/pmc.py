@@ -75,7 +75,7 @@ def population_monte_carlo(likelihood: Likelihood, data, view, keys, u, log_weig
     WeightedDraws
         The N_DRAWS draws of the last iteration.
     """
-    network, weights = likelihood.post.network, likelihood.post.weights
+    network, weights = likelihood.proposal.network, likelihood.proposal.weights
     n = likelihood.n_shape
     condition = network.condition(weights, *data)
     per_draw = jax.tree.map(lambda a: a[:, None], condition)

@@ -93,6 +93,10 @@ class Posterior(ABC):
     def in_range(self, data):
         """Whether data of objects (Object,) are like those of training, as bool ndarray."""
 
+    def filled(self, data):
+        """Data as compiled code takes them: by default as they are."""
+        return data
+
     @abstractmethod
     def infer(self, data, *, weigh=True, refine=False, model="auto", n_draws=None, seed=0, progress=False):
         """Posteriors of an image, a catalogue or spectra.

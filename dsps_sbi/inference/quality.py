@@ -42,6 +42,11 @@ QUALITY = {
         "LOGEVID",
         "log of the density of the data, per flux unit in each band or pixel; none where unweighted",
     ),
+    "log_evidence_error": (
+        "LOGEVERR",
+        f"standard deviation of log_evidence over draws; it holds where pareto_k is at most {LARGEST_K:g}; "
+        "none where unweighted",
+    ),
     "r_hat": ("R_HAT", f"R-hat of Hamiltonian chains: below {LARGEST_R_HAT:g}; none without chains"),
     "ppc_p": (
         "PPC_P",
@@ -102,6 +107,16 @@ OF_CUBES = {
     "p_t90_1gyr": ("P_T90", "probability that 90 % of the formed mass existed 1 Gyr after the Big Bang"),
     "row": ("ROW", "row of the catalogue, counted from 0; -1: not fitted"),
 }
+# Of redshifts that are uncertain or unknown
+OF_REDSHIFTS = {
+    "z_best": ("Z_BEST", "redshift at the maximum of its smoothed density"),
+    "z_odds": ("Z_ODDS", "probability that the redshift is within 0.1 (1 + z) of z_best"),
+    "z_peaks": (
+        "Z_PEAKS",
+        "number of separate ranges of redshift that together hold 95 % of the probability, those with less "
+        "than 5 % left out",
+    ),
+}
 _OF_PARAMETERS = {
     SHRINKAGE: "1 - posterior / prior variance of {}, in normal scores: 0 where the data say nothing",
     EDGE: "edge of the prior at which the posterior of {} piles up: 1 upper, -1 lower, 0 none",
@@ -116,8 +131,9 @@ def code_text(codes) -> dict[str, str]:
 
 def describe(name: str) -> tuple[str, str]:
     """FITS extension and meaning of a column."""
-    if name in QUALITY or name in OF_CUBES:
-        return QUALITY[name] if name in QUALITY else OF_CUBES[name]
+    known = QUALITY | OF_CUBES | OF_REDSHIFTS
+    if name in known:
+        return known[name]
     beginning = next(start for start in _OF_PARAMETERS if name.startswith(start))
     return name.upper(), _OF_PARAMETERS[beginning].format(name.removeprefix(beginning))
 

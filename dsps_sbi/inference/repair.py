@@ -127,12 +127,16 @@ def _by_chains(likelihood: Likelihood, data, view, ids, key, u, log_weight, n_dr
     start = jnp.take_along_axis(u, index[..., None], axis=1) - mean[:, None]
     start = jax.vmap(whiten)(factor, start)
 
-    def log_density(y, of_object):
-        mean, factor, data = of_object
-        data = jax.tree.map(lambda a: a[None], data)
-        return likelihood.log_target((mean + matmul(factor, y))[None, None], data, view)[0, 0]
+    # what objects have of their own goes with each of them
+    own = (data, view) if likelihood.own_views else (data, None)
 
-    y, r_hat, ess = run_chains(log_density, branch(keys, _CHAINS), (start, (mean, factor, data)))
+    def log_density(y, of_object):
+        mean, factor, own = of_object
+        data, own_view = jax.tree.map(lambda a: a[None], own)
+        seen = own_view if likelihood.own_views else view
+        return likelihood.log_target((mean + matmul(factor, y))[None, None], data, seen)[0, 0]
+
+    y, r_hat, ess = run_chains(log_density, branch(keys, _CHAINS), (start, (mean, factor, own)))
     y = y.reshape(len(ids), -1, n)
     y = y[:, jnp.linspace(0, y.shape[1] - 1, n_draws).astype(int)]
     u = mean[:, None] + einsum("oij,odj->odi", factor, y)

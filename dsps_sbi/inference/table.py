@@ -7,12 +7,25 @@ from astropy.table import MaskedColumn, Table
 
 from .derived import describe
 from .quality import AT_EDGE, CODES, QUALITY
+from .quality import describe as meaning
 from .result import Result
 
 # Endings of columns, by percentile
 ENDINGS = {50: "", 16: "_p16", 84: "_p84"}
 # Columns of words, also where all of them are empty
-_WORDS = ("id", "name", "flags", "errors", "notes", "problem", AT_EDGE[0], *CODES)
+_WORDS = (
+    "id",
+    "name",
+    "flags",
+    "left_out",
+    "prefers",
+    "note",
+    "errors",
+    "notes",
+    "problem",
+    AT_EDGE[0],
+    *CODES,
+)
 # Differences of evidences count, not their size
 _FORMATS = {"log_evidence": ".3f"}
 
@@ -30,7 +43,7 @@ def percentile_columns(names) -> dict[str, tuple[str, str]]:
 
 def quality_columns(names=tuple(QUALITY)) -> dict[str, tuple[str, str]]:
     """Unit and meaning of columns that say what answers are worth."""
-    return {name: ("", QUALITY[name][1]) for name in names} | {AT_EDGE[0]: ("", AT_EDGE[1])}
+    return {name: ("", meaning(name)[1]) for name in names} | {AT_EDGE[0]: ("", AT_EDGE[1])}
 
 
 def rows_of(result: Result, first: Mapping, quality=tuple(QUALITY)) -> list[dict]:

@@ -4,6 +4,8 @@ The rule: of each filter the share of lambda T that lies outside counts, that of
 of flat f_lambda. Up to 0.1 % outside (tails of curves that end in noise) a band is complete. Up to 1 % it is
 usable, and flagged: the part inside stands for the whole, an error of 1 % even if the part outside had
 twice, or none, of the mean flux. Beyond that the model does not know the flux: the band is missing.
+
+Posteriors for any filters also leave out bands whose pivot is beyond 3 micron at rest, where dust shines.
 """
 
 from collections.abc import Mapping
@@ -15,8 +17,16 @@ import numpy as np
 # Largest share of a filter outside the SSPs' wavelengths for a band to be complete, and to be usable
 COMPLETE = 1e-3
 USABLE = 1e-2
+# Light beyond this is of dust as much as of stars, and is not modelled: the feature of aromatic molecules at
+# 3.3 micron is the first (Tielens 2008, ARA&A 46, 289) [Angstrom at rest]
+DUST_AA = 3e4
 # Redshifts at which ranges are looked for
 _N_Z = 4096
+
+
+def is_starlight(pivot_aa, z):
+    """Whether bands (..., Band) of pivots (Band,) [Angstrom] see light of stars at redshifts z (...)."""
+    return jnp.asarray(pivot_aa) <= DUST_AA * (1.0 + jnp.asarray(z)[..., None])
 
 
 @jax.jit

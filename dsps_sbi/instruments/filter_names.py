@@ -12,7 +12,8 @@ first of these that has it is meant:
 3. HST WFC3/IR (``F160W``);
 4. HST WFC3/UVIS (``F336W``; say ``WFC3_UVIS F814W`` for the filter that ACS has too).
 
-``F140M`` is therefore NIRCam's and ``F140W`` WFC3/IR's.
+``F140M`` is therefore NIRCam's and ``F140W`` WFC3/IR's. Names of other telescopes are in
+:mod:`~dsps_sbi.instruments.filter_aliases`.
 """
 
 import difflib
@@ -20,6 +21,7 @@ import functools
 import re
 
 from ..errors import UserError
+from .filter_aliases import alias_of
 
 JADES_BANDS = (
     "jwst_f090w",
@@ -148,12 +150,30 @@ def canonical_filter(name):
         name = name.decode("utf-8", errors="replace")
     known = _sedpy_names()
     text = re.sub(r"[^a-z0-9]+", "_", str(name).lower()).strip("_")
-    for candidate in (text, *_candidates(text)):
+    for candidate in (text, *_candidates(text), alias_of(text)):
         if candidate in known:
             return known[candidate]
+    close = nearest_filters(text)
+    hint = f"did you mean {', '.join(close)}?" if close else "spell it like jwst_f277w."
+    raise UserError(
+        f"filter {str(name)!r} is not known: expected one such as F277W; {hint} Filters that sedpy does not "
+        "have are given by their curves, see FilterSet.of"
+    )
+
+
+def nearest_filters(text: str, most: int = 3) -> list[str]:
+    """Names of sedpy that are most like a name that nobody knows.
+
+    Parameters
+    ----------
+    text : str
+        Lower case, with underscores.
+    most : int
+    """
+    known = _sedpy_names()
     found = _FILTER.search(text)
-    close = difflib.get_close_matches(text, known, n=3, cutoff=0.5)
-    if found is not None:
-        close = [key for key in known if key.endswith("_" + found.group())][:3] or close
-    hint = f"did you mean {', '.join(known[key] for key in close)}?" if close else "spell it like jwst_f277w"
-    raise UserError(f"filter {str(name)!r} is not known: expected one such as F277W; {hint}")
+    # the filter says more than the camera
+    end = found.group() if found is not None else text.split("_")[-1]
+    same = [key for key in known if key.endswith("_" + end)]
+    close = difflib.get_close_matches(text, same, n=most, cutoff=0.0)
+    return [known[key] for key in close or difflib.get_close_matches(text, known, n=most, cutoff=0.5)]

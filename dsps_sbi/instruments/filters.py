@@ -1,7 +1,7 @@
 """Sets of photometric filters, ready for exact photon-counting integration."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,32 +14,58 @@ from astropy import units as u
 from ..arrays import plain
 from ..components import pytree
 from ..errors import UserError
+from .curve_files import UNIT_AA, check_options, per_photon, read_curve, rising
 from .filter_names import JADES_BANDS, canonical_filter
 
-# Length of each unit [Angstrom]
-_UNIT_AA = {"angstrom": 1.0, "micron": 1e4}
-# Wavelengths that a filter can have [Angstrom], ultraviolet to millimetre: catches a wrong unit
-_RANGE_AA = (100.0, 1e8)
+
+def is_file(entry) -> bool:
+    """Whether an entry of a list of filters is the name of a file, not that of a filter."""
+    if isinstance(entry, os.PathLike):
+        return True
+    return isinstance(entry, str) and bool(Path(entry).suffix) and Path(entry).is_file()
 
 
-def _read_curve(path, unit):
-    """Wavelength [Angstrom], rising, and transmission of one file."""
-    try:
-        rows = [line.split("#")[0].replace(",", " ").split() for line in Path(path).read_text().splitlines()]
-        table = np.array([[float(value) for value in row] for row in rows if row])
-    except (OSError, ValueError) as err:
-        raise UserError(f"cannot read the filter curve {path} ({err}): give two columns of text") from err
-    if table.ndim != 2 or table.shape[1] != 2:
-        raise UserError(f"filter curve {path} has shape {table.shape}, expected (rows, 2): give two columns")
-    wave, trans = table[:: -1 if table[0, 0] > table[-1, 0] else 1].T
-    wave = wave * _UNIT_AA[unit]
-    if not (wave[0] > 0.0 and _RANGE_AA[0] <= wave[-1] <= _RANGE_AA[1]):
-        other = "micron" if unit == "angstrom" else "angstrom"
-        raise UserError(
-            f"filter curve {path} would reach {wave[-1]:g} Angstrom: "
-            f"check the columns, or pass unit={other!r}"
-        )
-    return wave, np.ascontiguousarray(trans)
+def has_curves(filters) -> bool:
+    """Whether some of the filters that :meth:`FilterSet.of` takes are more than names."""
+    if isinstance(filters, str | bytes) or not isinstance(filters, Iterable):
+        return False
+    return isinstance(filters, Mapping) or any(
+        not isinstance(entry, str | bytes) or is_file(entry) for entry in filters
+    )
+
+
+def _curve(name, entry, options):
+    """Name, wavelengths [Angstrom] and transmission per photon of an entry of :meth:`FilterSet.of`."""
+    if isinstance(entry, str | bytes) and not is_file(entry):
+        known = FilterSet.from_names((entry,))
+        return name or known.names[0], known.wave_aa[0], known.trans[0]
+    if isinstance(entry, Mapping):
+        unknown = sorted(set(entry) - {"file", "wave", "trans", *options})
+        if unknown or ("file" in entry) == ("wave" in entry and "trans" in entry):
+            raise UserError(
+                f"filter {name} is {', '.join(map(str, entry))}: expected file, or wave and trans, and "
+                "perhaps counting, unit and clip"
+            )
+        options = options | {key: value for key, value in entry.items() if key in options}
+        check_options(options["counting"], options["unit"])
+        entry = entry["file"] if "file" in entry else (entry["wave"], entry["trans"])
+    if isinstance(entry, str | os.PathLike):
+        name = name or Path(entry).stem
+        wave, trans = read_curve(entry, options["unit"])
+    else:
+        if not isinstance(entry, Sequence | np.ndarray) or len(entry) != 2 or name is None:
+            raise UserError(
+                f"filter {name if name else repr(entry)[:40]}: expected a name, a file, or, in a mapping by "
+                "name, a pair of arrays (wavelength, transmission)"
+            )
+        factor = 1.0 if getattr(entry[0], "unit", None) is not None else UNIT_AA[options["unit"]]
+        wave = factor * plain(entry[0], f"filter {name}: wavelengths", u.AA, dtype=float)
+        trans = plain(entry[1], f"filter {name}: transmission", None, dtype=float)
+        if wave.ndim != 1 or wave.shape != trans.shape or len(wave) < 3:
+            raise UserError(f"filter {name} has shapes {wave.shape}, {trans.shape}: give equal columns")
+        wave, trans = rising(wave, trans)
+    trans = np.maximum(trans, 0.0) if options["clip"] else trans
+    return name, wave, per_photon(wave, trans, options["counting"])
 
 
 @pytree(arrays=("curves", "pivots"), static=("names",), aside=("wave_aa", "trans"))
@@ -80,10 +106,20 @@ class FilterSet:
         for name, wave, trans in zip(self.names, self.wave_aa, self.trans, strict=True):
             if wave.ndim != 1 or wave.shape != trans.shape or len(wave) < 3:
                 raise UserError(f"filter {name} has shapes {wave.shape}, {trans.shape}: give equal columns")
-            if not (np.all(np.isfinite(wave)) and np.all(np.isfinite(trans)) and np.all(np.diff(wave) > 0)):
+            if not np.all(np.isfinite(trans)):
+                raise UserError(
+                    f"filter {name} has a transmission that is not finite at "
+                    f"{np.sum(~np.isfinite(trans))} of {len(trans)} wavelengths: take these rows out"
+                )
+            if not (np.all(np.isfinite(wave)) and np.all(np.diff(wave) > 0)):
                 raise UserError(f"filter {name} is not finite with increasing wavelengths: sort and clean it")
             if trans.min() < 0 or trans.max() <= 0:
-                raise UserError(f"filter {name} has negative or no transmission: check the columns")
+                raise UserError(
+                    f"filter {name} has negative or no transmission: "
+                    f"{int((trans < 0).sum())} of {len(trans)} values are negative, the lowest "
+                    f"{trans.min():.2g} with a peak of {trans.max():.2g}; check the columns, or put 0 for "
+                    "the noise of a scan (clip=True, in a layout clip=yes)"
+                )
 
     @classmethod
     def from_names(cls, names: tuple[str, ...] = JADES_BANDS) -> "FilterSet":
@@ -101,7 +137,11 @@ class FilterSet:
 
     @classmethod
     def from_files(
-        cls, files: Mapping[str, str | os.PathLike], counting: str = "photon", unit: str = "angstrom"
+        cls,
+        files: Mapping[str, str | os.PathLike],
+        counting: str = "photon",
+        unit: str = "angstrom",
+        clip: bool = False,
     ) -> "FilterSet":
         """Read curves from text files of two columns, wavelength and transmission; # starts a comment.
 
@@ -115,21 +155,50 @@ class FilterSet:
             2012, PASP 124, 140, sect. 2).
         unit : {"angstrom", "micron"}
             Of the wavelengths, for all files.
+        clip : bool
+            Put 0 for negative transmissions, the noise of a scan.
 
         Raises
         ------
         UserError
             For unknown options, and for files that do not hold a usable curve, naming the file.
         """
-        if counting not in ("photon", "energy"):
-            raise UserError(f"counting is {counting!r}: give 'photon' or 'energy'")
-        if unit not in _UNIT_AA:
-            raise UserError(f"unit of wavelength is {unit!r}: give {' or '.join(map(repr, _UNIT_AA))}")
-        curves = [_read_curve(path, unit) for path in files.values()]
-        if counting == "energy":
-            # scaled to the middle of the curve so that its numbers stay of the same size
-            curves = [(wave, trans * wave[len(wave) // 2] / wave) for wave, trans in curves]
-        return cls(tuple(files), tuple(wave for wave, _ in curves), tuple(trans for _, trans in curves))
+        return cls.of({name: Path(path) for name, path in files.items()}, counting, unit, clip)
+
+    @classmethod
+    def of(cls, filters, counting: str = "photon", unit: str = "angstrom", clip: bool = False) -> "FilterSet":
+        """Filters by name, by file and by arrays, as they come.
+
+        Parameters
+        ----------
+        filters : FilterSet, sequence, or mapping of str to these
+            Of each band: a name in any usual spelling, a Path or the name of a file (see
+            :meth:`from_files`), a pair of arrays (wavelength, transmission), or a mapping with ``file``, or
+            ``wave`` and ``trans``, and perhaps ``counting``, ``unit`` and ``clip``. The keys of a mapping are
+            the names of the bands; without, a band is called as its filter or its file.
+        counting, unit, clip
+            Of files and arrays that say nothing else, as for :meth:`from_files`. A Quantity has its own unit.
+
+        Raises
+        ------
+        UserError
+            For names that nobody knows, and curves that cannot be used.
+
+        Examples
+        --------
+        >>> FilterSet.of({"g": "hsc_g", "vis": Path("Euclid_VIS.dat"), "mine": (wave, trans)})
+        """
+        if isinstance(filters, FilterSet):
+            return filters
+        check_options(counting, unit)
+        if isinstance(filters, str | os.PathLike):
+            filters = [filters]
+        entries = filters.items() if isinstance(filters, Mapping) else ((None, one) for one in filters)
+        options = {"counting": counting, "unit": unit, "clip": clip}
+        curves = [_curve(name, entry, options) for name, entry in entries]
+        if not curves:
+            raise UserError("no filters are given: expected one for each band; name them")
+        return cls(*(tuple(column) for column in zip(*curves, strict=True)))
 
     @cached_property
     def running(self) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:

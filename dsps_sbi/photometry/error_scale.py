@@ -6,11 +6,11 @@ import jax
 import numpy as np
 from astropy.table import Table
 
+from ..errors import UserError
 from ..inference.error_summary import COLUMNS, ErrorScale, ErrorSummary, checked_scale, fit_scale
 from ..io.catalogue import Catalogue
 from ..io.cube import PixelCube
-from ..io.tables.read import read_catalogue
-from .catalogue import posteriors_of
+from .catalogue import posteriors_of, read_table
 from .flags import PixelFlag
 from .images import mean_snrs, pixel_flags
 
@@ -49,7 +49,7 @@ def scaled(post, data, likelihood, error_scale, *, snr_min=5.0, n_draws=500, see
         return data, None
     scale = checked_scale(error_scale)
     if isinstance(data, Table) or hasattr(data, "iloc"):
-        data = read_catalogue(data, filters=post.filters)
+        data = read_table(post, data)
     if not isinstance(data, PixelCube | Catalogue):
         # inference says so
         return data, scale
@@ -59,6 +59,11 @@ def scaled(post, data, likelihood, error_scale, *, snr_min=5.0, n_draws=500, see
 
 
 def _fitted(post, data, likelihood, snr_min, n_draws, seed) -> ErrorScale:
+    if isinstance(data, Catalogue) and np.isnan(data.redshift).all():
+        raise UserError(
+            "error_scale 'fit' of galaxies without redshifts: give a number, such as the one that galaxies "
+            "with redshifts tell"
+        )
     columns = post.align(data.filters, data.flux_ujy, data.sigma_ujy, data.valid, data.upper)
     present, upper = (column == 1.0 for column in columns[2:])
     prepared = post.prepared(*columns[:2], data.redshift, present, upper)

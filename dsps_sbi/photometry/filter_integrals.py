@@ -1,9 +1,10 @@
-"""Functions of wavelength through filters at a redshift, integrated on the host.
+"""Functions of wavelength through filters at redshifts, integrated on the host.
 
 The same integrals as those of :mod:`dsps_sbi.photometry.band_weights`, of the pixels within each filter
-alone: filters of random surveys are many, and each is seen once.
+alone, at many redshifts at once: filters of random surveys are many, and so are redshifts of catalogues.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
@@ -19,6 +20,10 @@ from .compressed import DEX
 _OUTSIDE, _STRONG_AA = 1e-3, 100.0
 # uJy Mpc^2 of 10^DEX solar masses for L_lambda [Lsun/A] in units of the pivot wavelength squared [A^2]
 _UNIT = 10.0**DEX * L_SUN_ERG_S / C_AA_S / UJY_CGS / (4.0 * np.pi) / MPC_CM**2
+# Redshifts at a time: what is in between stays in the processor's cache
+MOST_REDSHIFTS = 64
+
+_igm = jax.jit(jax.vmap(igm_transmission, in_axes=(None, 0)))
 
 
 class FilterIntegrals:
@@ -46,51 +51,75 @@ class FilterIntegrals:
         self.blue = np.flatnonzero(self.sides < 1216.5)
 
     def igm(self, z):
-        """Transmission (Wave + Line,) of the IGM at redshift z."""
-        through = np.ones(len(self.sides))
-        blue = igm_transmission(jnp.asarray(self.sides[self.blue], jnp.float32), jnp.float32(z))
-        through[self.blue] = np.asarray(blue)
+        """Transmission (Z, Wave + Line) of the IGM at redshifts z (Z,)."""
+        # of few sizes: few compilations
+        filled = np.resize(np.asarray(z, np.float32), 1 if len(z) == 1 else MOST_REDSHIFTS)
+        through = np.ones((len(z), len(self.sides)), np.float32)
+        blue = _igm(jnp.asarray(self.sides[self.blue], jnp.float32), jnp.asarray(filled))
+        through[:, self.blue] = np.asarray(blue)[: len(z)]
         n, n_line = self.n_wave, len(self.lines)
-        return np.append(through[:n], 0.5 * (through[n : n + n_line] + through[n + n_line :]))
+        lines = 0.5 * (through[:, n : n + n_line] + through[:, n + n_line :])
+        return np.concatenate([through[:, :n], lines], axis=1)
 
     def at(self, running, pivots, z):
-        """Pieces (Sub * Band, K), screen (Sub, Band) and shares (Band,) of filters at one redshift.
+        """Pieces (Z, Sub * Band, K), screen (Z, Sub, Band) and shares (Z, Band) of filters.
 
-        As :meth:`dsps_sbi.photometry.wave_basis.WaveBasis.pieces`.
+        As :meth:`dsps_sbi.photometry.wave_basis.WaveBasis.pieces`, at no more than
+        :data:`MOST_REDSHIFTS` redshifts z (Z,).
         """
-        igm, n_band, n_wave = self.igm(z), len(pivots), self.n_wave
-        edges, lines = self.edges * (1.0 + z), self.lines * (1.0 + z)
-        pieces = np.zeros((self.n_sub, n_band, self.curves.shape[1]), np.float32)
-        screen = np.ones((self.n_sub, n_band), np.float32)
-        share = np.zeros(n_band, np.float32)
-        for band, (wave, density, cum) in enumerate(running):
-            share[band] = np.diff(np.interp(edges[[0, -1]], wave, cum))[0]
-            if share[band] < 1.0 - USABLE:
-                continue
-            first = max(int(np.searchsorted(edges, wave[0])) - 1, 0)
-            last = min(int(np.searchsorted(edges, wave[-1])) + 1, n_wave)
-            pixels = np.diff(np.interp(edges[first : last + 1], wave, cum)) * igm[first:last]
-            among = np.flatnonzero((lines > wave[0]) & (lines < wave[-1])) + n_wave
-            of_lines = np.interp(lines[among - n_wave], wave, density) * (1.0 + z) * igm[among]
-            # the part inside stands for the whole
-            unit = _UNIT * (pivots[band] / (1.0 + z)) ** 2 / share[band]
-            index = np.append(np.arange(first, last), among)
-            weights = np.append(pixels, of_lines) * unit
-            screen[:, band], polynomials = self._screen(self.coordinate[index], weights, last - first)
-            # pixels lie side by side in memory: no copy of them
-            values = (polynomials * weights).astype(np.float32)
-            pieces[:, band] = values[:, : last - first] @ self.curves[first:last]
-            pieces[:, band] += values[:, last - first :] @ self.curves[among]
-        return pieces.reshape(self.n_sub * n_band, -1), screen, share
+        igm, n_z, n_band = self.igm(z), len(z), len(pivots)
+        pieces = np.zeros((n_z, self.n_sub, n_band, self.curves.shape[1]), np.float32)
+        screen = np.ones((n_z, self.n_sub, n_band), np.float32)
+        share = np.zeros((n_z, n_band), np.float32)
+        ends = np.outer(1.0 + z, self.edges[[0, -1]])
+        for band, curve in enumerate(running):
+            share[:, band] = np.diff(np.interp(ends, curve[0], curve[2]), axis=1)[:, 0]
+            seen = np.flatnonzero(share[:, band] >= 1.0 - USABLE)
+            if seen.size:
+                # the part inside stands for the whole
+                unit = _UNIT * (pivots[band] / (1.0 + z[seen])) ** 2 / share[seen, band]
+                pieces[seen, :, band], screen[seen, :, band] = self._band(
+                    curve, 1.0 + z[seen], unit, igm[seen]
+                )
+        return pieces.reshape(n_z, self.n_sub * n_band, -1), screen, share
 
-    def _screen(self, coordinate, weights, n_pixel):
-        """Nodes (Sub,) of the screen of a band, and the polynomials (Sub, n) that are 1 at one of them."""
-        pixels = weights[:n_pixel]
-        total = max(pixels.sum(), 1e-37)
-        before = np.cumsum(pixels) / total
+    def _band(self, curve, stretch, unit, igm):
+        """Pieces (Z, Sub, K) and screen (Z, Sub) of one band at redshifts of its own."""
+        wave, density, cum = curve
+        n_wave, unit = self.n_wave, unit[:, None]
+        first = np.maximum(np.searchsorted(self.edges, wave[0] / stretch) - 1, 0)
+        last = np.minimum(np.searchsorted(self.edges, wave[-1] / stretch) + 1, n_wave)
+        # as many pixels at each redshift: those beyond the band see nothing
+        n_pixel = int((last - first).max())
+        edge = np.minimum(first[:, None] + np.arange(n_pixel + 1), n_wave)
+        pixel = np.minimum(edge[:, :-1], n_wave - 1)
+        pixels = np.diff(np.interp(self.edges[edge] * stretch[:, None], wave, cum), axis=1)
+        pixels *= np.take_along_axis(igm, pixel, axis=1) * unit
+        lines = np.outer(stretch, self.lines)
+        among = np.flatnonzero(((lines > wave[0]) & (lines < wave[-1])).any(axis=0))
+        of_lines = np.interp(lines[:, among], wave, density, left=0.0, right=0.0)
+        of_lines *= stretch[:, None] * igm[:, n_wave + among] * unit
+        index = np.concatenate([pixel, np.tile(n_wave + among, (len(pixel), 1))], axis=1)
+        screen, polynomials = self._screen(self.coordinate[index], pixels, of_lines)
+        values = np.concatenate([pixels, of_lines], axis=1)[..., None] * polynomials
+        values = np.swapaxes(values.astype(np.float32), 1, 2)
+        pieces = values[..., n_pixel:] @ self.curves[n_wave + among]
+        for i, start in enumerate(first):
+            # pixels lie side by side in memory: no copy of them
+            part = self.curves[start : min(start + n_pixel, n_wave)]
+            pieces[i] += values[i, :, : len(part)] @ part
+        return pieces, screen
+
+    def _screen(self, coordinate, pixels, lines):
+        """Nodes (Z, Sub) of the screen of a band, and polynomials (Z, n, Sub) that are 1 at one of them."""
+        total = np.maximum(pixels.sum(axis=1, keepdims=True), 1e-37)
+        before = np.cumsum(pixels, axis=1) / total
         inside = (before > _OUTSIDE) & (before - pixels / total < 1.0 - _OUTSIDE)
-        inside = np.append(inside, weights[n_pixel:] * _STRONG_AA > _OUTSIDE * total)
-        seen = coordinate[inside] if inside.any() else coordinate[:1]
-        middle, half = 0.5 * (seen.min() + seen.max()), max(0.5 * np.ptp(seen), 0.01)
-        x = np.clip((coordinate - middle) / half, -1.0, 1.0)
-        return middle + half * self.nodes, (chebvander(x, self.n_sub - 1) @ self.from_values).T
+        inside = np.concatenate([inside, lines * _STRONG_AA > _OUTSIDE * total], axis=1)
+        low = np.min(np.where(inside, coordinate, np.inf), axis=1)
+        high = np.max(np.where(inside, coordinate, -np.inf), axis=1)
+        blind = ~inside.any(axis=1)
+        low[blind] = high[blind] = coordinate[blind, 0]
+        middle, half = 0.5 * (low + high), np.maximum(0.5 * (high - low), 0.01)
+        x = np.clip((coordinate - middle[:, None]) / half[:, None], -1.0, 1.0)
+        return middle[:, None] + half[:, None] * self.nodes, chebvander(x, self.n_sub - 1) @ self.from_values

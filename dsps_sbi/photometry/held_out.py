@@ -66,11 +66,12 @@ def held_out(simulator: PhotometrySimulator, n: int, key, on_chunk: Callable | N
         Called with the number of mocks kept, chunk by chunk.
     """
     slices = default_slices(simulator)
+    named = "F277W, F356W, F444W" if np.any(simulator.snr_bands) else "all bands"
     mocks, simulated = fill_slices(simulator, slices, n, key, on_chunk)
     terms = {
         "mocks_simulated": simulated,
         "redshifts": N_POOL,
-        "selection": "observed mean S/N of F277W, F356W, F444W",
+        "selection": f"observed mean S/N of {named}",
     }
     return HeldOut.of({s.name: s.label for s in slices}, mocks, terms)
 

@@ -188,7 +188,7 @@ def _chunks(
     size = max(1, min(_CHUNK_DRAWS // n_draws, padded(len(chosen))))
     z, key = data.z[0], jax.random.key(seed)
     # one shape at all redshifts: what is compiled for one galaxy serves all
-    view = None if engine.likelihood is None else engine.likelihood.model.band_table(z, trim=False)
+    view = None if engine.likelihood is None else engine.likelihood.one_view(z)
 
     def finished(rows, started):
         posteriors = engine.finish(started, len(rows))

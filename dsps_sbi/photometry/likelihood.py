@@ -43,10 +43,24 @@ class PhotometryLikelihood(Likelihood):
         for z in np.unique(redshifts):
             yield np.flatnonzero(redshifts == z), self.model.band_table(z, trim=False)
 
+    def one_view(self, z):
+        """As :meth:`views`, of objects at one redshift."""
+        return self.model.band_table(z, trim=False)
+
+    @property
+    def floor(self):
+        """Relative error of the model's fluxes, of each band's own."""
+        return self.post.noise.floor
+
+    @property
+    def prior(self):
+        """That of the model."""
+        return self.model.prior
+
     @property
     def mass_range(self) -> tuple[float, float]:
         """Prior's range of log10 formed mass."""
-        mass = self.model.prior.marginals["log_mass_formed"]
+        mass = self.prior.marginals["log_mass_formed"]
         return mass.low, mass.high
 
     def unit_fluxes(self, u, view: BandTable):
@@ -60,7 +74,7 @@ class PhotometryLikelihood(Likelihood):
 
         def of_some(u):
             # of one solar mass
-            theta = jnp.pad(self.model.prior.from_normal(u, view.universe_gyr), ((0, 0), (0, 1)))
+            theta = jnp.pad(self.prior.from_normal(u, view.universe_gyr), ((0, 0), (0, 1)))
             return self.fluxes(theta, view)
 
         # in chunks: light of each metallicity and piece of a band then stays in the processor's cache
@@ -107,7 +121,7 @@ class PhotometryLikelihood(Likelihood):
             As :func:`dsps_sbi.kernels.mass.marginalise`, with axes (Object, Draw, ...).
         """
         flux, sigma, valid, upper = (a[:, None] for a in data[:4])
-        parts, floor = self.unit_fluxes(u, view) if light is None else light, self.post.noise.floor
+        parts, floor = self.unit_fluxes(u, view) if light is None else light, self.floor
         errors = self.shared_errors(parts, view)
         total = jnp.sum(parts, axis=-2)
         return marginalise(flux, sigma, valid, total, floor, *self.mass_range, upper, errors)
@@ -136,7 +150,7 @@ class PhotometryLikelihood(Likelihood):
             extra = jnp.where(upper, jnp.sum(errors**2, axis=-2), 0.0)
             errors = jnp.where(upper[..., None, :], 0.0, errors)
         # in units of the sky, as in the likelihood
-        scale = (1.0 + (self.post.noise.floor * model) ** 2 + extra) ** -0.5
+        scale = (1.0 + (self.floor * model) ** 2 + extra) ** -0.5
         residual = (flux / sky - model) * scale
         hidden, variance = below(residual)
         residual = jnp.where(valid, jnp.where(upper, hidden, residual), 0.0)

@@ -127,6 +127,35 @@ def source_of(path) -> str:
         return ""
 
 
+def refuse_another(path, source: str) -> None:
+    """Refuse to put the maps of an image or cube in the place of those of another.
+
+    Parameters
+    ----------
+    path : path
+        Of the maps.
+    source : str
+        What the new ones are of. Where either names nothing, nothing is refused; nor where one of two paths
+        of the same last part is relative, to a folder that nobody knows any more.
+
+    Raises
+    ------
+    UserError
+        Naming both.
+    """
+    there, here = source_of(path), card_text(source)
+    if not there or not here or there == here:
+        return
+    paths = [Path(text.split(" galaxy ")[0]) for text in (there, here)]
+    galaxies = [text.partition(" galaxy ")[2] for text in (there, here)]
+    same = paths[0].name == paths[1].name and galaxies[0] == galaxies[1]
+    if not same or all(one.is_absolute() for one in paths):
+        raise UserError(
+            f"{Path(path).parent} holds the maps of {there}, which those of {here} would take the place of: "
+            "give another folder"
+        )
+
+
 def card_text(text):
     """Text that a FITS card can hold."""
     return " ".join(str(text).encode("ascii", "backslashreplace").decode().split())

@@ -26,7 +26,6 @@ from ..instruments.jades import SNR_BANDS
 from ..io.cube import PixelCube
 from ..noise import BandMasks, DepthNoise, UpperLimits
 from ..ssp import load
-from .catalogue import infer_catalogue
 from .data import PhotometryData
 from .error_scale import scaled
 from .fingerprint import check_match
@@ -38,6 +37,7 @@ from .model_error import ModelError
 from .network import PhotometryNetwork
 from .prepare import check_redshifts, prepare
 from .quantities import derived, log_density, theta_of
+from .redshift.infer import infer_galaxies
 from .simulator import PhotometrySimulator
 from .typicality import Typicality
 
@@ -147,11 +147,9 @@ class PhotometryPosterior(Posterior):
                 "leave them out"
             )
         where = [self.filters.index(name) for name in names]
-        out = []
-        for array in arrays:
-            full = np.full((len(array), len(self.filters)), np.nan, np.float32)
+        out = [np.full((len(array), len(self.filters)), np.nan, np.float32) for array in arrays]
+        for full, array in zip(out, arrays, strict=True):
             full[:, where] = array
-            out.append(full)
         return tuple(out)
 
     def prepared(self, flux_ujy, sigma_ujy, z, valid=None, upper=None):
@@ -378,7 +376,8 @@ class PhotometryPosterior(Posterior):
             what makes the median of the predictive p-values a half. The fluxes of upper limits stay.
         **options
             Of images ``snr_min``, ``quantities`` and ``draws_path``, see
-            :func:`dsps_sbi.photometry.images.infer_cube`; of catalogues ``quantities``.
+            :func:`dsps_sbi.photometry.images.infer_cube`; of catalogues ``quantities`` and ``redshift``,
+            what :func:`dsps_sbi.redshift_prior` gives.
 
         Returns
         -------
@@ -390,7 +389,7 @@ class PhotometryPosterior(Posterior):
             For redshifts outside the trained range, unknown bands, a model that is not the bundle's, if there
             is none to refine with, or if a scale of the errors cannot be fitted.
         """
-        run = infer_cube if isinstance(data, PixelCube) else infer_catalogue
+        run = infer_cube if isinstance(data, PixelCube) else infer_galaxies
         likelihood = self.weighed_by(model, weigh, refine)
         common = {"refine": refine, "n_draws": n_draws, "seed": seed, "progress": progress}
         if error_scale is not None:

@@ -44,7 +44,8 @@ def prepare(post, flux_ujy, sigma_ujy, z, valid=None, upper=None) -> PhotometryD
         In the order of its filters [uJy, or a Quantity]; not finite or masked, or an error that is not
         positive, means missing. So does an error that stands for a missing one, such as 9.9e9: see
         :meth:`dsps_sbi.noise.DepthNoise.says_nothing`.
-    z : float or array (Object,)
+    z : float or array (Object,) or None
+        None where it is not known: a band counts whatever the redshift.
     valid : bool array (Object, Band) or None
     upper : bool array (Object, Band) or None
 
@@ -79,17 +80,21 @@ def prepare(post, flux_ujy, sigma_ujy, z, valid=None, upper=None) -> PhotometryD
         where="photometry",
     )
     valid = present & given
-    z = plain(z, "redshift", dtype=np.float32)
-    if z.shape not in ((), flux.shape[:1]):
-        raise UserError(
-            f"redshift has shape {z.shape}: expected one, or one for each of {len(flux)} objects; mend it"
-        )
-    check_redshifts(post, np.atleast_1d(z))
-    z = np.broadcast_to(z, flux.shape[:1])
-    valid = valid & post.coverage(z)[1]
+    z = None if z is None else _redshifts(post, z, len(flux))
+    valid = valid if z is None else valid & post.coverage(z)[1]
     refuse_stand_ins(
         np.where(valid, flux, np.nan), sigma, lambda i, j: f"row {i} in {post.filters[j]}", where="photometry"
     )
     valid = valid & ~post.noise.says_nothing(flux, sigma, valid)
     flux, sigma = np.where(valid, flux, 0.0), np.where(valid, sigma, 1.0)
     return PhotometryData(flux, sigma, valid, upper & valid, z)
+
+
+def _redshifts(post, z, n):
+    z = plain(z, "redshift", dtype=np.float32)
+    if z.shape not in ((), (n,)):
+        raise UserError(
+            f"redshift has shape {z.shape}: expected one, or one for each of {n} objects; mend it"
+        )
+    check_redshifts(post, np.atleast_1d(z))
+    return np.broadcast_to(z, n)

@@ -21,6 +21,7 @@ from ..io.summary import write_summary
 from ..plots.error_figure import plot_errors
 from ..plots.map_figure import plot_maps
 from .maps import Maps
+from .maps_fits import refuse_another
 
 # Picture of the p-values
 ERRORS = "errors.png"
@@ -145,8 +146,9 @@ class ImageResult(Result):
         Raises
         ------
         UserError
-            If the folder cannot be made or written.
+            If the folder cannot be made or written, or holds the maps of another image.
         """
+        refuse_another(Path(folder) / "maps.fits", str(self.meta.get("source", "")))
         folder = output_folder(folder)
         maps = self.maps()
         paths = [folder / name for name in ("maps.fits", "summary.ecsv", "maps.png")]

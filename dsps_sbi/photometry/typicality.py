@@ -69,7 +69,12 @@ def _statistic(network, weights, u, data):
     residual = (d - model) * (1.0 + error2 * model**2) ** -0.5
     residual = jnp.where(upper[:, None], jnp.minimum(residual, 0.0), residual)
     chi2 = jnp.min(jnp.sum(jnp.where(valid[:, None], residual**2, 0.0), axis=-1), axis=1)
-    n = jnp.maximum(valid.sum(axis=-1), 1)
+    return normal_deviate(chi2, valid.sum(axis=-1))
+
+
+def normal_deviate(chi2, n):
+    """Chi2 (Object,) of n (Object,) bands as a standard normal deviate, were they n degrees of freedom."""
+    n = jnp.maximum(n, 1)
     # Wilson & Hilferty (1931): the cube root of chi2 is close to normal
     return ((jnp.nan_to_num(chi2, nan=1e12, posinf=1e12) / n) ** (1 / 3) - 1.0 + 2.0 / (9.0 * n)) / jnp.sqrt(
         2.0 / (9.0 * n)
@@ -96,9 +101,9 @@ def _p_value(typical, network, weights, named, u, data):
     return jnp.exp(jax.vmap(lambda x, table: jnp.interp(x, table, log_p))(deviate, quantiles))
 
 
-def tabulate(deviate, rows, columns):
-    """Quantiles (4, 4, Level) of the statistic of mocks, all of them where a cell has fewer than 200."""
-    table = np.empty((len(BAND_EDGES) + 1, len(SNR_EDGES) + 1, len(LEVELS)))
+def tabulate(deviate, rows, columns, shape):
+    """Quantiles (*shape, Level) of the statistic of mocks, all of them where a cell has fewer than 200."""
+    table = np.empty((*shape, len(LEVELS)))
     tail = 1.0 - np.array(LEVELS)
     for i in range(table.shape[0]):
         for j in range(table.shape[1]):
@@ -144,7 +149,8 @@ def fit_typicality(post, simulator, *, seed=0, n_mocks=12_000):
         deviate = statistic(post.network, post.weights, u[..., :-1], mocks.data)
         keep = np.asarray(simulator.snr(mocks)) > 5.0
         found.append(np.stack([deviate, *cell(mocks.data, post.snr_bands)])[:, keep])
-    typical = Typicality(jnp.asarray(tabulate(*np.concatenate(found, axis=1)), jnp.float32))
+    shape = len(BAND_EDGES) + 1, len(SNR_EDGES) + 1
+    typical = Typicality(jnp.asarray(tabulate(*np.concatenate(found, axis=1), shape), jnp.float32))
     record = {"seed": seed, "mocks": sum(part.shape[1] for part in found)}
     record["tables_scatter_dex"] = [round(float(x), 6) for x in post.network.tables.scatter_dex]
     return replace(post, typicality=typical, meta=dict(post.meta) | {"typicality": record})

@@ -19,7 +19,7 @@ from ..cosmology import Cosmology
 from ..dust import DustLaw
 from ..kernels.full_precision import matmul
 from ..kernels.low_rank import leading_factors
-from .filter_integrals import FilterIntegrals
+from .filter_integrals import MOST_REDSHIFTS, FilterIntegrals
 
 # Shortest bin of merged ages, and the oldest stars that there are [Gyr]
 _SHORTEST_GYR, _OLDEST_GYR = 1e-3, 14.0
@@ -211,11 +211,10 @@ class WaveBasis:
         share : ndarray (Z, Band)
             Of each filter within the wavelengths; the pieces of a band that is missing are zero.
         """
-        seen = [
-            self.integrals.at(filters.running, filters.pivot_aa, one)
-            for one in np.atleast_1d(np.asarray(z, float))
-        ]
-        return tuple(np.stack(columns) for columns in zip(*seen, strict=True))
+        z = np.atleast_1d(np.asarray(z, float))
+        parts = [z[first : first + MOST_REDSHIFTS] for first in range(0, len(z), MOST_REDSHIFTS)]
+        seen = [self.integrals.at(filters.running, filters.pivot_aa, part) for part in parts]
+        return tuple(np.concatenate(columns) for columns in zip(*seen, strict=True))
 
     def as_arrays(self) -> dict[str, np.ndarray]:
         """Plain arrays by name, for a bundle: curves in half precision, relative to their largest."""

@@ -10,6 +10,7 @@ from ..inference.quality import EDGE, LIMIT, SHRINKAGE
 from ..inference.table import table_of
 from ..io.spectral_cube import CubeSpectra
 from ..io.spectrum_list import stem
+from ..photometry.maps_fits import refuse_another
 from ..plots.map_figure import plot_maps
 from ..spectroscopy.result import catalogue_columns
 from .cube_maps import cube_maps
@@ -77,6 +78,11 @@ class CubeJob(SpectrumJob):
         self.spectra = spectra
         names = (entry.name for entry in cube_entries(spectra))
         self._places = dict(zip(names, spectra.places.values(), strict=True))
+
+    def begin(self, folder, resume):
+        """Refuse a folder that has the maps of another cube, or of an image."""
+        refuse_another(folder / MAPS, str(self.spectra.cube.source))
+        super().begin(folder, resume)
 
     def options(self) -> dict:
         """What answers depend on beside the cube: the bins, where there are some."""

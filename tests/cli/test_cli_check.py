@@ -86,3 +86,28 @@ def test_another_model_is_refused_before_anything_is_simulated(run, tiny_bundle,
     assert status == 1 and "bundle tiny holds no reference fluxes: train it again" in error
     status, _, error = run("check", tiny_bundle, "--n", 5)
     assert status == 1 and "5 mocks per slice" in error
+
+
+def test_a_bundle_for_any_filters_needs_some(check, run, monkeypatch):
+    command, seen = check
+    module = importlib.import_module("dsps_sbi.bundle.load")
+    asked = []
+
+    class Any:
+        def for_filters(self, names, **options):
+            asked.append((names, options))
+            return self
+
+    monkeypatch.setattr(module, "load_bundle", lambda name: Any())
+    status, output, error = command()
+    assert (status, output) == (1, "") and error.count("\n") == 1
+    assert "is for any filters, mocks are of given ones: give --filters jades" in error
+    assert command("--n", 100, "--filters", "hsc_g, hsc_r", "--floor", 0.1)[0] == 0
+    assert command("--n", 100, "--filters", "jades")[0] == 0
+    assert asked[0] == (("hsc_g", "hsc_r"), {"floor": 0.1})
+    assert len(asked[1][0]) == 19 and asked[1][1] == {}
+
+
+def test_filters_go_with_a_bundle_for_any(check):
+    status, _, error = check[0]("--filters", "jades")
+    assert status == 1 and "go with a bundle for any filters" in error

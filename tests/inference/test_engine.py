@@ -55,9 +55,8 @@ def repaired(monkeypatch):
     def repaired(repairs, ess, finds_modes=True):
         for name in ("by_weights", "by_modes", "by_chains", "together"):
             monkeypatch.setattr(module, name, getattr(repairs, name))
-        return _repaired(
-            Engine(SimpleNamespace(), SimpleNamespace(finds_modes=finds_modes), refine=True), ess
-        )
+        likelihood = SimpleNamespace(finds_modes=finds_modes, part_of=lambda view, rows: view)
+        return _repaired(Engine(SimpleNamespace(), likelihood, refine=True), ess)
 
     return repaired
 
@@ -65,6 +64,7 @@ def repaired(monkeypatch):
 def _repaired(engine, ess):
     own = {"u": np.zeros((1, N_DRAWS, 3)), "method": np.full(1, Method.IS, np.int8), "ppc_p": np.full(1, 0.5)}
     own |= {"ess": np.array([ess]), "pareto_k": np.full(1, 0.2), "log_evidence": np.zeros(1)}
+    own |= {"log_evidence_error": np.zeros(1)}
     own |= {name: np.full(1, np.nan) for name in ("r_hat", "error_scale", "error_dof")}
     arguments = (np.zeros((1, 4)),), None, np.zeros(1, np.uint32), jax.random.key(0), N_DRAWS
     engine._repair(own, arguments, weighed([ess]))

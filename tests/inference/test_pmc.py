@@ -15,7 +15,7 @@ class Banana:
 
     def __init__(self, offset):
         self.offset = offset
-        self.post = SimpleNamespace(
+        self.proposal = SimpleNamespace(
             weights=None,
             network=SimpleNamespace(
                 condition=lambda weights, *data: data[0][:, :1],

@@ -9,6 +9,7 @@ from dsps_sbi.instruments.coverage import (
     always_complete,
     covered_bands,
     covered_share,
+    is_starlight,
     redshift_ranges,
 )
 from dsps_sbi.instruments.filters import FilterSet
@@ -71,3 +72,9 @@ def test_bands_that_are_never_covered_and_bundles_that_do_not_say():
     assert complete.tolist() == [[False, False], [False, False], [False, True]]
     assert usable.tolist() == [[True, False], [False, True], [False, True]]
     assert all(known.all() and known.shape == (4,) for known in covered_bands(None, 4, 2.0))
+
+
+def test_dust_shines_beyond_three_micron_at_rest():
+    pivots = np.array([2.2e4, 3.55e4, 4.5e4])
+    seen = np.asarray(is_starlight(pivots, np.array([0.0, 0.2, 0.6])))
+    assert seen.tolist() == [[True, False, False], [True, True, False], [True, True, True]]

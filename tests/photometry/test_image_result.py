@@ -105,3 +105,19 @@ def test_a_folder_that_cannot_be_made_or_written(result, tmp_path, monkeypatch):
     ):
         output_folder(tmp_path / "locked")
     assert not list((tmp_path / "locked").iterdir())
+
+
+def test_maps_of_another_image_stay(result, tmp_path, monkeypatch):
+    from dsps_sbi.photometry import result as module
+
+    monkeypatch.setattr(module, "plot_maps", lambda maps, path: path.touch())
+    result.write(tmp_path)
+    result.write(tmp_path)
+    other = dataclasses.replace(result, meta=result.meta | {"source": "there"})
+    with pytest.raises(
+        UserError, match="holds the maps of here, which those of there would take the place of"
+    ):
+        other.write(tmp_path)
+    # a path from a folder that nobody knows may be the same
+    for source in ("/a/here", ""):
+        dataclasses.replace(result, meta=result.meta | {"source": source}).write(tmp_path)

@@ -93,7 +93,7 @@ def test_infer_has_the_column(fitted, make_cube):
 def test_cells_with_few_mocks_borrow_from_others():
     rng = np.random.default_rng(0)
     deviate, rows, columns = rng.normal(size=5000), rng.integers(0, 2, 5000), rng.integers(0, 4, 5000)
-    table = tabulate(deviate, rows, columns)
+    table = tabulate(deviate, rows, columns, (4, 4))
     assert np.all(np.diff(table, axis=-1) > 0)
     np.testing.assert_array_equal(table[2, 0], table[3, 3])
     assert table[0, 0, LEVELS.index(0.05)] == pytest.approx(1.645, abs=0.25)

@@ -212,3 +212,17 @@ def test_other_bins_are_another_run(untrained, cube, bins, tmp_path):
     other = np.array([[0, 5, 5], [5, -1, 5]])
     with pytest.raises(UserError, match="resume with the same options, or give another folder"):
         ds.infer_many(untrained, cube.spectra(bins=other), tmp_path / "out", resume=True, **FAST)
+
+
+def test_maps_of_another_cube_stay(untrained, cube, tmp_path):
+    one = {"pixels": [(0, 1)]}
+    ds.infer_many(untrained, cube.spectra(**one), tmp_path / "out", **FAST)
+    # again is no other
+    ds.infer_many(untrained, cube.spectra(**one), tmp_path / "out", **FAST)
+    before = (tmp_path / "out" / "maps.fits").read_bytes()
+    other = dataclasses.replace(cube, source=str(tmp_path / "other.fits"))
+    with pytest.raises(
+        UserError, match="holds the maps of .*, which those of .*other.fits would take the place"
+    ):
+        ds.infer_many(untrained, other.spectra(**one), tmp_path / "out", **FAST)
+    assert (tmp_path / "out" / "maps.fits").read_bytes() == before

@@ -141,9 +141,93 @@ def test_refused_on_the_command_line(infer, file, options, message):
     assert status == 1 and message in error and error.count("\n") == 1
 
 
+def text(table):
+    table["f_jwst_f200w"] = ["bright"] * len(table)
+    table["f_jwst_f200w"].unit = "nJy"
+
+
+def other_unit(table):
+    table["f_jwst_f200w"].unit = "erg"
+
+
+def no_redshift(table):
+    del table["z"]
+
+
+def two_redshifts(table):
+    table["z_spec"] = table["z"]
+
+
+def no_rows(table):
+    table.remove_rows(slice(None))
+
+
+def no_bands(table):
+    table.keep_columns(["ID", "z"])
+
+
+@pytest.mark.parametrize(
+    "change, layout, message",
+    [
+        (text, "", "column f_jwst_f200w is text ('bright'): expected numbers; name another"),
+        (other_unit, "", "column f_jwst_f200w has the unit erg, which is not a flux density"),
+        (no_redshift, "", "has no column of redshifts"),
+        (two_redshifts, "", "columns z, z_spec may all be the redshift: say which"),
+        (no_rows, "", "has no rows: expected a galaxy in each"),
+        (no_bands, "", "has no flux with an error in a band of use"),
+        (None, "curves=none", "none is no folder: expected one with a file for each filter"),
+        (None, "curves=CURVES", "curves of filters were given with bundle tiny, which has its own"),
+        (None, "curves=NEGATIVE", "filter jwst_f200w has negative or no transmission"),
+        (None, "curves=NAN", "filter jwst_f200w has a transmission that is not finite at 1 of 4"),
+        (
+            None,
+            "band.toml",
+            "filter 'F277X' is not known: expected one such as F277W; did you mean jwst_f277w",
+        ),
+    ],
+)
+def test_bad_tables_on_the_command_line(infer, table, tmp_path, change, layout, message, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if change is not None:
+        change(table)
+    table.write("t.fits")
+    for name, values in (("CURVES", (0, 1, 1, 0)), ("NEGATIVE", (0, 1, -1, 0)), ("NAN", (0, 1, "nan", 0))):
+        (tmp_path / name).mkdir()
+        rows = "".join(f"{w} {t}\n" for w, t in zip((19000, 20000, 21000, 22000), values, strict=True))
+        (tmp_path / name / "jwst_f200w.dat").write_text(rows)
+    (tmp_path / "band.toml").write_text('[[band]]\nfilter="F277X"\nflux="a"\nerror="b"\n')
+    options = ("--layout", layout) if layout else ()
+    status, _, error = infer("t.fits", "--unweighted", *options)
+    assert status == 1 and message in error, error
+    assert error.startswith("error: ") and error.count("\n") == 1 and "Traceback" not in error
+
+
+def test_errors_of_zero_and_numbers_as_text_are_no_reason_to_stop(infer, table, tmp_path):
+    table["e_jwst_f200w"][0] = 0.0
+    words = [f"{value:.6g}" for value in table["f_jwst_f277w"]]
+    table["f_jwst_f277w"] = ["--", *words[1:]]
+    table["f_jwst_f277w"].unit = "nJy"
+    table.write(tmp_path / "t.fits")
+    status, _, error = infer(tmp_path / "t.fits", "--unweighted", "--catalogue", "ecsv")
+    assert status == 0, error
+    assert Table.read(tmp_path / "out" / "catalogue.ecsv")["n_bands"].tolist()[:2] == [17, 18]
+
+
 def test_tables_in_python(loaded, table):
     good = table[[0, 1, 3]]
     result = loaded.infer(good, weigh=False, n_draws=20)
     assert result.table()["name"].tolist() == ["g0", "g1", "g3"]
-    with pytest.raises(UserError, match="g2 has no redshift, and 2 more rows: leave them out"):
-        loaded.infer(table[[0, 2, 5, 2]], weigh=False)
+    with pytest.warns(UserWarning, match="g2 has no redshift, and 1 more rows: no answer for these"):
+        mixed = loaded.infer(table[[0, 2, 5, 1]], weigh=False, n_draws=20)
+    out = mixed.table()
+    assert out["name"].tolist() == ["g0", "g2", "g5", "g1"] and len(mixed.trust) == 2
+    problems = ["", "no redshift", "no band was measured", ""]
+    assert out["problem"].tolist() == problems and out["trust"].tolist()[1] == "none"
+    assert out["log_mass"].mask.tolist() == [False, True, True, False]
+    with pytest.warns(UserWarning, match="g6 has redshift 15, outside of the bundle's"):
+        assert len(loaded.infer(table[[0, 6]], weigh=False, n_draws=20).table()) == 2
+    with pytest.warns(UserWarning, match="1 ids stand in several rows: each row has its own answer"):
+        twice = loaded.infer(table[[0, 9]], weigh=False, n_draws=20)
+    assert twice.table()["name"].tolist() == ["g0", "g0"]
+    with pytest.raises(UserError, match="g2 has no redshift, and 1 more rows: no row can be used"):
+        loaded.infer(table[[2, 5]], weigh=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ...errors import UserError
-from ...instruments.filter_names import canonical_filter
+from ...instruments.filter_names import canonical_filter, nearest_filters
 
 # Names of flux and error, what the second one holds, and whether these are magnitudes. Small letters; {} is
 # the band. Those that say most come first: the bare name of a band beside its error says least.
@@ -76,6 +76,9 @@ _REDSHIFTS = (
 _REDSHIFT_ERRORS = ("z_err", "zerr", "e_z", "redshift_err", "z_error", "redshift_error")
 
 KINDS = ("error", "ivar", "variance")
+# Published in magnitudes of Vega as a rule
+_VEGA = ("wise_", "twomass_", "bessell_", "ukirt_", "gaia_")
+_OF_VEGA = "magnitudes of this filter are Vega's as a rule: if they are AB, name them, as mag={}mag"
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ class BandColumns:
         AB magnitudes and their errors.
     upper : str or None
         Column that is true where the flux is an upper limit.
+    scale : float
+        What the errors are multiplied by.
     """
 
     filter: str
@@ -102,6 +107,7 @@ class BandColumns:
     kind: str = "error"
     magnitude: bool = False
     upper: str | None = None
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ class Found:
     ----------
     bands : tuple of BandColumns
     strangers : tuple of str
-        Columns that look like the flux of a band whose filter is not known.
+        Columns that look like the flux of a band whose filter is not known, and why they are not used.
     """
 
     bands: tuple[BandColumns, ...]
@@ -127,13 +133,27 @@ def _filter(text: str) -> str | None:
         return None
 
 
-def _known(band: str, filters: Mapping[str, str]) -> str | None:
-    """Filter that the name of a band means; ``filters`` is of small letters."""
-    given = filters.get(band.lower())
-    return canonical_filter(given) if given is not None else _filter(band)
+def _known(band: str, filters: Mapping[str, str], own: Mapping[str, str]) -> str | None:
+    """Filter that the name of a band means; ``filters`` and ``own`` are by small letters."""
+    given = filters.get(band.lower(), band)
+    if given.lower() in own:
+        return own[given.lower()]
+    return _filter(band) if given is band else canonical_filter(given)
 
 
-def find_bands(names: Iterable[str], filters: Mapping[str, str] | None = None) -> Found:
+def _not_known(name: str, band: str) -> str:
+    close = nearest_filters(re.sub(r"[^a-z0-9]+", "_", band.lower()).strip("_"), 2)
+    return f"{name} (no filter of that name{': ' + ' or '.join(close) + '?' if close else ''})"
+
+
+def _small(filters: Mapping[str, str] | None, own: Iterable[str]):
+    """Names of bands to filters, and names of curves, by small letters."""
+    return {name.lower(): str(value) for name, value in (filters or {}).items()}, {n.lower(): n for n in own}
+
+
+def find_bands(
+    names: Iterable[str], filters: Mapping[str, str] | None = None, own: Iterable[str] = ()
+) -> Found:
     """Bands by the conventions of the field.
 
     Parameters
@@ -142,6 +162,8 @@ def find_bands(names: Iterable[str], filters: Mapping[str, str] | None = None) -
         Columns.
     filters : mapping of str to str, optional
         Filters of names of bands, such as ``{"ks": "vista_vircam_Ks"}``.
+    own : iterable of str, optional
+        Names of filters whose curves are given.
 
     Raises
     ------
@@ -149,7 +171,7 @@ def find_bands(names: Iterable[str], filters: Mapping[str, str] | None = None) -
         If two pairs of columns are of one filter: which is meant is not guessed.
     """
     by_small = {name.lower(): name for name in names}
-    filters = {name.lower(): value for name, value in (filters or {}).items()}
+    filters, own = _small(filters, own)
     bands, taken, strangers = {}, set(), {}
     for flux, error, kind, magnitude in _PAIRS:
         pattern = re.compile(re.escape(flux).replace(r"\{\}", "(.+)"))
@@ -158,13 +180,21 @@ def find_bands(names: Iterable[str], filters: Mapping[str, str] | None = None) -
             partner = by_small.get(error.format(match[1])) if match else None
             if partner is None or {name, partner} & taken or partner == name:
                 continue
-            found = _known(match[1], filters)
+            found = _known(match[1], filters, own)
             if found is None:
-                strangers.setdefault(name, partner)
+                strangers.setdefault(name, match[1])
+                continue
+            if magnitude and found.startswith(_VEGA):
+                strangers[name] = None
+                taken.add(partner)
                 continue
             taken |= {name, partner}
             bands.setdefault(found, []).append(BandColumns(found, name, partner, kind, magnitude))
-    return Found(_one_each(bands), tuple(name for name in strangers if name not in taken))
+    left = {name: band for name, band in strangers.items() if name not in taken}
+    return Found(
+        _one_each(bands),
+        tuple(f"{n} ({_OF_VEGA})" if band is None else _not_known(n, band) for n, band in left.items()),
+    )
 
 
 def bands_by_template(
@@ -175,6 +205,7 @@ def bands_by_template(
     magnitude: bool = False,
     upper: str | None = None,
     filters: Mapping[str, str] | None = None,
+    own: Iterable[str] = (),
 ) -> Found:
     """Bands whose columns a user names, with {} where the name of the band is.
 
@@ -187,7 +218,7 @@ def bands_by_template(
         As of :class:`BandColumns`.
     upper : str, optional
         The same of flags.
-    filters : mapping, optional
+    filters, own
         As of :func:`find_bands`.
 
     Raises
@@ -202,7 +233,7 @@ def bands_by_template(
                 f"{role} {text!r}: expected one {{}} where the name of the band is, as in {{}}_flux"
             )
     by_small = {name.lower(): name for name in names}
-    filters = {name.lower(): value for name, value in (filters or {}).items()}
+    filters, own = _small(filters, own)
     pattern = re.compile(re.escape(flux.lower()).replace(r"\{\}", "(.+)"))
     bands, strangers = {}, []
     for small, name in by_small.items():
@@ -210,9 +241,9 @@ def bands_by_template(
         partner = by_small.get(error.lower().format(match[1])) if match else None
         if partner is None:
             continue
-        found = _known(match[1], filters)
+        found = _known(match[1], filters, own)
         if found is None:
-            strangers.append(name)
+            strangers.append(_not_known(name, match[1]))
             continue
         flag = None if upper is None else by_small.get(upper.lower().format(match[1]))
         bands.setdefault(found, []).append(BandColumns(found, name, partner, kind, magnitude, flag))

@@ -4,10 +4,12 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from ...errors import UserError
 from ...instruments.filter_names import canonical_filter
+from ...instruments.filters import FilterSet
 from .columns import (
     KINDS,
     BandColumns,
@@ -18,11 +20,13 @@ from .columns import (
     find_redshift_error,
     shown,
 )
+from .curves import CURVE_ROLES, curves_by_name, curves_by_number, resolved
 
 _ROLES = {
     "hdu",
     "id",
     "redshift",
+    "distance",
     "flux",
     "mag",
     *KINDS,
@@ -32,9 +36,12 @@ _ROLES = {
     "limits",
     "filters",
     "band",
+    *CURVE_ROLES,
 }
 _BAND_ROLES = {"filter", "flux", "mag", *KINDS, "upper"}
 CIGALE = "cigale"
+# What stands for redshifts that are not read
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,8 @@ class Layout:
     bands : tuple of BandColumns
     id : str or None
         Column of the galaxies' names; None: their numbers, from 0.
-    redshift : str or float
-        Column, or the redshift of all.
+    redshift : str or float or None
+        Column, or the redshift of all; None where it is not read.
     unit : str or None
         Of fluxes whose columns have none.
     zero_point : float or None
@@ -56,26 +63,46 @@ class Layout:
         What is an upper limit, see :func:`dsps_sbi.io.tables.values.photometry_of`.
     left_out : tuple of str
         Columns of bands that cannot be used, and why, for :meth:`told`.
+    curves : FilterSet or None
+        Filters that are not sedpy's.
+    redshift_error : str or None
+        Column of the redshifts' standard deviations, where they are used.
+    distance : str or None
+        Column of luminosity distances [Mpc], instead of redshifts.
     """
 
     bands: tuple[BandColumns, ...]
     id: str | None
-    redshift: str | float
+    redshift: str | float | None
     unit: str | None = None
     zero_point: float | None = None
     limits: str | float | None = None
     left_out: tuple[str, ...] = field(default=())
+    curves: FilterSet | None = None
+    redshift_error: str | None = None
+    distance: str | None = None
 
     @property
     def filters(self) -> tuple[str, ...]:
-        """Sedpy names of the bands."""
+        """Names of the bands' filters, sedpy's where their curves are."""
         return tuple(band.filter for band in self.bands)
+
+    @cached_property
+    def filter_set(self) -> FilterSet | tuple[str, ...]:
+        """Curves of all bands, or their names where all are sedpy's."""
+        own = {} if self.curves is None else {name: i for i, name in enumerate(self.curves.names)}
+        if not own.keys() & set(self.filters):
+            return self.filters
+        c = self.curves
+        entries = [(c.wave_aa[own[n]], c.trans[own[n]]) if n in own else n for n in self.filters]
+        return FilterSet.of(dict(zip(self.filters, entries, strict=True)))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns that are read."""
         names = [] if self.id is None else [self.id]
-        names += [self.redshift] if isinstance(self.redshift, str) else []
+        more = self.redshift, self.redshift_error, self.distance
+        names += [name for name in more if isinstance(name, str)]
         for band in self.bands:
             names += [band.flux, band.error] + ([] if band.upper is None else [band.upper])
         return tuple(dict.fromkeys(names))
@@ -83,14 +110,24 @@ class Layout:
     def told(self, units: Mapping[str, str | None]) -> list[str]:
         """What was understood, in lines; ``units`` are those of the columns."""
         lines = [f"id: {'row number' if self.id is None else self.id}"]
-        if isinstance(self.redshift, str):
-            lines.append(f"redshift: {self.redshift}")
+        if self.distance is not None:
+            lines.append(f"distance: {self.distance} [Mpc]")
+        elif isinstance(self.redshift, str):
+            error = "" if self.redshift_error is None else f", error {self.redshift_error}"
+            lines.append(f"redshift: {self.redshift}{error}")
+        elif self.redshift is None:
+            lines.append("redshift: inferred")
         else:
             lines.append(f"redshift: {self.redshift:g} for all")
         for band in self.bands:
             unit = "AB magnitude" if band.magnitude else self._unit(units.get(band.flux))
             flag = f", limits {band.upper}" if band.upper else ""
-            lines.append(f"{band.filter}: {band.flux}, {band.kind} {band.error} [{unit}]{flag}")
+            words = f"{band.filter}: {band.flux}, {band.kind} {band.error} [{unit}]{flag}"
+            words += "" if band.scale == 1.0 else f", errors times {band.scale:g}"
+            if self.curves is not None and band.filter in self.curves.names:
+                pivot = self.curves.pivot_aa[self.curves.names.index(band.filter)]
+                words += f", its own curve, pivot {pivot:.1f} Angstrom"
+            lines.append(words)
         if self.limits is not None:
             words = "negative errors" if self.limits == CIGALE else f"fluxes below {self.limits:g} errors"
             lines.append(f"upper limits: {words}")
@@ -110,7 +147,8 @@ def layout_of(
     *,
     said: Mapping | None = None,
     bands: Sequence[str] | None = None,
-    redshift: float | None = None,
+    redshift: float | str | None = None,
+    redshift_error: str | None = None,
     where: str = "the table",
 ) -> Layout:
     """Find out what the columns of a table are.
@@ -122,14 +160,18 @@ def layout_of(
     units : mapping of str to str or None
         Their units.
     said : mapping, optional
-        What a user says: ``id``, ``redshift`` (columns), ``flux`` and ``error`` (or ``ivar``, ``variance``),
-        or ``mag`` and ``error``, with {} where the band's name is, ``upper`` the same of flags, ``unit`` or
-        ``zero_point``, ``limits``, ``filters`` (names of bands to filters), ``band`` (a list with ``filter``,
-        ``flux`` or ``mag``, ``error`` and ``upper`` of each).
+        What a user says: ``id``, ``redshift`` or ``distance`` (columns), ``flux`` and ``error`` (or
+        ``ivar``, ``variance``), or ``mag`` and ``error``, with {} where the band's name is, ``upper`` the
+        same of flags, ``unit`` or ``zero_point``, ``limits``, ``filters`` (names of bands to filters),
+        ``band`` (a list with ``filter``, ``flux`` or ``mag``, ``error`` and ``upper`` of each); ``curves``,
+        ``counting``, ``wave_unit``, ``clip``, ``filter_file`` and ``translate``, see
+        :mod:`dsps_sbi.io.tables.curves`.
     bands : sequence of str, optional
         Sedpy names of the filters that can be used; others are left out.
-    redshift : float, optional
-        Of all galaxies, instead of a column.
+    redshift : float or "unknown", optional
+        Of all galaxies, instead of a column; ``unknown``: redshifts are inferred, no column is read.
+    redshift_error : str, optional
+        Column of the redshifts' standard deviations.
     where : str
         How messages name the table.
 
@@ -144,8 +186,13 @@ def layout_of(
     filters = said.get("filters") or {}
     if not isinstance(filters, Mapping):
         raise UserError(f"{where}: filters is {filters!r}: expected names of bands = names of filters")
-    found, strangers = _bands(names, said, filters)
-    left_out = [f"{name} (no filter of that name)" for name in strangers]
+    curves = curves_by_name(said)
+    if "translate" in said or "filter_file" in said:
+        found, strangers, numbered = curves_by_number(names, said, filters)
+        curves = numbered if curves is None else curves
+    else:
+        found, strangers = _bands(names, said, filters, () if curves is None else curves.names)
+    left_out = list(strangers)
     if bands is not None:
         left_out += [f"{band.flux} (not in the bundle)" for band in found if band.filter not in bands]
         found = tuple(band for band in found if band.filter in bands)
@@ -156,8 +203,14 @@ def layout_of(
             "which, such as --layout flux={}_flux,error={}_err, or name filters in a TOML file"
         )
     error = find_redshift_error(names)
-    if error is not None:
-        left_out.append(f"{error} (redshifts count as exact)")
+    if error is not None and redshift_error is None and redshift != UNKNOWN:
+        left_out.append(f"{error} (redshifts count as exact without --z-err {error})")
+    distance = said.get("distance")
+    if distance is not None and ("redshift" in said or redshift is not None or redshift_error is not None):
+        raise UserError(
+            f"{where}: distance {distance} and a redshift were given: a distance stands for the redshift; "
+            "give one of them"
+        )
     # a unit says more than a name
     found = tuple(
         dataclasses.replace(band, magnitude=True) if _is_magnitude(units.get(band.flux)) else band
@@ -166,11 +219,14 @@ def layout_of(
     layout = Layout(
         found,
         said.get("id", find_id(names)),
-        _redshift(names, said, redshift, where),
+        None if distance is not None else _redshift(names, said, redshift, where),
         said.get("unit"),
         _number(said, "zero_point", where),
         _limits(said, where),
         tuple(left_out),
+        curves,
+        redshift_error,
+        distance,
     )
     missing = [name for name in layout.columns if name not in names]
     if missing:
@@ -215,7 +271,7 @@ def read_said(path) -> dict:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid TOML ({error}): mend that line") from error
     _check(said, _ROLES, path)
-    return said
+    return resolved(said, path.parent)
 
 
 def _check(said, roles, where):
@@ -236,7 +292,7 @@ def _second(said, where) -> tuple[str, str]:
     return said[given[0]], given[0]
 
 
-def _bands(names, said, filters):
+def _bands(names, said, filters, own):
     if "band" in said:
         out = []
         for one in said["band"]:
@@ -245,7 +301,7 @@ def _bands(names, said, filters):
                 raise UserError(f"[[band]] {one}: expected filter, flux or mag, and error")
             error, kind = _second(one, f"[[band]] {one['filter']}")
             flux = one.get("flux", one.get("mag"))
-            name = canonical_filter(one["filter"])
+            name = one["filter"] if one["filter"] in own else canonical_filter(one["filter"])
             out.append(BandColumns(name, flux, error, kind, "mag" in one, one.get("upper")))
         double = {band.filter for band in out if sum(b.filter == band.filter for b in out) > 1}
         if double:
@@ -256,21 +312,28 @@ def _bands(names, said, filters):
     if "flux" in said or "mag" in said:
         error, kind = _second(said, "columns")
         found = bands_by_template(
-            names, said.get("flux", said.get("mag")), error, kind, "mag" in said, said.get("upper"), filters
+            names,
+            said.get("flux", said.get("mag")),
+            error,
+            kind,
+            "mag" in said,
+            said.get("upper"),
+            filters,
+            own,
         )
         return found.bands, found.strangers
-    found = find_bands(names, filters)
+    found = find_bands(names, filters, own)
     return found.bands, found.strangers
 
 
 def _redshift(names, said, given, where):
     if given is not None:
-        return float(given)
+        return None if given == UNKNOWN else float(given)
     column = said.get("redshift") or find_redshift(names)
     if column is None:
         raise UserError(
             f"{where} has no column of redshifts: columns are {shown(names)}; say which, as --layout "
-            "redshift=NAME, or give one for all with --z"
+            "redshift=NAME, or give one for all with --z; --z-range infers them"
         )
     return column
 

@@ -1,9 +1,12 @@
 """A table of photometry as a catalogue in memory."""
 
+import warnings
+from collections import Counter
+
 import numpy as np
 
 from ...errors import UserError
-from ..catalogue import Catalogue
+from ..catalogue import Catalogue, Rejected, all_rejected
 from .layout import layout_of, read_said
 from .rows import TableFile
 from .values import photometry_of
@@ -26,9 +29,9 @@ def read_catalogue(source, *, layout=None, filters=None, redshift=None) -> Catal
     layout : dict or path, optional
         What the columns are, see :func:`dsps_sbi.io.tables.layout.layout_of`; or a TOML file with the same.
     filters : sequence of str, optional
-        Sedpy names of bands to read. Default: all that are known.
-    redshift : float, optional
-        Of all galaxies, instead of a column.
+        Sedpy names of bands to read. Default: all that are known, and those whose curves ``layout`` has.
+    redshift : float or "unknown", optional
+        Of all galaxies, instead of a column; ``unknown`` where they are to be inferred.
 
     Returns
     -------
@@ -38,8 +41,13 @@ def read_catalogue(source, *, layout=None, filters=None, redshift=None) -> Catal
     Raises
     ------
     UserError
-        For files that cannot be read, columns that are not understood, and rows without redshift or
-        photometry: these are named.
+        For files that cannot be read, columns that are not understood, and if no row can be used.
+
+    Warns
+    -----
+    UserWarning
+        For rows without redshift or photometry, which are the catalogue's ``rejected``, and for names that
+        stand in several rows.
     """
     said = {} if layout is None else dict(layout) if isinstance(layout, dict) else read_said(layout)
     table = TableFile(source, said.get("hdu"))
@@ -54,15 +62,41 @@ def read_catalogue(source, *, layout=None, filters=None, redshift=None) -> Catal
         raise UserError(f"{table.label} has no rows: expected a galaxy in each; give another")
     ids = [name for part in parts for name in part.ids]
     problems = [problem for part in parts for problem in part.problems]
-    bad = [i for i, problem in enumerate(problems) if problem]
-    if bad:
-        more = f", and {len(bad) - 1} more rows" if len(bad) > 1 else ""
-        raise UserError(
-            f"{table.label}: {ids[bad[0]]} has {problems[bad[0]]}{more}: leave them out; dsps-sbi infer "
-            "on the file goes on without them"
-        )
     whole = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("flux_ujy", "sigma_ujy", "redshift", "upper")
     }
-    return Catalogue(**whole, filters=found.filters, names=ids, source=table.label)
+    good = np.array([not problem for problem in problems])
+    rejected = [Rejected(i, ids[i], problems[i], float(whole["redshift"][i])) for i in np.flatnonzero(~good)]
+    if not good.any():
+        raise UserError(all_rejected(rejected, table.label))
+    tell_rejected(rejected, table.label)
+    double = sum(n > 1 for n in Counter(ids).values())
+    if double:
+        warnings.warn(
+            f"{table.label}: {double} ids stand in several rows: each row has its own answer",
+            UserWarning,
+            stacklevel=2,
+        )
+    if found.redshift is None:
+        del whole["redshift"]
+    return Catalogue(
+        **{name: values[good] for name, values in whole.items()},
+        filters=found.filter_set,
+        names=[name for name, ok in zip(ids, good, strict=True) if ok],
+        ids=np.flatnonzero(good),
+        source=table.label,
+        rejected=tuple(rejected),
+    )
+
+
+def tell_rejected(rejected, where: str) -> None:
+    """Warn of rows that cannot be used."""
+    if rejected:
+        first = rejected[0]
+        more = f", and {len(rejected) - 1} more rows" if len(rejected) > 1 else ""
+        warnings.warn(
+            f"{where}: {first.name} has {first.problem}{more}: no answer for these",
+            UserWarning,
+            stacklevel=3,
+        )

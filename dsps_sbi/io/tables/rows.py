@@ -19,6 +19,10 @@ _TEXT = (".csv", ".ecsv", ".txt", ".cat", ".dat", ".tbl", ".ascii", ".tsv")
 _PARQUET, _VOTABLE = (".parquet", ".pq"), (".vot", ".votable", ".xml")
 # Of text that is read piece by piece [bytes]
 _PIECE = 20_000_000
+# Text that stands for no number
+_NOTHING = ("", "-", "--", "---", "null", "none", "n/a", "nan")
+# Rows of FITS for which the file is mapped into memory
+_MAPPED = 65_536
 
 
 def is_table(path) -> bool:
@@ -61,6 +65,8 @@ class TableFile:
     names : tuple of str
         Columns.
     units : dict of str to str or None
+    meta : dict
+        What the file says of itself: cards of the extension, metadata of the schema; keys in small letters.
 
     Raises
     ------
@@ -70,7 +76,7 @@ class TableFile:
     """
 
     def __init__(self, source, hdu=None):
-        self._table = None
+        self._table, self.meta = None, {}
         if isinstance(source, str | Path):
             self._path = existing_file(source)
             self.label = str(self._path)
@@ -89,9 +95,12 @@ class TableFile:
         if is_fits(self._path):
             self._kind = "fits"
             self._hdu, self.names, self.units = _fits_columns(self._path, hdu)
+            self.meta = _fits_meta(self._path, self._hdu)
         elif start[:4] == b"PAR1":
             self._kind = "parquet"
             schema = _parquet(self._path).schema_arrow
+            known = (schema.metadata or {}).items()
+            self.meta = {k.decode("utf-8", "replace").lower(): v.decode("utf-8", "replace") for k, v in known}
             units = [(field.metadata or {}).get(b"unit") for field in schema]
             self.names = tuple(schema.names)
             self.units = {
@@ -156,6 +165,7 @@ def _as_table(source):
 def _describe(self, table):
     self.names = tuple(table.colnames)
     self.units = {name: _unit(table[name]) for name in self.names}
+    self.meta = {str(key).lower(): value for key, value in table.meta.items()}
 
 
 def _unit(column):
@@ -198,18 +208,29 @@ def _fits_columns(path, hdu):
         return number, tuple(one.columns.names), units
 
 
-def _fits_chunks(path, number, size, columns):
+def _fits_meta(path, hdu) -> dict:
     with open_fits(path) as hdus:
-        hdu = hdus[number]
-        nulls = {column.name: column.null for column in hdu.columns}
-        for first in range(0, hdu.header["NAXIS2"], size):
-            rows, out = hdu.data[first : first + size], {}
-            for name in columns:
-                values = np.array(rows[name])
-                if nulls[name] is not None and values.dtype.kind in "iu":
-                    values = np.ma.array(values, mask=values == nulls[name])
-                out[name] = values
-            yield out
+        header = hdus[hdu].header
+        return {str(key).lower(): header[key] for key in header if key and key not in ("COMMENT", "HISTORY")}
+
+
+def _fits_chunks(path, number, size, columns):
+    start, end = 0, 1
+    while start < end:
+        # opened anew from time to time: what was read of a file that is mapped stays in memory
+        with open_fits(path) as hdus:
+            hdu = hdus[number]
+            nulls, end = {column.name: column.null for column in hdu.columns}, hdu.header["NAXIS2"]
+            stop = min(start + max(_MAPPED // size, 1) * size, end)
+            for first in range(start, stop, size):
+                rows, out = hdu.data[first : first + size], {}
+                for name in columns:
+                    values = np.array(rows[name])
+                    if nulls[name] is not None and values.dtype.kind in "iu":
+                        values = np.ma.array(values, mask=values == nulls[name])
+                    out[name] = values
+                yield out
+        start = stop
 
 
 def _parquet(path):
@@ -251,7 +272,7 @@ def _resized(pieces, size, columns):
 
 
 def numbers_of(values, name: str, label: str) -> np.ndarray:
-    """A column as float64, NaN where there is nothing.
+    """A column as float64, NaN where there is nothing: masked, or text such as blanks and "--".
 
     Raises
     ------
@@ -261,9 +282,14 @@ def numbers_of(values, name: str, label: str) -> np.ndarray:
     array = np.ma.filled(values, np.nan) if np.ma.asarray(values).dtype.kind == "f" else values
     mask = np.ma.getmaskarray(values)
     data = np.ma.getdata(array)
+    if data.dtype.kind in "US":
+        words = np.char.lower(np.char.strip(data.astype(str)))
+        empty = np.isin(words, _NOTHING)
+        data, mask = np.where(empty | mask, "nan", words), mask | empty
     try:
         with np.errstate(invalid="ignore"):
-            out = np.where(mask, np.nan, np.where(mask, 0, data).astype(float))
+            kept = data if data.dtype.kind in "US" else np.where(mask, 0, data)
+            out = np.where(mask, np.nan, kept.astype(float))
     except (TypeError, ValueError) as error:
         raise UserError(
             f"{label}: column {name} is text ({str(data.ravel()[0])!r}): expected numbers; name another"

@@ -27,11 +27,14 @@ class Photometry:
     ----------
     ids : list of str
     redshift : ndarray (Row,)
+        NaN where it is not read.
     flux_ujy, sigma_ujy : ndarray (Row, Band)
         NaN where nothing was measured.
     upper : bool ndarray (Row, Band)
     problems : list of str
         Why a row cannot be used; empty where it can.
+    redshift_error, distance_mpc : ndarray (Row,) or None
+        Where these are read.
     """
 
     ids: list[str]
@@ -40,6 +43,8 @@ class Photometry:
     sigma_ujy: np.ndarray
     upper: np.ndarray
     problems: list[str]
+    redshift_error: np.ndarray | None = None
+    distance_mpc: np.ndarray | None = None
 
 
 def photometry_of(
@@ -79,18 +84,20 @@ def photometry_of(
     if isinstance(layout.redshift, str):
         redshift = numbers_of(chunk[layout.redshift], layout.redshift, label)
     else:
-        redshift = np.full(n, layout.redshift)
+        redshift = np.full(n, np.nan if layout.redshift is None else layout.redshift)
+    read = {"redshift_error": layout.redshift_error, "distance_mpc": layout.distance}
+    more = {role: numbers_of(chunk[name], name, label) for role, name in read.items() if name is not None}
     parts = [_band(chunk, band, layout, units, label) for band in layout.bands]
     flux, sigma, upper = (np.stack(values, axis=1) for values in zip(*parts, strict=True))
-    problems = []
-    for z, seen in zip(redshift, np.isfinite(flux).any(axis=1), strict=True):
-        if not np.isfinite(z) or z <= 0.0:
-            problems.append(
-                "no redshift" if not np.isfinite(z) or z <= -1.0 else f"redshift {z:g} is not above 0"
-            )
-        else:
-            problems.append("" if seen else "no band was measured")
-    return Photometry(ids, redshift, flux, sigma, upper, problems)
+    seen = np.isfinite(flux).any(axis=1)
+    problems = ["" if one else "no band was measured" for one in seen]
+    checks = [] if layout.redshift is None else [(redshift, "redshift")]
+    checks += [(values, role.removesuffix("_mpc").replace("_", " ")) for role, values in more.items()]
+    for values, what in checks:
+        for i in np.flatnonzero(~(np.isfinite(values) & (values > 0.0))):
+            none = not np.isfinite(values[i]) or values[i] <= -1.0
+            problems[i] = f"no {what}" if none else f"{what} {values[i]:g} is not above 0"
+    return Photometry(ids, redshift, flux, sigma, upper, problems, **more)
 
 
 def _band(chunk, band, layout, units, label):
@@ -119,6 +126,7 @@ def _band(chunk, band, layout, units, label):
             missing = stand_ins(value, sigma)
             of_flux, of_sigma = _factors(band, layout, units, label)
             flux, sigma = value * of_flux, sigma * of_sigma
+        sigma = sigma * band.scale
         missing |= ~np.isfinite(flux) | ~np.isfinite(sigma)
         if isinstance(layout.limits, float):
             below = flux < layout.limits * sigma

@@ -134,3 +134,30 @@ def behind_screen(rows, bands: Bands, av, slope=False):
     if not slope:
         return flux
     return flux, jnp.sum(pieces * (through * (-_LN_MAG * bands.screen)), axis=1)
+
+
+def behind_screen_of_parts(parts, bands: Bands, av):
+    """Fluxes (n, Part, Band) of galaxies that share what their bands see, each behind a screen of its own.
+
+    Parameters
+    ----------
+    parts : array (n, Part, K)
+        Of :func:`parts_of`.
+    bands : Bands
+        Of one survey.
+    av : array (n,)
+    """
+    n, n_part, _ = parts.shape
+    pieces = matmul(parts.reshape(n * n_part, -1), bands.pieces.T).reshape(n, n_part, -1)
+    return attenuated(pieces, bands.screen, av)
+
+
+def attenuated(pieces, screen, av):
+    """Fluxes (n, Part, Band) of light in pieces of bands (n, Part, Sub * Band) behind screens A_V (n,)."""
+    through = materialised(jnp.exp(-_LN_MAG * av[:, None] * screen.ravel()))
+    return jnp.sum((pieces * through[:, None]).reshape(*pieces.shape[:2], *screen.shape), axis=2)
+
+
+def materialised_weights(values, nodes):
+    """Weights (n, Node) of linear interpolation of values (n,), computed once whatever reads them."""
+    return materialised(metallicity_weights(values, nodes))

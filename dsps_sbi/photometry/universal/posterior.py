@@ -1,7 +1,7 @@
 """The amortised posterior of photometry in any filters: made for a set of filters when that is first seen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -16,28 +16,35 @@ from ...dust import Calzetti, DustLaw
 from ...errors import UserError
 from ...inference.derived import MassTable
 from ...inference.protocol import Posterior
-from ...instruments.coverage import covered_share, redshift_ranges
+from ...instruments.coverage import covered_share, is_starlight, redshift_ranges
 from ...instruments.filter_names import JADES_BANDS, canonical_filter, canonical_filters
-from ...instruments.filters import FilterSet
+from ...instruments.filters import FilterSet, has_curves
 from ...io import Catalogue, PixelCube
-from ...io.tables.read import read_catalogue
+from ...io.tables.layout import UNKNOWN
 from ...noise import BandMasks, UpperLimits
 from ...noise.any_depth import AnyDepth
 from ...ssp import load
+from ..catalogue import read_table
+from ..data import PhotometryData
 from ..fingerprint import check_match
 from ..images import FEWEST_BANDS
 from ..likelihood import PhotometryLikelihood
 from ..model import GalaxyModel
 from ..model_error import ModelError
 from ..posterior import PhotometryPosterior
-from ..simulator import PhotometrySimulator
+from ..redshift.given import with_redshifts
+from ..redshift.prior import check_one
+from .likelihood import AnyFiltersLikelihood
 from .network import UniversalNetwork
 from .survey_network import SurveyNetwork
+from .survey_simulator import SurveySimulator
+from .typicality import UniversalTypicality
+from .weight_basis import weight_basis, with_filters
 
 # Relative error of the model's fluxes unless the user gives one
 FLOOR = 0.05
-# What a model has that does not depend on its filters, and takes long to make
-_COSTLY = ("light", "gas", "rest_aa", "pixel_edges_aa")
+# Sets of filters whose posteriors are kept, what was made first goes first
+_MOST_SURVEYS = 8
 
 
 @pytree(
@@ -80,6 +87,19 @@ class SurveyPosterior(PhotometryPosterior):
             full[:, where] = array
         return tuple(out)
 
+    def filled(self, data: PhotometryData) -> PhotometryData:
+        """Data with as many bands as the network is compiled for; the added ones are missing."""
+        return PhotometryData(*(np.asarray(a) for a in self.network.filled(*data)))
+
+    def in_range(self, data) -> np.ndarray:
+        """As that of any posterior of photometry, of data that may be filled up."""
+        n = len(self.filters)
+        return super().in_range(PhotometryData(*(np.asarray(a)[:, :n] for a in data[:4]), data.z))
+
+    def likelihood_of(self, model: GalaxyModel) -> AnyFiltersLikelihood:
+        """The likelihood under a model that matches, from its light in few functions of wavelength."""
+        return AnyFiltersLikelihood(self, model, weight_basis(model))
+
     def model(self, ssp=None, filters: FilterSet | None = None) -> GalaxyModel:
         """The model that it was trained on, with its filters; see :meth:`UniversalPosterior.model`."""
         return self.universal.model(ssp, self.filter_set if filters is None else filters)
@@ -93,11 +113,12 @@ class SurveyPosterior(PhotometryPosterior):
             )
         return self.universal.check_match(model)
 
-    def simulator(self, model: GalaxyModel) -> PhotometrySimulator:
+    def simulator(self, model: GalaxyModel) -> SurveySimulator:
         """Mocks in these filters, with depths and missing bands as in training."""
         n = len(self.filters)
         masks = BandMasks(np.ones((1, n), bool), p_all=0.5, p_pattern=0.0, fewest=min(3, n))
-        return PhotometrySimulator(model, self.noise, masks, self.limits)
+        edges = self.network.network.basis.pixel_edges_aa
+        return SurveySimulator(model, self.noise, masks, self.limits, edges[jnp.array([0, -1])])
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +140,8 @@ class UniversalPosterior(Posterior):
     lya_escape : float
     error : ModelError or None
         As for :class:`~dsps_sbi.photometry.posterior.PhotometryPosterior`.
+    typicality : UniversalTypicality or None
+        What tells how usual data are without SSPs, whatever their filters.
     """
 
     kind: ClassVar[str] = "photometry-any"
@@ -136,7 +159,7 @@ class UniversalPosterior(Posterior):
     limits: UpperLimits = UpperLimits()
     lya_escape: float = 1.0
     error: ModelError | None = None
-    typicality: None = None
+    typicality: UniversalTypicality | None = None
 
     @property
     def components(self) -> tuple:
@@ -148,7 +171,7 @@ class UniversalPosterior(Posterior):
 
         Parameters
         ----------
-        filters : FilterSet or sequence of str
+        filters : FilterSet, sequence of str, or what :meth:`dsps_sbi.FilterSet.of` takes
             Curves, or names of those of astro-sedpy in any usual spelling.
         floor : float
             Relative error of the model's fluxes, beside the errors that bands share: 0.01 to 0.2.
@@ -164,7 +187,7 @@ class UniversalPosterior(Posterior):
                 f"error floor {floor!r}: the bundle was trained for {low:g} to {high:g}; give one in between"
             )
         if not isinstance(filters, FilterSet):
-            filters = canonical_filters(filters)
+            filters = FilterSet.of(filters) if has_curves(filters) else canonical_filters(filters)
         kept = self.__dict__.setdefault("_kept_surveys", {})
         names = filters.names if isinstance(filters, FilterSet) else filters
         known = kept.get((names, float(floor)))
@@ -173,6 +196,8 @@ class UniversalPosterior(Posterior):
         curves = filters if isinstance(filters, FilterSet) else FilterSet.from_names(filters)
         post = self._bound(curves, float(floor))
         if not isinstance(filters, FilterSet):
+            if len(kept) >= _MOST_SURVEYS:
+                kept.pop(next(iter(kept)))
             kept[names, float(floor)] = post
         return post
 
@@ -180,7 +205,8 @@ class UniversalPosterior(Posterior):
         network, edges = self.network, self.network.basis.pixel_edges_aa
 
         def share(z):
-            return covered_share(filters.curves, edges[0], edges[-1], z)
+            inside = covered_share(filters.curves, edges[0], edges[-1], z)
+            return jnp.where(is_starlight(filters.pivots, z), inside, 0.0)
 
         return SurveyPosterior(
             network=SurveyNetwork.of(network, filters, floor),
@@ -194,6 +220,7 @@ class UniversalPosterior(Posterior):
             limits=self.limits,
             lya_escape=self.lya_escape,
             error=self.error,
+            typicality=self.typicality,
             filter_set=filters,
             universal=self,
         )
@@ -204,6 +231,11 @@ class UniversalPosterior(Posterior):
         error=None,
         z=None,
         *,
+        z_err=None,
+        z_range=None,
+        p_z=None,
+        keep_p_z: bool = False,
+        distance_mpc=None,
         filters=None,
         floor: float = FLOOR,
         upper=None,
@@ -226,7 +258,17 @@ class UniversalPosterior(Posterior):
             Their standard deviations.
         z : float or array (Object,), optional
             Redshifts.
-        filters : FilterSet or sequence of str, optional
+        z_err : float or array (Object,), optional
+            Standard deviations of redshifts that are not exact; draws then have redshifts of their own.
+        z_range : (float, float), optional
+            Redshifts between which nothing is known; those of a catalogue are not read.
+        p_z : (array (Z,), array (Z,) or (Object, Z)), optional
+            Redshifts, and the density there up to a factor, from other data than these fluxes.
+        keep_p_z : bool
+            That density was made of these fluxes: it stays as it is, else they would count twice.
+        distance_mpc : float or array (Object,), optional
+            Luminosity distances [Mpc, or a Quantity] of galaxies at z < 0.1, instead of redshifts.
+        filters : FilterSet, sequence of str, or what :meth:`dsps_sbi.FilterSet.of` takes, optional
             Curves, or names of those of astro-sedpy, of an array; a catalogue and an image have their own.
         floor : float
             Relative error of the model's fluxes, 0.01 to 0.2.
@@ -242,34 +284,47 @@ class UniversalPosterior(Posterior):
         Raises
         ------
         UserError
-            For unknown filters, arrays that do not fit, and as
-            :meth:`dsps_sbi.PhotometryPosterior.infer` does.
+            For unknown filters, arrays that do not fit, redshifts as :func:`redshift_prior` and
+            :func:`at_distance` do, and as :meth:`dsps_sbi.PhotometryPosterior.infer` does.
         """
+        said = {"z_err": z_err, "z_range": z_range, "p_z": p_z}
+        exact = check_one(z, **said, distance_mpc=distance_mpc)
         if isinstance(data, Table) or hasattr(data, "iloc"):
-            data = read_catalogue(data)
+            data = read_table(self, data, None if exact or z_err is not None else UNKNOWN)
         if isinstance(data, Catalogue | PixelCube):
             if any(given is not None for given in (error, z, filters, upper)):
                 raise UserError(
                     f"a {type(data).__name__} has errors, redshifts, filters and limits of its own: leave "
                     "out error=, z=, filters= and upper="
                 )
-            post = self.for_filters(data.filters, floor)
+            post = self.for_filters(getattr(data, "curves", None) or data.filters, floor)
         else:
-            if error is None or z is None or filters is None:
-                missing = {"error": error, "z": z, "filters": filters}
-                words = ", ".join(name for name, value in missing.items() if value is None)
+            missing = {"error": error, "filters": filters}
+            missing |= {"z": z} if exact or z_err is not None else {}
+            words = ", ".join(name for name, value in missing.items() if value is None)
+            if words:
                 raise UserError(f"fluxes without {words}: give infer(flux, error, z, filters=...)")
             post = self.for_filters(filters, floor)
             data = Catalogue(data, error, post.filter_set, z, upper=upper)
+        rest = {"keep_p_z": keep_p_z, "distance_mpc": distance_mpc}
+        data, prior = with_redshifts(data, self.network, exact, **said, **rest)
+        if prior is not None:
+            options["redshift"] = prior
         given = {"weigh": weigh, "refine": refine, "n_draws": n_draws, "seed": seed, "progress": progress}
         return post.infer(data, model=self._behind(post, model), **given, **options)
 
     def _behind(self, post, model):
         """A model, or the likelihood under one that matches, behind the filters of a survey."""
         if isinstance(model, PhotometryLikelihood):
-            known = model.model.filters.names == post.filters
-            return model if known else post.likelihood_of(_with_filters(model.model, post.filter_set))
-        return _with_filters(model, post.filter_set) if isinstance(model, GalaxyModel) else model
+            if model.post is post:
+                return model
+            # parts of a table have the same one
+            kept = post.__dict__.get("_kept_behind")
+            if kept is None or kept[0] is not model:
+                kept = model, post.likelihood_of(with_filters(model.model, post.filter_set))
+                post.__dict__["_kept_behind"] = kept
+            return kept[1]
+        return with_filters(model, post.filter_set) if isinstance(model, GalaxyModel) else model
 
     def model(self, ssp=None, filters: FilterSet | None = None) -> GalaxyModel:
         """The model that it was trained on, made again of its configuration.
@@ -286,10 +341,8 @@ class UniversalPosterior(Posterior):
         UserError
             If the SSP grid is not at hand, or is another one, see :meth:`check_match`.
         """
-        if ssp is None and "_kept_model" in self.__dict__:
-            model = self.__dict__["_kept_model"]
-        else:
-            network = self.network
+        model, network = self.__dict__.get("_kept_model") if ssp is None else None, self.network
+        if model is None:
             model = GalaxyModel(
                 load(self.grids[0]) if ssp is None else ssp,
                 FilterSet.from_names(JADES_BANDS),
@@ -305,7 +358,7 @@ class UniversalPosterior(Posterior):
             verified(lambda: self.check_match(model), *compared)
             if ssp is None:
                 self.__dict__["_kept_model"] = model
-        return model if filters is None else _with_filters(model, filters)
+        return model if filters is None else with_filters(model, filters)
 
     def check_match(self, model: GalaxyModel) -> float:
         """Refuse a model that it was not trained on, whatever its filters.
@@ -322,11 +375,11 @@ class UniversalPosterior(Posterior):
         """A model behind the JADES bands, in which the fingerprint is."""
         if model.filters.names == JADES_BANDS:
             return model
-        return _with_filters(model, FilterSet.from_names(JADES_BANDS))
+        return with_filters(model, FilterSet.from_names(JADES_BANDS))
 
     def likelihood_of(self, model: GalaxyModel) -> PhotometryLikelihood:
-        """The exact likelihood under a model that matches, in its filters, with an error floor of 0.05."""
-        return self.for_filters(model.filters).likelihood_of(model)
+        """What :meth:`infer` puts behind the filters of data: holds a model that matches."""
+        return PhotometryLikelihood(self, model)
 
     def in_range(self, data) -> np.ndarray:
         """Whether bands (at least 3), errors and upper limits of objects (Object,) are as in training."""
@@ -335,13 +388,7 @@ class UniversalPosterior(Posterior):
         return ~odd.any(axis=1) & (valid.sum(axis=1) >= FEWEST_BANDS)
 
     def held_out(self, model, n, key, on_chunk=None):
-        """Mocks are of some filters: check what :meth:`for_filters` gives.
-
-        Raises
-        ------
-        UserError
-            Always.
-        """
+        """Refused, always: mocks are of some filters, check what :meth:`for_filters` gives."""
         raise UserError(
             f"bundle {self.label} is for any filters, mocks are of given ones: check post.for_filters(...)"
         )
@@ -350,10 +397,3 @@ class UniversalPosterior(Posterior):
         """What it takes and where it holds, in a few words."""
         low, high = self.network.prior.z
         return f"any filters, z {low:g}-{high:g}, SSPs {', '.join(self.grids) or 'unknown'}"
-
-
-def _with_filters(model: GalaxyModel, filters: FilterSet) -> GalaxyModel:
-    """The same model behind other filters: the light of its SSPs is not made again."""
-    new = replace(model, filters=filters)
-    new.__dict__.update({name: model.__dict__[name] for name in _COSTLY if name in model.__dict__})
-    return new

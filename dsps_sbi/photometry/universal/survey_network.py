@@ -8,12 +8,42 @@ import numpy as np
 
 from ...components import pytree
 from ...networks.base import FlowNetwork
+from ..data import PhotometryData
 from .data import UniversalData
 from .light import Bands
 from .network import UniversalNetwork
 
 # Redshifts, equally spaced in ln(1+z), between which what the bands see is interpolated
 N_REDSHIFTS = 513
+# Numbers of bands to which those of surveys are filled up, and steps beyond: what is compiled for one survey
+# serves others
+N_BANDS, _MORE_BANDS = (6, 10, 14, 20, 28, 40), 20
+
+
+def n_filled(n: int) -> int:
+    """Number of bands to which n are filled up."""
+    more = -(-max(n - N_BANDS[-1], 0) // _MORE_BANDS) * _MORE_BANDS
+    return next((size for size in N_BANDS if size >= n), N_BANDS[-1] + more)
+
+
+def padded_bands(pieces, screen, n_sub: int):
+    """What bands see, filled up by bands that see nothing.
+
+    Parameters
+    ----------
+    pieces : ndarray (Z, Sub * Band, K)
+    screen : ndarray (Z, Sub, Band)
+    n_sub : int
+
+    Returns
+    -------
+    pieces, screen : ndarray
+    """
+    n_z, _, n = screen.shape
+    more = n_filled(n) - n
+    pieces = np.pad(pieces.reshape(n_z, n_sub, n, -1), [(0, 0), (0, 0), (0, more), (0, 0)])
+    screen = np.pad(screen, [(0, 0), (0, 0), (0, more)], constant_values=1.0)
+    return pieces.reshape(n_z, n_sub * (n + more), -1), screen
 
 
 @pytree(arrays=("network", "log_z", "pieces", "screen", "pivot_aa", "width", "floor"))
@@ -29,6 +59,7 @@ class SurveyNetwork(FlowNetwork):
     pieces : array (Z, Sub * Band, K)
     screen : array (Z, Sub, Band)
         What the bands see at these redshifts, see :class:`~dsps_sbi.photometry.universal.light.Bands`.
+        Filled up to one of few numbers of bands.
     pivot_aa, width : array (Band,)
     floor : array ()
         Relative error of the model's fluxes.
@@ -48,7 +79,14 @@ class SurveyNetwork(FlowNetwork):
         low, high = np.log1p(network.prior.z)
         log_z = np.linspace(low, high, n_z)
         pieces, screen, _ = network.basis.pieces(filters, np.expm1(log_z))
-        rest = (filters.pivot_aa, filters.log_width, floor)
+        pieces, screen = padded_bands(pieces, screen, network.basis.n_sub)
+        more = (0, screen.shape[-1] - len(filters.pivot_aa))
+        # no number of bands that are not there may be odd
+        pivot, width = (
+            np.pad(column, more, constant_values=fill)
+            for column, fill in ((filters.pivot_aa, 1e4), (filters.log_width, 0.1))
+        )
+        rest = (pivot, width, floor)
         return cls(network, *(jnp.asarray(a, jnp.float32) for a in (log_z, pieces, screen, *rest)))
 
     @property
@@ -81,8 +119,19 @@ class SurveyNetwork(FlowNetwork):
         return self.network.structure
 
     def condition(self, weights, flux, sigma, valid, upper, z):
-        """As that of :class:`~dsps_sbi.photometry.network.PhotometryNetwork`."""
-        flux, sigma = jnp.where(valid, flux, 0.0), jnp.where(valid, sigma, 1.0)
+        """As that of :class:`~dsps_sbi.photometry.network.PhotometryNetwork`; of fewer bands too."""
+        return self.network.condition(weights, self.seen(flux, sigma, valid, upper, z))
+
+    def filled(self, flux, sigma, valid, upper, z) -> PhotometryData:
+        """Data of all bands, those that are filled in missing; traceable."""
+        more = [(0, 0), (0, len(self.pivot_aa) - flux.shape[1])]
+        valid = jnp.pad(valid, more)
+        flux, sigma = jnp.where(valid, jnp.pad(flux, more), 0.0), jnp.where(valid, jnp.pad(sigma, more), 1.0)
+        return PhotometryData(flux, sigma, valid, jnp.pad(upper, more) & valid, z)
+
+    def seen(self, flux, sigma, valid, upper, z) -> UniversalData:
+        """Data with what their bands see, each object a survey of its own; traceable."""
+        flux, sigma, valid, upper, _ = self.filled(flux, sigma, valid, upper, z)
         n = len(self.log_z)
         step = (self.log_z[-1] - self.log_z[0]) / (n - 1)
         position = jnp.clip((jnp.log1p(z) - self.log_z[0]) / step, 0.0, n - 1.0)
@@ -95,5 +144,4 @@ class SurveyNetwork(FlowNetwork):
 
         filters = (jnp.broadcast_to(column, flux.shape) for column in (self.pivot_aa, self.width))
         bands = Bands(between(self.pieces), between(self.screen), *filters)
-        floor = jnp.broadcast_to(self.floor, z.shape)
-        return self.network.condition(weights, UniversalData(flux, sigma, valid, upper, z, floor, bands))
+        return UniversalData(flux, sigma, valid, upper, z, jnp.broadcast_to(self.floor, z.shape), bands)

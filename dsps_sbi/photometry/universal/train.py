@@ -20,6 +20,7 @@ from .network import UniversalArchitecture, UniversalNetwork
 from .posterior import UniversalPosterior
 from .simulator import UniversalSimulator
 from .surveys import EXAMINATION, training_filters
+from .typicality import fit_universal_typicality
 
 # Functions of wavelength, of stars and of gas, of the light of mocks, and mixtures of ages of gas
 RANKS, _N_MIXTURE = (112, 40), 16
@@ -64,6 +65,7 @@ def train_universal(
     checkpoint=None,
     start: UniversalPosterior | None = None,
     guess_steps: int = 4000,
+    n_typical: int = 40_000,
     progress: bool = True,
     on_record: Callable[[dict], None] | None = None,
     command: str = "",
@@ -86,6 +88,8 @@ def train_universal(
         Begin with its weights: of a network as wide and at most as deep.
     guess_steps : int
         Of the first guess, which is trained before the rest unless ``start`` has one.
+    n_typical : int
+        Mocks that typicality is measured on.
     progress : bool
     on_record : callable or None
         Called with each new entry of the history.
@@ -136,7 +140,34 @@ def train_universal(
     )
     meta["reference"] = reference_fluxes(post.behind_reference(model))
     meta["validation"] = validate(post, simulator, seed=config.seed + 10)
-    return post
+    return fit_universal_typicality(post, simulator, seed=config.seed + 20, n_mocks=n_typical)
+
+
+def with_typicality(
+    post: UniversalPosterior, *, seed: int = 0, library=None, n_mocks: int = 40_000, **more
+) -> UniversalPosterior:
+    """Give a posterior what tells unusual data, on mocks of its network's own forward model: no SSPs needed.
+
+    Parameters
+    ----------
+    post : UniversalPosterior
+    seed : int
+    library : sequence of Curve or None
+        Filters of the mocks; by default those of training.
+    n_mocks : int
+    **more
+        ``buckets`` of the simulator.
+
+    Returns
+    -------
+    UniversalPosterior
+    """
+    library = training_filters() if library is None else library
+    network = post.network
+    simulator = UniversalSimulator(
+        network, network.basis, tuple(library), {}, post.noise, post.limits, **more
+    )
+    return fit_universal_typicality(post, simulator, seed=seed, n_mocks=n_mocks)
 
 
 def check_sizes(config: TrainConfig, simulator: UniversalSimulator) -> None:

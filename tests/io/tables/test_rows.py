@@ -59,8 +59,10 @@ def test_every_format(kind, size, tmp_path, monkeypatch):
     assert [len(chunk["z"]) for chunk in chunks] == ([3, 3, 1] if size == 3 else [7])
     assert [word for chunk in chunks for word in words_of(chunk["ID"])] == [f"g{i}" for i in range(7)]
     said = {"unit": "nJy"} if kind in ("csv", "txt") else {}
-    with pytest.raises(UserError, match="g3 has no band was measured: leave them out"):
-        read_catalogue(path, layout=said)
+    with pytest.warns(UserWarning, match="g3 has no band was measured: no answer for these"):
+        catalogue = read_catalogue(path, layout=said)
+    assert len(catalogue) == 6 and catalogue.ids.tolist() == [0, 1, 2, 4, 5, 6]
+    assert [tuple(one)[:3] for one in catalogue.rejected] == [(3, "g3", "no band was measured")]
 
 
 def test_catalogues_in_memory():

@@ -93,7 +93,7 @@ def test_redshifts_are_judged_row_by_row():
         ({"said": {"limits": "some"}}, "limits is 'some': expected cigale, or a number of errors"),
         ({"said": {"id": "nr"}}, "has no column nr: it has id, z, f_F200W, e_F200W"),
         ({"said": {"flux": "f_{}"}}, "no error beside the flux: give one of error, ivar, variance"),
-        ({"said": {"colour": "x"}}, "unknown colour: expected band, error"),
+        ({"said": {"colour": "x"}}, "unknown colour: expected band, clip, counting, curves, distance, error"),
         (
             {"names": ("id", "when", "f_F200W", "e_F200W")},
             "no column of redshifts: .* or give one for all with --z",

@@ -7,6 +7,7 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
+from astropy.table import Table
 
 import dsps_sbi as ds
 from dsps_sbi.errors import UserError
@@ -28,6 +29,7 @@ def trained(plain_model, any_filters, tmp_path_factory):
         # one number of bands: half as much to compile
         simulator = replace(any_filters, buckets=(5,))
         options = {"simulator": simulator, "checkpoint": checkpoint, "guess_steps": 2, "progress": False}
+        options |= {"n_typical": 400}
         post = train_universal(
             plain_model,
             config=CONFIG,
@@ -116,6 +118,56 @@ def test_bands_beyond_the_light_are_left_out(loaded):
     post = loaded.for_filters(("hsc_i", "wise_w1", "wise_w2"))
     complete, usable = post.coverage(np.array([0.01, 1.0]))
     np.testing.assert_array_equal(usable, [[True, False, False], [True, True, True]])
+
+
+def test_light_that_is_not_modelled_is_told(loaded):
+    """At z 0.1 WISE's W1 sees 3.06 micron at rest: dust shines there."""
+    post = loaded.for_filters({"g": "hsc_g", "r": "hsc_r", "i": "hsc_i", "H": "twomass_H", "W1": "wise_w1"})
+    assert post.filters == ("g", "r", "i", "H", "W1")
+    edges = loaded.network.basis.pixel_edges_aa
+    assert edges[-1] < 3.06e4 or not post.coverage(np.array([0.1]))[1][0, -1]
+    flux, sigma = np.ones((2, 5)), np.full((2, 5), 0.1)
+    flux[1, 3] = np.nan
+    result = loaded.infer(flux, sigma, 0.1, filters=post.filter_set, weigh=False, n_draws=20)
+    assert [words.split(", ")[-1] for words in result.bands_left_out()] == ["W1", "W1"]
+    table = result.table()
+    assert table["n_bands"].tolist() == [5, 4] and (table["n_left_out"] >= 1).all()
+
+
+def test_tables_with_curves_of_their_own(loaded, tmp_path):
+    curve = FilterSet.from_names(["hsc_r"])
+    np.savetxt(tmp_path / "wide.dat", np.column_stack([curve.wave_aa[0], curve.trans[0]]))
+    table = Table({"id": ["x", "y"], "z": [0.4, 0.5]})
+    for name in ("wide", "hsc_g", "F182M"):
+        table[f"f_{name}"], table[f"e_{name}"] = [1.0, 2.0], [0.1, 0.1]
+        table[f"f_{name}"].unit = table[f"e_{name}"].unit = "uJy"
+    options = {"weigh": False, "n_draws": 20}
+    catalogue = ds.read_catalogue(table, layout={"curves": {"wide": str(tmp_path / "wide.dat")}})
+    result = loaded.infer(catalogue, **options)
+    flux, sigma = np.array([[1.0] * 3, [2.0] * 3]), np.full((2, 3), 0.1)
+    filters = ["hsc_r", "hsc_g", "F182M"]
+    other = loaded.infer(flux, sigma, [0.4, 0.5], filters=filters, **options)
+    order = [catalogue.filters.index(name) for name in ("wide", "hsc_g", "jwst_f182m")]
+    assert sorted(order) == [0, 1, 2]
+    np.testing.assert_allclose(result.draws("av"), other.draws("av"), atol=0.03)
+    # errors scaled, curves kept
+    assert np.isfinite(loaded.infer(catalogue, error_scale=1.2, **options).draws("av")).all()
+
+
+def test_tables_on_the_command_line(loaded, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("dsps_sbi.bundle.load.load_bundle", lambda name: loaded)
+    table = Table({"id": ["x", "y", "x"], "z": [0.4, 0.5, 0.002]})
+    for name in ("hsc_g", "hsc_i", "F182M"):
+        table[f"f_{name}"], table[f"e_{name}"] = [1.0, 2.0, 1.0], [0.1, 0.1, 0.1]
+    table.write(tmp_path / "t.csv")
+    argv = ("infer", "--bundle", "any", "-o", tmp_path / "out", tmp_path / "t.csv", "--unweighted")
+    argv += ("--draws", 20, "--layout", "unit=uJy", "--floor")
+    status, output, error = run(*argv, 0.1, "--catalogue", "ecsv")
+    assert status == 0, error
+    assert "1 ids stand in several rows" in error
+    assert Table.read(tmp_path / "out" / "catalogue.ecsv").meta["noise_floor"] == pytest.approx(0.1)
+    status, output, error = run(*argv, 0.9)
+    assert status == 1 and "error floor 0.9: the bundle was trained for 0.01 to 0.2" in error
 
 
 @pytest.mark.parametrize(

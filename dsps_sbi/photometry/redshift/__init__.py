@@ -1,0 +1,1 @@
+"""Redshifts that are uncertain or unknown: by evidence, beside all other parameters."""

@@ -1,0 +1,222 @@
+"""The likelihood of photometry at any redshift of each galaxy: light of few functions of wavelength.
+
+A band table, which :class:`~dsps_sbi.photometry.likelihood.PhotometryLikelihood` takes, holds all stellar
+populations at one redshift. Here every galaxy is tried at redshifts of its own: their light comes as
+functions of wavelength (:class:`~dsps_sbi.photometry.wave_basis.WaveBasis`), through bands on a grid of
+redshifts, between which it is linear. Distances and ages of the Universe are those of the redshift itself.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from ...bundle.verified import content_key
+from ...components import pytree
+from ...instruments.coverage import USABLE
+from ...io.kept import keep
+from ...kernels.full_precision import matmul
+from ...ssp.cache import cache_dir
+from ..compressed import DEX, log_scale
+from ..decompose import wave_basis
+from ..likelihood import PhotometryLikelihood
+from ..wave_basis import WaveBasis
+from .light import MixedLight
+
+# Functions of wavelength, and mixtures of each range of ages, of stars and of gas: fluxes of 30 medium bands
+# are then within 0.01 % (median) and 0.5 % (99th percentile) of those of a band table
+_RANKS, _N_MIXTURE = (96, 40), (24, 10)
+# Steps of the grid of redshifts in ln(1+z)
+_STEP = 0.002
+# A screen of one magnitude in natural logarithm
+_LN_MAG = 0.921034037
+# Light of the model that was asked for last: it takes seconds to decompose, and filters do not count
+_last: list = []
+# Files of decomposed light that are kept
+_MOST_FILES = 4
+
+
+class AnyRedshift(NamedTuple):
+    """What the likelihood needs of the redshifts of objects; a pytree.
+
+    Parameters
+    ----------
+    universe_gyr : array (Object,)
+        Age of the Universe.
+    log_scale : array (Object,)
+        See :func:`~dsps_sbi.photometry.compressed.log_scale`.
+    pieces : array (Object, Sub * Band, K)
+    screen : array (Object, Sub, Band)
+        See :class:`~dsps_sbi.photometry.universal.light.Bands`.
+    errors : array (Object, Mode, Part, Band) or None
+        Relative errors that bands share.
+    """
+
+    universe_gyr: jax.Array
+    log_scale: jax.Array
+    pieces: jax.Array
+    screen: jax.Array
+    errors: jax.Array | None
+
+
+class SharedErrors(NamedTuple):
+    """Of an :class:`AnyRedshift` the errors alone, of each draw: (Object, Draw, Mode, Part, Band)."""
+
+    errors: jax.Array | None
+
+
+@pytree(
+    arrays=("post", "model", "mixed", "error", "log_z", "pieces", "screen", "pivot_aa"),
+    aside=("covered",),
+)
+@dataclass(frozen=True, eq=False)
+class RedshiftLikelihood(PhotometryLikelihood):
+    """A :class:`PhotometryLikelihood` for objects at redshifts of their own; a pytree.
+
+    Its views are :class:`AnyRedshift`.
+
+    Parameters
+    ----------
+    post : PhotometryPosterior
+    model : None
+        What it was made of is not kept.
+    mixed : MixedLight
+    error : ModelError or None
+    log_z : array (Z,)
+        ln(1+z), equally spaced.
+    pieces : array (Z, Sub * Band, K)
+    screen : array (Z, Sub, Band)
+    pivot_aa : array (Band,)
+    covered : bool ndarray (Z, Band)
+        Where bands lie within the light.
+    """
+
+    mixed: MixedLight
+    error: object
+    log_z: jax.Array
+    pieces: jax.Array
+    screen: jax.Array
+    pivot_aa: jax.Array
+    covered: np.ndarray
+
+    @classmethod
+    def of(cls, likelihood: PhotometryLikelihood, z_range: tuple[float, float]) -> "RedshiftLikelihood":
+        """The same likelihood at redshifts of a range; those of the last ranges are kept."""
+        kept = likelihood.__dict__.setdefault("_kept_redshifts", {})
+        known = [one for (low, high), one in kept.items() if low <= z_range[0] and z_range[1] <= high]
+        if known:
+            return known[0]
+        model = likelihood.model
+        basis = light_of(model)
+        low, high = np.log1p(z_range)
+        log_z = np.linspace(low, high, max(int(np.ceil((high - low) / _STEP)) + 1, 2))
+        pieces, screen, share = basis.pieces(model.filters, np.expm1(log_z))
+        arrays = (jnp.asarray(a, jnp.float32) for a in (log_z, pieces, screen, model.filters.pivot_aa))
+        mixed = MixedLight.of(basis, _N_MIXTURE)
+        made = cls(likelihood.post, None, mixed, model.error, *arrays, share >= 1.0 - USABLE)
+        if len(kept) > 1:
+            kept.pop(next(iter(kept)))
+        kept[z_range] = made
+        return made
+
+    @property
+    def prior(self):
+        """Prior of the parameters."""
+        return self.post.network.prior
+
+    @property
+    def mass_range(self) -> tuple[float, float]:
+        """Prior's range of log10 formed mass."""
+        mass = self.prior.marginals["log_mass_formed"]
+        return mass.low, mass.high
+
+    def views(self, data):
+        """All objects at once."""
+        yield np.arange(len(data.z)), self.view(jnp.asarray(data.z))
+
+    def view(self, z) -> AnyRedshift:
+        """What is needed of redshifts z (Object,); traceable."""
+        n = len(self.log_z)
+        step = (self.log_z[-1] - self.log_z[0]) / (n - 1)
+        position = jnp.clip((jnp.log1p(z) - self.log_z[0]) / step, 0.0, n - 1.0)
+        index = jnp.minimum(position.astype(int), n - 2)
+        part = position - index
+
+        def between(nodes):
+            share = part.reshape(-1, *[1] * (nodes.ndim - 1))
+            return (1.0 - share) * nodes[index] + share * nodes[index + 1]
+
+        cosmology = self.post.network.cosmology
+        errors = self.errors_at(z)
+        scale = log_scale(cosmology, z)
+        return AnyRedshift(cosmology.age(z), scale, between(self.pieces), between(self.screen), errors)
+
+    def errors_at(self, z):
+        """Relative errors (..., Mode, Part, Band) at redshifts z (...); None without such."""
+        if self.error is None:
+            return None
+        errors = self.error.at(self.pivot_aa / (1.0 + z[..., None]))
+        return jnp.moveaxis(errors, (0, 1), (-3, -2))
+
+    def unit_fluxes(self, u, view: AnyRedshift):
+        """Fluxes (Object, Draw, Part, Band) [uJy] of one solar mass formed, of shapes u (Object, Draw, n)."""
+        sfh = self.post.network.sfh
+        theta = self.prior.from_normal(u, view.universe_gyr[:, None])
+        ages = jnp.repeat(view.universe_gyr, u.shape[1])
+        parts = self.mixed.parts_of(sfh, theta.reshape(-1, theta.shape[-1]), ages)
+        parts = parts.reshape(*theta.shape[:2], *parts.shape[1:])
+        av = theta[..., len(sfh.names) + 1]
+
+        def of_object(parts, av, pieces, screen):
+            n_draw, n_part, k = parts.shape
+            seen = matmul(parts.reshape(-1, k), pieces.T).reshape(n_draw, n_part, *screen.shape)
+            through = jnp.exp(-_LN_MAG * av[:, None, None] * screen)
+            return jnp.sum(seen * through[:, None], axis=2)
+
+        flux = jax.vmap(of_object)(parts, av, view.pieces, view.screen)
+        return flux * 10.0 ** (-DEX - view.log_scale)[:, None, None, None]
+
+    def shared_errors(self, parts, view: AnyRedshift | SharedErrors):
+        """Errors (..., Mode, Band) that bands share, of fluxes (Object, Draw, Part, Band)."""
+        if view.errors is None:
+            return None
+        errors = view.errors if isinstance(view, SharedErrors) else view.errors[:, None]
+        return jnp.sum(parts[..., None, :, :] * errors, axis=-2)
+
+    def usable(self, z) -> np.ndarray:
+        """Which bands (..., Band) are modelled at redshifts z (...)."""
+        low, high = np.asarray(self.log_z[jnp.array([0, -1])], float)
+        position = (np.log1p(z) - low) / (high - low) * (len(self.covered) - 1)
+        index = np.clip(position.astype(int), 0, len(self.covered) - 2)
+        # light that ends between two redshifts of the grid is known at neither
+        return self.post.coverage(z)[1] & self.covered[index] & self.covered[index + 1]
+
+
+def light_of(model) -> WaveBasis:
+    """The light of a model's stellar populations in few functions of wavelength.
+
+    That of the last model is kept in memory, that of the last few in the user's cache.
+    """
+    for light, basis in _last:
+        if light is model.light:
+            return basis
+    made_of = (model.light, model.gas, model.rest_aa, model.edges, model.nodes, model.log_u_nodes)
+    key = content_key(made_of, model.prior, np.array(model.parts or ()), np.array(model.n_screen))
+    file = None if key is None else cache_dir() / "light" / f"{key}.safetensors"
+    rest = {"cosmology": model.cosmology, "dust": model.dust, "n_sub": model.n_screen}
+    rest["parts"] = model.parts or ()
+    try:
+        arrays = load(file.read_bytes())
+    except (AttributeError, OSError, SafetensorError):
+        arrays = wave_basis(model, rank=_RANKS[0], gas_rank=_RANKS[1]).as_arrays()
+        arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        if file is not None:
+            keep(file, save(arrays), _MOST_FILES)
+    # as a file has it, also the first time
+    basis = WaveBasis.from_arrays(arrays, **rest)
+    _last[:] = [(model.light, basis)]
+    return basis
