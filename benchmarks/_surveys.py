@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 
-from dsps_sbi.kernels.likelihood import mean_snr
 from dsps_sbi.photometry.universal.posterior import UniversalPosterior
 
 
@@ -22,12 +21,6 @@ def through(post, filters, floor=None):
     return post.for_filters(filters) if floor is None else post.for_filters(filters, floor)
 
 
-def snr_of(data):
-    """Observed mean S/N (Object,) of all bands."""
-    every = np.ones(data.flux.shape[-1], bool)
-    return np.asarray(mean_snr(data.flux, data.sigma, data.valid, every, data.upper))
-
-
 def rows_of(tree, rows):
     """Some of the objects."""
     return jax.tree.map(lambda a: np.asarray(a)[rows], tree)
@@ -40,7 +33,7 @@ def bright_mocks(simulator, snr_min, n_z, n_per_z, seed, z_range=None):
     ----------
     simulator : PhotometrySimulator
     snr_min : float
-        Of the mean over all bands.
+        As the simulator counts it.
     n_z, n_per_z : int
     seed : int
     z_range : tuple of float, optional
@@ -57,7 +50,6 @@ def bright_mocks(simulator, snr_min, n_z, n_per_z, seed, z_range=None):
     for i, z in enumerate(low + (np.arange(n_z) + rng.random(n_z)) / n_z * (high - low)):
         table = jax.tree.map(lambda leaf: leaf[None], simulator.model.band_table(np.float32(z), trim=False))
         key = jax.random.fold_in(jax.random.key(seed + 1), i)
-        # one in five or so is bright
         some = simulator.mocks(key, table, 1, 16 * n_per_z)
-        mocks.append(rows_of(some, np.flatnonzero(snr_of(some.data) > snr_min)[:n_per_z]))
+        mocks.append(rows_of(some, np.flatnonzero(np.asarray(simulator.snr(some)) > snr_min)[:n_per_z]))
     return jax.tree.map(lambda *parts: np.concatenate(parts), *mocks)
