@@ -84,7 +84,8 @@ def codes(folder, ids):
 
     def columns(file, *places):
         rows = of_text(folder / file)
-        return [[row[i] if i < len(row) else "nan" for row in rows] for i in (0, *places)]
+        some = [[row[i] if i < len(row) else "nan" for row in rows] for i in (0, *places)]
+        return [["nan" if value == "NA" else value for value in values] for values in some]
 
     put("prospector", *columns("prospector_output_z1.dat", 1, 7))
     put("bagpipes", *columns("bagpipes_11_3_19_z1_noir.cat", 20, 17))
@@ -255,7 +256,7 @@ def main():
         post = through(bundle, curves(folder, bands), args.floor)
         likelihood = likelihood_of(parser, post)
         found = examine(post, likelihood, column, bands, known, flagged, args.seed)
-        label = str(post.meta["name"])
+        label = Path(given).stem
         bundles[label] = {"simulations": post.meta["simulations"], "floor": float(post.noise.floor)}
         metrics |= {f"{label}.{key}": value for key, value in found.items()}
     metrics |= among_codes(known)
