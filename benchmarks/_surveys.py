@@ -1,9 +1,11 @@
 """Bundles of one filter set and of any, seen through a survey: what several benchmarks share."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 
-from dsps_sbi.photometry.universal.posterior import UniversalPosterior
+from dsps_sbi.photometry.universal.posterior import _COSTLY, UniversalPosterior
 
 
 def through(post, filters, floor=None):
@@ -19,6 +21,13 @@ def through(post, filters, floor=None):
     if not isinstance(post, UniversalPosterior):
         return post
     return post.for_filters(filters) if floor is None else post.for_filters(filters, floor)
+
+
+def with_error(model, error):
+    """The same model with another error of its SSPs, whose light is not made again."""
+    new = replace(model, error=error)
+    new.__dict__.update({name: model.__dict__[name] for name in _COSTLY if name in model.__dict__})
+    return new
 
 
 def rows_of(tree, rows):

@@ -27,7 +27,7 @@ import _fsps_truths
 import numpy as np
 from _contract import data_folder, options, report, terms
 from _exact import likelihood_of
-from _surveys import bright_mocks, through
+from _surveys import bright_mocks, through, with_error
 
 import dsps_sbi as ds
 from dsps_sbi.calibration.coverage import LEVELS, coverage
@@ -192,22 +192,23 @@ def examine(post, likelihood, truths, n, n_scaled, n_released, seed):
     return answers, n_all
 
 
-def width_ratio(likelihood, n_z, n_per_z, seed):
+def width_ratio(likelihood, n, seed):
     """Half width of log M* with errors of the model over that without (Object,)."""
     post, model = likelihood.post, likelihood.model
     error = model.error or ds.ModelError.shipped()
-    plain = replace(model, error=None)
+    plain = with_error(model, None)
     noise = DepthNoise.jades(offset_dex=(0.0, 0.0), jitter_dex=0.0, floor=post.noise.floor)
     jades = ds.PhotometrySimulator.jades_pixels(plain)
     masks = replace(jades.masks, p_all=1.0, p_pattern=0.0)
     simulator = replace(jades, noise=noise, masks=masks, limits=UpperLimits(0.0, 0.0))
-    mocks = bright_mocks(simulator, SNR_MIN, n_z, n_per_z, seed)
+    # one of each redshift, as above: little is compiled anew
+    mocks = bright_mocks(simulator, SNR_MIN, n, 1, seed)
     widths = []
     for kind in (error, None):
         own = replace(post, error=kind)
         d = mocks.data
         data = own.prepared(d.flux, d.sigma, d.z, d.valid, d.upper)
-        with_kind = PhotometryLikelihood(own, replace(model, error=kind))
+        with_kind = PhotometryLikelihood(own, with_error(model, kind))
         found = posteriors_of(own, with_kind, data, n_draws=N_DRAWS, seed=seed, refine=True)
         draws = draws_of(own, found.u, np.float32(d.z), ("log_mass",))[0]
         low, high = np.quantile(draws, [0.16, 0.84], axis=1)
@@ -226,7 +227,7 @@ def main():
     folder = data_folder(parser, args.atlas, "jades", "fsps_atlas")
     post = through(ds.load_bundle(args.bundle), JADES_BANDS, args.floor)
     likelihood = likelihood_of(parser, post)
-    n, n_scaled, n_released, n_z, n_per_z = (20, 5, 5, 2, 4) if args.quick else (300, 60, 150, 10, 10)
+    n, n_scaled, n_released, n_own = (20, 5, 10, 8) if args.quick else (300, 60, 150, 100)
     n = args.n or n
     n_atlas = 60 if args.quick else None
     # the atlases have gas of log U = -2 and all of Lyman alpha, whatever the bundle has
@@ -260,7 +261,7 @@ def main():
     }
     for name, part in sets.items():
         metrics |= part.summary(name)
-    wide, narrow = width_ratio(likelihood, n_z, n_per_z, args.seed + 5)
+    wide, narrow = width_ratio(likelihood, n_own, args.seed + 5)
     metrics |= {
         "width_ratio": np.median(wide / narrow),
         "width_with_error_dex": np.median(wide),
