@@ -5,7 +5,14 @@ from dataclasses import replace
 import jax
 import numpy as np
 
+import dsps_sbi as ds
+from dsps_sbi.inference.engine import Posteriors
+from dsps_sbi.photometry.catalogue import posteriors_of
+from dsps_sbi.photometry.data import PhotometryData
 from dsps_sbi.photometry.universal.posterior import _COSTLY, UniversalPosterior
+
+# Samples of a curve among those of equal shapes
+_SAMPLES = 401
 
 
 def through(post, filters, floor=None):
@@ -28,6 +35,46 @@ def with_error(model, error):
     new = replace(model, error=error)
     new.__dict__.update({name: model.__dict__[name] for name in _COSTLY if name in model.__dict__})
     return new
+
+
+def filled_up(filters, n_band):
+    """Curves of n_band bands, of equal shapes and names whatever the survey: compiled once for all surveys.
+
+    What is more than the survey has repeats its first band; data of it are missing, see :func:`with_bands`.
+
+    Parameters
+    ----------
+    filters : FilterSet
+    n_band : int
+    """
+    waves, trans = [], []
+    for wave, curve in zip(filters.wave_aa, filters.trans, strict=True):
+        waves.append(np.linspace(wave[0], wave[-1], _SAMPLES))
+        trans.append(np.interp(waves[-1], wave, curve))
+    more = n_band - len(waves)
+    names = tuple(f"band_{i}" for i in range(n_band))
+    return ds.FilterSet(names, (*waves, *waves[:1] * more), (*trans, *trans[:1] * more))
+
+
+def with_bands(data, n_band):
+    """Photometry with bands (Object, n_band), of which those that are more than it has are missing."""
+    more = [(0, 0), (0, n_band - data.flux.shape[1])]
+    flux, sigma, valid, upper = (np.asarray(a) for a in data[:4])
+    sigma = np.pad(sigma, more, constant_values=1.0)
+    return PhotometryData(np.pad(flux, more), sigma, np.pad(valid, more), np.pad(upper, more), data.z)
+
+
+def one_by_one(post, likelihood, data, n_draws, seed):
+    """Refined answers, objects of one redshift one after the other: programs of one size are compiled."""
+    z = np.asarray(data.z)
+    earlier = np.array([np.sum(z[:i] == value) for i, value in enumerate(z)])
+    parts, order = [], []
+    for turn in range(earlier.max() + 1):
+        rows = np.flatnonzero(earlier == turn)
+        some = {"n_draws": n_draws, "seed": seed, "ids": rows, "refine": True}
+        parts.append(posteriors_of(post, likelihood, rows_of(data, rows), **some))
+        order.append(rows)
+    return Posteriors.joined(parts).rows(np.argsort(np.concatenate(order)))
 
 
 def rows_of(tree, rows):

@@ -25,6 +25,7 @@ mocks.
 """
 
 import time
+from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -32,7 +33,7 @@ import jax.numpy as jnp
 import numpy as np
 from _contract import options, report, terms
 from _exact import effective_share, likelihood_of, log_mean_exp
-from _surveys import bright_mocks, rows_of, through
+from _surveys import bright_mocks, filled_up, rows_of, with_bands
 
 import dsps_sbi as ds
 from dsps_sbi.calibration.compare import compare
@@ -59,6 +60,8 @@ EUCLID_AA = {
 }
 Z_RANGES = {"sdss": (0.001, 0.3)}
 JADES = "jades19"
+# Surveys are filled up to as many bands as the largest has
+N_BAND = max(map(len, EXAMINATION.values()))
 
 
 def survey_filters(name):
@@ -101,6 +104,42 @@ def prepared(post, mocks):
     return post.prepared(d.flux, d.sigma, d.z, d.valid, d.upper)
 
 
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """A survey as it is, and as one of :data:`N_BAND` bands, which is what answers are made with.
+
+    Parameters
+    ----------
+    name : str
+    post : SurveyPosterior
+    model : GalaxyModel
+    simulator : PhotometrySimulator
+    likelihood : PhotometryLikelihood
+        Of the bands that it is filled up to.
+    """
+
+    name: str
+    post: object
+    model: object
+    simulator: object
+    likelihood: PhotometryLikelihood
+
+    @classmethod
+    def of(cls, name, universal):
+        """Of a bundle for any filters."""
+        filters = survey_filters(name)
+        post, model = universal.for_filters(filters), universal.model(filters=filters)
+        simulator = ds.PhotometrySimulator.jades_pixels(model) if name == JADES else post.simulator(model)
+        whole = filled_up(filters, N_BAND)
+        likelihood = universal.for_filters(whole).likelihood_of(universal.model(filters=whole))
+        return cls(name, post, model, simulator, likelihood)
+
+    def mocks(self, n_z, seed):
+        """Mocks, and their data in all :data:`N_BAND` bands."""
+        mocks = bright_mocks(self.simulator, SNR_MIN, n_z, N_PER_Z, seed, Z_RANGES.get(self.name))
+        return mocks, with_bands(prepared(self.post, mocks), N_BAND)
+
+
 def worth(likelihood, data, u, seed):
     """Columns (Object,) of :func:`weigh`."""
     columns = {}
@@ -123,12 +162,11 @@ def gaps(columns, refined=None):
     return columns["log_p"] - log_z - columns["log_q"]
 
 
-def examine(name, post, likelihood, simulator, sizes, seed):
+def examine(survey, sizes, seed):
     """Metrics of a survey, scores of its ranks by the method, columns of these, and its mocks."""
-    n_z, n_z_raw = sizes
-    z_range = Z_RANGES.get(name)
-    mocks = bright_mocks(simulator, SNR_MIN, n_z, N_PER_Z, seed, z_range)
-    data = prepared(post, mocks)
+    (n_z, n_z_raw), name, likelihood = sizes, survey.name, survey.likelihood
+    post = likelihood.post
+    mocks, data = survey.mocks(n_z, seed)
     columns = worth(likelihood, data, mocks.u, seed + 2)
     weighed = posteriors_of(post, likelihood, data, n_draws=N_DRAWS, seed=seed)
     refined = posteriors_of(post, likelihood, data, n_draws=N_DRAWS, seed=seed, refine=True)
@@ -144,8 +182,8 @@ def examine(name, post, likelihood, simulator, sizes, seed):
         "trusted_after_refine": refined.trusted.mean(),
     }
     metrics |= {f"method_{m.name.lower()}": np.mean(refined.method == m) for m in Method if m > 0}
-    several = bright_mocks(simulator, SNR_MIN, n_z_raw, N_PER_Z, seed + 10, z_range)
-    raw = raw_draws(post, prepared(post, several), N_RAW, jax.random.key(seed + 11))
+    several, data = survey.mocks(n_z_raw, seed + 10)
+    raw = raw_draws(post, data, N_RAW, jax.random.key(seed + 11))
     rng, columns = np.random.default_rng(seed), {}
     columns["flow"] = compare(raw, several.u, rng, lambda n: None)
     columns["refined"] = compare([(np.arange(len(gap)), refined)], mocks.u, rng, lambda n: None)
@@ -166,13 +204,14 @@ def joint(columns, surveys):
     return metrics
 
 
-def gap_to_specialist(model, simulator, mocks, gap, steps, seed):
+def gap_to_specialist(survey, mocks, gap, steps, seed):
     """The gap of a network that is trained for these filters alone, and what ours is larger by."""
     config = TrainConfig(steps=steps, seed=seed)
     start = time.process_time()
-    post = ds.train(model, simulator=simulator, config=config, guess_steps=max(steps // 5, 10))
+    guess_steps = max(steps // 5, 10)
+    post = ds.train(survey.model, simulator=survey.simulator, config=config, guess_steps=guess_steps)
     seconds = time.process_time() - start
-    likelihood = PhotometryLikelihood(post, model)
+    likelihood = PhotometryLikelihood(post, survey.model)
     own = gaps(worth(likelihood, prepared(post, mocks), mocks.u, seed + 2)).mean()
     return {
         "specialist.kl_gap_nats": own,
@@ -197,21 +236,14 @@ def main():
     metrics, scores, columns, gap = {}, [], {}, {}
     for i, name in enumerate(surveys):
         start = time.process_time()
-        filters = survey_filters(name)
-        post = through(universal, filters)
-        model = universal.model(filters=filters)
-        likelihood = post.likelihood_of(model)
-        jades = name == JADES
-        simulator = ds.PhotometrySimulator.jades_pixels(model) if jades else post.simulator(model)
-        seed = args.seed + 100 * i
-        found, own, columns[name], mocks = examine(name, post, likelihood, simulator, sizes, seed)
+        survey, seed = Survey.of(name, universal), args.seed + 100 * i
+        found, own, columns[name], mocks = examine(survey, sizes, seed)
         metrics |= found | {f"{name}.cpu_seconds": time.process_time() - start}
         scores += own
         gap[name] = found[f"{name}.kl_gap_nats"]
         if name == args.specialist:
             steps = 20 if args.quick else args.specialist_steps
-            metrics |= gap_to_specialist(model, simulator, mocks, gap[name], steps, seed)
-        jax.clear_caches()
+            metrics |= gap_to_specialist(survey, mocks, gap[name], steps, seed)
     withheld = [name for name in surveys if name != JADES]
     known = Calibration(universal.label, universal.names, tuple(scores), {})
     headline = joint(columns, surveys)

@@ -25,12 +25,11 @@ import jax
 import numpy as np
 from _contract import data_folder, options, report, terms
 from _exact import likelihood_of
-from _surveys import through
+from _surveys import one_by_one, through
 from astropy.io import fits
 
 import dsps_sbi as ds
 from dsps_sbi.inference.trust import SMALLEST_P
-from dsps_sbi.photometry.catalogue import posteriors_of
 
 N_DRAWS, N_FLUXES = 500, 40
 REDDEST_AA = 30_000.0
@@ -201,7 +200,7 @@ def examine(post, likelihood, column, bands, known, flagged, seed):
     )
     rows = np.flatnonzero(np.asarray(data.valid).sum(axis=1) >= 3)
     data = jax.tree.map(lambda a: np.asarray(a)[rows], data)
-    found = posteriors_of(post, likelihood, data, n_draws=N_DRAWS, seed=seed, refine=True)
+    found = one_by_one(post, likelihood, data, N_DRAWS, seed)
     values = quantities(post, found.u, np.asarray(data.z))
     metrics = {
         "n": len(rows),
