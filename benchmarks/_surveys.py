@@ -37,23 +37,28 @@ def with_error(model, error):
     return new
 
 
+def resampled(filters):
+    """The same curves, all with as many samples."""
+    waves = [np.linspace(wave[0], wave[-1], _SAMPLES) for wave in filters.wave_aa]
+    trans = [np.interp(w, *curve) for w, *curve in zip(waves, filters.wave_aa, filters.trans, strict=True)]
+    return ds.FilterSet(filters.names, tuple(waves), tuple(trans))
+
+
 def filled_up(filters, n_band):
-    """Curves of n_band bands, of equal shapes and names whatever the survey: compiled once for all surveys.
+    """Curves of n_band bands whose names are the same whatever the survey: compiled once for all surveys.
 
     What is more than the survey has repeats its first band; data of it are missing, see :func:`with_bands`.
 
     Parameters
     ----------
     filters : FilterSet
+        Of equally many samples, see :func:`resampled`.
     n_band : int
     """
-    waves, trans = [], []
-    for wave, curve in zip(filters.wave_aa, filters.trans, strict=True):
-        waves.append(np.linspace(wave[0], wave[-1], _SAMPLES))
-        trans.append(np.interp(waves[-1], wave, curve))
-    more = n_band - len(waves)
+    more = n_band - len(filters.names)
     names = tuple(f"band_{i}" for i in range(n_band))
-    return ds.FilterSet(names, (*waves, *waves[:1] * more), (*trans, *trans[:1] * more))
+    waves, trans = (curves + curves[:1] * more for curves in (filters.wave_aa, filters.trans))
+    return ds.FilterSet(names, waves, trans)
 
 
 def with_bands(data, n_band):

@@ -33,7 +33,7 @@ import jax.numpy as jnp
 import numpy as np
 from _contract import options, report, terms
 from _exact import effective_share, likelihood_of, log_mean_exp
-from _surveys import bright_mocks, filled_up, rows_of, with_bands
+from _surveys import bright_mocks, filled_up, resampled, rows_of, with_bands
 
 import dsps_sbi as ds
 from dsps_sbi.calibration.compare import compare
@@ -127,7 +127,7 @@ class Survey:
     @classmethod
     def of(cls, name, universal):
         """Of a bundle for any filters."""
-        filters = survey_filters(name)
+        filters = resampled(survey_filters(name))
         post, model = universal.for_filters(filters), universal.model(filters=filters)
         simulator = ds.PhotometrySimulator.jades_pixels(model) if name == JADES else post.simulator(model)
         whole = filled_up(filters, N_BAND)
