@@ -20,9 +20,7 @@ import _exam_tables
 import _result_tables
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLES: Mapping[str, Callable[[], str]] = (
-    _result_tables.TABLES | _exam_tables.TABLES | _code_tables.TABLES
-)
+TABLES: Mapping[str, Callable[[], str]] = _result_tables.TABLES | _exam_tables.TABLES | _code_tables.TABLES
 _BLOCK = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _OPENING = re.compile(r"<!-- table\b")
 
