@@ -2,7 +2,8 @@
 
 A table stands in ``README.md`` or ``docs/*.md`` between the lines ``<!-- table NAME -->`` and
 ``<!-- end -->``. What stands between these lines is rewritten from ``benchmarks/results/*.json``
-(``_result_tables.py``) and from the package's own tables and options (``_code_tables.py``).
+(``_result_tables.py``, ``_exam_tables.py``) and from the package's own tables and options
+(``_code_tables.py``).
 
     python benchmarks/make_tables.py            # rewrite what is out of date
     python benchmarks/make_tables.py --check    # exit status 1 if something is out of date; writes nothing
@@ -15,10 +16,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import _code_tables
+import _exam_tables
 import _result_tables
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLES: Mapping[str, Callable[[], str]] = _result_tables.TABLES | _code_tables.TABLES
+TABLES: Mapping[str, Callable[[], str]] = _result_tables.TABLES | _exam_tables.TABLES | _code_tables.TABLES
 _BLOCK = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _OPENING = re.compile(r"<!-- table\b")
 
