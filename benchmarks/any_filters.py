@@ -60,8 +60,13 @@ EUCLID_AA = {
 }
 Z_RANGES = {"sdss": (0.001, 0.3)}
 JADES = "jades19"
-# Surveys are filled up to as many bands as the largest has
-N_BAND = max(map(len, EXAMINATION.values()))
+# Numbers of bands to which surveys are filled up: compiled once for each
+N_BANDS = (14, 30)
+
+
+def filled_to(name):
+    """How many bands a survey is filled up to."""
+    return next(n for n in N_BANDS if n >= len(survey_filters(name).names))
 
 
 def survey_filters(name):
@@ -82,7 +87,8 @@ def survey_filters(name):
 @partial(jax.jit, static_argnames="n_draws")
 def weigh(likelihood, data, u, table, key, n_draws):
     """What the draws about objects of one redshift are worth, and how likely the truth is (Object,)."""
-    network, weights, n_shape = likelihood.post.network, likelihood.post.weights, likelihood.n_shape
+    proposal, n_shape = likelihood.proposal, likelihood.n_shape
+    network, weights = proposal.network, proposal.weights
     condition = network.condition(weights, *data)
     noise = jax.random.normal(key, (len(u), n_draws, n_shape))
     draws, log_q = network.draw_shape(weights, condition, noise)
@@ -106,7 +112,7 @@ def prepared(post, mocks):
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """A survey as it is, and as one of :data:`N_BAND` bands, which is what answers are made with.
+    """A survey as it is, and as one of :data:`N_BANDS` bands, which is what answers are made with.
 
     Parameters
     ----------
@@ -130,26 +136,29 @@ class Survey:
         filters = resampled(survey_filters(name))
         post, model = universal.for_filters(filters), universal.model(filters=filters)
         simulator = ds.PhotometrySimulator.jades_pixels(model) if name == JADES else post.simulator(model)
-        whole = filled_up(filters, N_BAND)
+        whole = filled_up(filters, filled_to(name))
         likelihood = universal.for_filters(whole).likelihood_of(universal.model(filters=whole))
         return cls(name, post, model, simulator, likelihood)
 
     def mocks(self, n_z, seed):
-        """Mocks, and their data in all :data:`N_BAND` bands."""
+        """Mocks, and their data in all bands that it is filled up to."""
         mocks = bright_mocks(self.simulator, SNR_MIN, n_z, N_PER_Z, seed, Z_RANGES.get(self.name))
-        return mocks, with_bands(prepared(self.post, mocks), N_BAND)
+        return mocks, with_bands(prepared(self.post, mocks), filled_to(self.name))
 
 
 def worth(likelihood, data, u, seed):
     """Columns (Object,) of :func:`weigh`."""
-    columns = {}
-    for i, (rows, table) in enumerate(likelihood.views(data)):
-        # of one size: compiled once
-        batch = np.resize(rows, N_PER_Z)
-        key = jax.random.fold_in(jax.random.key(seed), i)
-        found = weigh(likelihood, rows_of(data, batch), u[batch], table, key, n_draws=N_WEIGHED)
-        for name, values in found.items():
-            columns.setdefault(name, np.full(len(u), np.nan))[rows] = np.asarray(values)[: len(rows)]
+    columns, key = {}, jax.random.key(seed)
+    for view_rows, view in likelihood.views(data):
+        for first in range(0, len(view_rows), N_PER_Z):
+            rows = view_rows[first : first + N_PER_Z]
+            # of one size: compiled once
+            batch = np.resize(rows, N_PER_Z)
+            part = jax.tree.map(np.asarray, likelihood.post.filled(rows_of(data, batch)))
+            seen, own = likelihood.view_of(view, part), jax.random.fold_in(key, rows[0])
+            found = weigh(likelihood, part, u[batch], seen, own, n_draws=N_WEIGHED)
+            for name, values in found.items():
+                columns.setdefault(name, np.full(len(u), np.nan))[rows] = np.asarray(values)[: len(rows)]
     return columns
 
 
