@@ -9,7 +9,7 @@ import dsps_sbi as ds
 from dsps_sbi.inference.engine import Posteriors
 from dsps_sbi.photometry.catalogue import posteriors_of
 from dsps_sbi.photometry.data import PhotometryData
-from dsps_sbi.photometry.universal.posterior import _COSTLY, UniversalPosterior
+from dsps_sbi.photometry.universal.posterior import UniversalPosterior
 
 # Samples of a curve among those of equal shapes
 _SAMPLES = 401
@@ -33,7 +33,8 @@ def through(post, filters, floor=None):
 def with_error(model, error):
     """The same model with another error of its SSPs, whose light is not made again."""
     new = replace(model, error=error)
-    new.__dict__.update({name: model.__dict__[name] for name in _COSTLY if name in model.__dict__})
+    costly = ("light", "gas", "rest_aa", "pixel_edges_aa")
+    new.__dict__.update({name: model.__dict__[name] for name in costly if name in model.__dict__})
     return new
 
 
