@@ -235,13 +235,14 @@ def main():
     parser.add_argument("--bundle", default="photometry", help="name or folder of one for any filters")
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--surveys", nargs="+", choices=(*EXAMINATION, JADES), help="some of them alone")
+    parser.add_argument("--redshifts", type=int, default=13, help="of the mocks of a survey, 16 at each")
     parser.add_argument("--specialist", choices=(*EXAMINATION, JADES), help="train a network for this one")
     parser.add_argument("--specialist-steps", type=int, default=4000)
     args = parser.parse_args()
     universal = ds.load_bundle(args.bundle)
     likelihood_of(parser, universal)
     surveys = args.surveys or (("hsc", JADES) if args.quick else (*EXAMINATION, JADES))
-    sizes = (2, 10) if args.quick else (13, 64)
+    sizes = (2, 10) if args.quick else (args.redshifts, 5 * args.redshifts)
     metrics, scores, columns, gap = {}, [], {}, {}
     for i, name in enumerate(surveys):
         start = time.process_time()

@@ -36,7 +36,7 @@ from dsps_sbi.inference.trust import SMALLEST_P
 from dsps_sbi.instruments.jades import JADES_BANDS, JADES_DEPTH_UJY, SNR_BANDS
 from dsps_sbi.noise import DepthNoise, UpperLimits
 from dsps_sbi.photometry.catalogue import posteriors_of
-from dsps_sbi.photometry.likelihood import PhotometryLikelihood
+from dsps_sbi.photometry.universal.posterior import SurveyPosterior
 
 SNR_MIN, N_DRAWS = 5.0, 500
 SCALED = (10, 30, 100)
@@ -192,6 +192,14 @@ def examine(post, likelihood, truths, n, n_scaled, n_released, seed):
     return answers, n_all
 
 
+def with_error_of(post, error):
+    """A posterior with another error of its SSPs, in its network too where that knows of any."""
+    if isinstance(post, SurveyPosterior):
+        network = replace(post.network, network=replace(post.network.network, error=error))
+        return replace(post, error=error, network=network)
+    return replace(post, error=error)
+
+
 def width_ratio(likelihood, n, seed):
     """Half width of log M* with errors of the model over that without (Object,)."""
     post, model = likelihood.post, likelihood.model
@@ -205,10 +213,10 @@ def width_ratio(likelihood, n, seed):
     mocks = bright_mocks(simulator, SNR_MIN, n, 1, seed)
     widths = []
     for kind in (error, None):
-        own = replace(post, error=kind)
+        own = with_error_of(post, kind)
         d = mocks.data
         data = own.prepared(d.flux, d.sigma, d.z, d.valid, d.upper)
-        with_kind = PhotometryLikelihood(own, with_error(model, kind))
+        with_kind = own.likelihood_of(with_error(model, kind))
         found = posteriors_of(own, with_kind, data, n_draws=N_DRAWS, seed=seed, refine=True)
         draws = draws_of(own, found.u, np.float32(d.z), ("log_mass",))[0]
         low, high = np.quantile(draws, [0.16, 0.84], axis=1)
@@ -227,7 +235,7 @@ def main():
     folder = data_folder(parser, args.atlas, "jades", "fsps_atlas")
     post = through(ds.load_bundle(args.bundle), JADES_BANDS, args.floor)
     likelihood = likelihood_of(parser, post)
-    n, n_scaled, n_released, n_own = (20, 5, 10, 8) if args.quick else (300, 60, 150, 100)
+    n, n_scaled, n_released, n_own = (20, 5, 10, 8) if args.quick else (300, 40, 80, 60)
     n = args.n or n
     n_atlas = 60 if args.quick else None
     # the atlases have gas of log U = -2 and all of Lyman alpha, whatever the bundle has
