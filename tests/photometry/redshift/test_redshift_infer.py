@@ -9,6 +9,7 @@ import pytest
 
 import dsps_sbi as ds
 from dsps_sbi.errors import UserError
+from dsps_sbi.photometry.likelihood import PhotometryLikelihood
 from dsps_sbi.photometry.redshift.likelihood import RedshiftLikelihood
 
 NAMES = ("sdss_u0", "sdss_g0", "sdss_r0", "sdss_i0", "sdss_z0")
@@ -41,7 +42,8 @@ def quadrature(post, likelihood, flux, sigma, z):
 
 def test_redshifts_are_those_of_quadrature(result, untrained, plain_galaxies, mocks):
     post = untrained.for_filters(NAMES)
-    likelihood = post.likelihood_of(replace(plain_galaxies, filters=post.filter_set))
+    # by band tables
+    likelihood = PhotometryLikelihood(post, replace(plain_galaxies, filters=post.filter_set))
     edges = np.expm1(np.linspace(*np.log1p(RANGE), N_Z + 1))
     middle = np.sqrt((1.0 + edges[1:]) * (1.0 + edges[:-1])) - 1.0
     log_p = quadrature(post, likelihood, *mocks[:2], middle) + np.log(np.diff(edges) / np.ptp(RANGE))
@@ -58,7 +60,8 @@ def test_redshifts_are_those_of_quadrature(result, untrained, plain_galaxies, mo
 
 def test_light_is_that_of_band_tables(untrained, plain_galaxies):
     post = untrained.for_filters(NAMES)
-    likelihood = post.likelihood_of(replace(plain_galaxies, filters=post.filter_set))
+    # by band tables
+    likelihood = PhotometryLikelihood(post, replace(plain_galaxies, filters=post.filter_set))
     free = RedshiftLikelihood.of(likelihood, RANGE)
     assert RedshiftLikelihood.of(likelihood, (0.5, 2.0)) is free
     z = np.float32([0.3, 1.237])

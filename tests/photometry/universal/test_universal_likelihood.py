@@ -17,10 +17,10 @@ from dsps_sbi.photometry.likelihood import PhotometryLikelihood
 from dsps_sbi.photometry.model import GalaxyModel
 from dsps_sbi.photometry.model_error import ModelError
 from dsps_sbi.photometry.universal import weight_basis as module
-from dsps_sbi.photometry.universal.posterior import UniversalPosterior, _with_filters
+from dsps_sbi.photometry.universal.posterior import UniversalPosterior
 from dsps_sbi.photometry.universal.survey_network import N_BANDS, n_filled
 from dsps_sbi.photometry.universal.train import universal_simulator
-from dsps_sbi.photometry.universal.weight_basis import weight_basis
+from dsps_sbi.photometry.universal.weight_basis import weight_basis, with_filters
 from dsps_sbi.photometry.universal.weight_light import WeightLight
 
 # the last band is beyond 3 micron at rest
@@ -138,7 +138,7 @@ def test_surveys_of_about_as_many_bands_share_a_program(post, model, likelihood,
     data, u = galaxies
     before = _evidence._cache_size()
     other = post.universal.for_filters(NAMES[:3] + ("vista_vircam_J",), floor=0.1)
-    again = other.likelihood_of(_with_filters(model, other.filter_set))
+    again = other.likelihood_of(with_filters(model, other.filter_set))
     filled = other.filled(PhotometryData(*(a[:, :4] for a in data[:4]), data.z + np.float32(0.2)))
     assert np.isfinite(_evidence(again, u, filled, again.view_of(None, filled))).all()
     assert _evidence._cache_size() <= max(before, 1)
