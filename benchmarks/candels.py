@@ -22,16 +22,18 @@ import warnings
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from _contract import data_folder, options, report, terms
 from _exact import likelihood_of
-from _surveys import one_by_one, through
+from _surveys import one_by_one, rows_of, through
 from astropy.io import fits
+from jax.scipy.special import ndtr
 
 import dsps_sbi as ds
 from dsps_sbi.inference.trust import SMALLEST_P
 
-N_DRAWS, N_FLUXES = 500, 40
+N_DRAWS, N_FLUXES, N_BATCH = 500, 40, 16
 REDDEST_AA = 30_000.0
 IMF_DEX = np.log10(0.66 / 0.61)
 TABLE = "CANDELS_GDSS_workshop_z1_fluxes_Jy_UVtoIR.dat"
@@ -151,16 +153,22 @@ def quantities(post, u, z, size=50):
 
 @jax.jit
 def _fluxes(likelihood, u, view):
-    theta = likelihood.model.prior.from_normal(u.reshape(-1, u.shape[-1]), view.universe_gyr)
-    return likelihood.fluxes(theta, view).sum(axis=-2).reshape(*u.shape[:-1], -1)
+    """Fluxes (Object, Draw, Band) [uJy] of stars and gas alone."""
+    low, high = likelihood.mass_range
+    mass = 10.0 ** (low + (high - low) * ndtr(u[..., -1]))
+    return jnp.sum(likelihood.unit_fluxes(u[..., :-1], view) * mass[..., None, None], axis=-2)
 
 
 def predicted(likelihood, u, data):
     """Median of the posterior's fluxes (Object, Band) [uJy]."""
     out = np.full(data.flux.shape, np.nan)
-    for rows, view in likelihood.views(data):
-        for row in rows:
-            out[row] = np.median(np.asarray(_fluxes(likelihood, u[row, :N_FLUXES], view)), axis=0)
+    for members, view in likelihood.views(data):
+        for first in range(0, len(members), N_BATCH):
+            rows = members[first : first + N_BATCH]
+            batch = np.resize(rows, N_BATCH)
+            part = jax.tree.map(np.asarray, likelihood.post.filled(rows_of(data, batch)))
+            fluxes = _fluxes(likelihood, u[batch, :N_FLUXES], likelihood.view_of(view, part))
+            out[rows] = np.median(np.asarray(fluxes), axis=1)[: len(rows), : out.shape[1]]
     return out
 
 

@@ -117,7 +117,7 @@ def infer(table, bundle, folder) -> tuple[float, float, float]:
 def by_base(python, folder, flux, sigma, z) -> dict:
     """Seconds per object, and median effective draws, of the base build."""
     np.savez(folder / "base.npz", flux=flux, sigma=sigma, z=z)
-    command = [python, "-P", "-c", _WORKER, folder / "base.npz", str(N_DRAWS)]
+    command = [python, "-I", "-c", _WORKER, folder / "base.npz", str(N_DRAWS)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     answer = json.loads(done.stdout.splitlines()[-1])
     return {"base_seconds_per_object": answer["seconds"] / (len(z) - 2), "base_ess_median": answer["ess"]}
