@@ -157,7 +157,7 @@ def main():
         "cores_busy": cpu["all"] / seconds["all"],
         "peak_mb": peak["all"],
         "peak_ratio": peak["all"] / peak["half"],
-        "trusted": float(np.mean(np.asarray(catalogue["trust"]) == "trusted")),
+        "trusted": float(np.mean(np.asarray(catalogue["trust"]).astype(str) == "trusted")),
         "ess_median": float(np.median(catalogue["ess"])),
     }
     metrics["speedup_to_base"] = metrics["base_seconds_per_object"] / metrics["seconds_per_object"]
