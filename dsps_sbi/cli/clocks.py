@@ -7,6 +7,16 @@ import typer
 
 from ..constants import MOST_DRAWS, MOST_SEED
 from ..errors import UserError
+from .indices import (
+    ColumnRoles,
+    FluxUnit,
+    Lsf,
+    Medium,
+    Redshift,
+    WaveUnit,
+    option_words,
+    read_spectra,
+)
 
 
 def clocks(
@@ -27,20 +37,15 @@ def clocks(
     ] = None,
     draws: Annotated[int, typer.Option(min=2, max=MOST_DRAWS, help="Draws per spectrum.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the random numbers.")] = 0,
-    z: Annotated[float | None, typer.Option(help="Redshift, instead of that in the file.")] = None,
-    lsf: Annotated[
-        str | None, typer.Option(help="Resolution, such as fwhm_aa=2.8 or resolving_power=2000.")
-    ] = None,
-    medium: Annotated[str | None, typer.Option(help="What the wavelengths are in, air or vacuum.")] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="Columns by role, such as wave=a,flux=b,error=c.")
-    ] = None,
-    wave_unit: Annotated[str | None, typer.Option(help="Unit of the wavelengths.")] = None,
-    flux_unit: Annotated[str | None, typer.Option(help="Unit of flux and error, or 'relative'.")] = None,
+    z: Redshift = None,
+    lsf: Lsf = None,
+    medium: Medium = None,
+    columns: ColumnRoles = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
 ) -> None:
     """Formation times and durations from the star formation history and from [alpha/Fe], side by side."""
     from ..spectroscopy.clocks import ChemicalClock
-    from .indices import option_words, read_spectra
 
     # what is mistyped is told before anything is loaded
     clock = None if calibration is None else ChemicalClock.read(calibration)

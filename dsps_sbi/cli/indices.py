@@ -8,6 +8,14 @@ import typer
 
 from ..errors import UserError
 
+# How a spectrum is read where its file does not say
+Redshift = Annotated[float | None, typer.Option(help="Redshift, instead of that in the file.")]
+Lsf = Annotated[str | None, typer.Option(help="Resolution, such as fwhm_aa=2.8 or resolving_power=2000.")]
+Medium = Annotated[str | None, typer.Option(help="What the wavelengths are in, air or vacuum.")]
+ColumnRoles = Annotated[str | None, typer.Option(help="Columns by role, such as wave=a,flux=b,error=c.")]
+WaveUnit = Annotated[str | None, typer.Option(help="Unit of the wavelengths.")]
+FluxUnit = Annotated[str | None, typer.Option(help="Unit of flux and error, or 'relative'.")]
+
 
 def indices(
     files: Annotated[list[Path], typer.Argument(help="Spectra: SDSS, FITS, ECSV, text.")],
@@ -25,16 +33,12 @@ def indices(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Table to write, such as indices.ecsv.")
     ] = None,
-    z: Annotated[float | None, typer.Option(help="Redshift, instead of that in the file.")] = None,
-    lsf: Annotated[
-        str | None, typer.Option(help="Resolution, such as fwhm_aa=2.8 or resolving_power=2000.")
-    ] = None,
-    medium: Annotated[str | None, typer.Option(help="What the wavelengths are in, air or vacuum.")] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="Columns by role, such as wave=a,flux=b,error=c.")
-    ] = None,
-    wave_unit: Annotated[str | None, typer.Option(help="Unit of the wavelengths.")] = None,
-    flux_unit: Annotated[str | None, typer.Option(help="Unit of flux and error, or 'relative'.")] = None,
+    z: Redshift = None,
+    lsf: Lsf = None,
+    medium: Medium = None,
+    columns: ColumnRoles = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
 ) -> None:
     """Measure line-strength indices (Lick, H-delta, H-gamma, TiO...) of spectra, with errors."""
     from astropy.table import vstack

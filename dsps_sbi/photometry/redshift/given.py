@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ...errors import UserError
+from ...io import PixelCube
 from .distance import at_distance
 from .prior import RedshiftPrior, redshift_prior
 
@@ -29,9 +31,14 @@ def with_redshifts(data, network, exact: bool, *, z_err, z_range, p_z, keep_p_z,
     Raises
     ------
     UserError
-        See :func:`.prior.redshift_prior` and :func:`.distance.at_distance`.
+        For an image, and see :func:`.prior.redshift_prior` and :func:`.distance.at_distance`.
     """
     limits = network.prior.z
+    if isinstance(data, PixelCube) and not (exact and distance_mpc is None):
+        raise UserError(
+            "an image with a redshift that is not exact, or a distance: its pixels share one redshift; give "
+            "that, such as what infer finds with z_range= for the fluxes of the whole galaxy"
+        )
     if distance_mpc is not None:
         return at_distance(data, _of_rows(distance_mpc, data), network.cosmology, limits), None
     if exact:

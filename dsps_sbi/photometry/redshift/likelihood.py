@@ -24,6 +24,7 @@ from ...ssp.cache import cache_dir
 from ..compressed import DEX, log_scale
 from ..decompose import wave_basis
 from ..likelihood import PhotometryLikelihood
+from ..redshift_nodes import between_nodes
 from ..wave_basis import WaveBasis
 from .light import MixedLight
 
@@ -140,15 +141,7 @@ class RedshiftLikelihood(PhotometryLikelihood):
 
     def view(self, z) -> AnyRedshift:
         """What is needed of redshifts z (Object,); traceable."""
-        n = len(self.log_z)
-        step = (self.log_z[-1] - self.log_z[0]) / (n - 1)
-        position = jnp.clip((jnp.log1p(z) - self.log_z[0]) / step, 0.0, n - 1.0)
-        index = jnp.minimum(position.astype(int), n - 2)
-        part = position - index
-
-        def between(nodes):
-            share = part.reshape(-1, *[1] * (nodes.ndim - 1))
-            return (1.0 - share) * nodes[index] + share * nodes[index + 1]
+        between = between_nodes(self.log_z, z)
 
         cosmology = self.post.network.cosmology
         errors = self.errors_at(z)

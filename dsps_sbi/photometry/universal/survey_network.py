@@ -9,6 +9,7 @@ import numpy as np
 from ...components import pytree
 from ...networks.base import FlowNetwork
 from ..data import PhotometryData
+from ..redshift_nodes import between_nodes
 from .data import UniversalData
 from .light import Bands
 from .network import UniversalNetwork
@@ -132,15 +133,7 @@ class SurveyNetwork(FlowNetwork):
     def seen(self, flux, sigma, valid, upper, z) -> UniversalData:
         """Data with what their bands see, each object a survey of its own; traceable."""
         flux, sigma, valid, upper, _ = self.filled(flux, sigma, valid, upper, z)
-        n = len(self.log_z)
-        step = (self.log_z[-1] - self.log_z[0]) / (n - 1)
-        position = jnp.clip((jnp.log1p(z) - self.log_z[0]) / step, 0.0, n - 1.0)
-        index = jnp.minimum(position.astype(int), n - 2)
-        part = position - index
-
-        def between(nodes):
-            share = part.reshape(-1, *[1] * (nodes.ndim - 1))
-            return (1.0 - share) * nodes[index] + share * nodes[index + 1]
+        between = between_nodes(self.log_z, z)
 
         filters = (jnp.broadcast_to(column, flux.shape) for column in (self.pivot_aa, self.width))
         bands = Bands(between(self.pieces), between(self.screen), *filters)

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 from dsps_sbi.photometry.model import GalaxyModel
-from dsps_sbi.photometry.universal import weight_basis
 from dsps_sbi.photometry.universal.network import UniversalArchitecture
 from dsps_sbi.photometry.universal.surveys import top_hats
 from dsps_sbi.photometry.universal.train import universal_simulator
@@ -22,15 +21,6 @@ ARCH = UniversalArchitecture(
     gas_rank=3,
     n_steps=2,
 )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def light_of_tests(tmp_path_factory):
-    """The light that weights are made of is kept in a folder of the tests, not in the user's cache."""
-    folder = tmp_path_factory.mktemp("light")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(weight_basis, "cache_dir", lambda: folder)
-        yield
 
 
 @pytest.fixture(scope="session")
