@@ -1,6 +1,5 @@
 import pytest
 
-from dsps_sbi.photometry.redshift import likelihood
 from dsps_sbi.photometry.universal import weight_basis
 
 
@@ -9,6 +8,5 @@ def light_of_tests(tmp_path_factory):
     """The light that weights are made of is kept in a folder of the tests, not in the user's cache."""
     folder = tmp_path_factory.mktemp("light")
     with pytest.MonkeyPatch.context() as patch:
-        for module in (weight_basis, likelihood):
-            patch.setattr(module, "cache_dir", lambda: folder)
+        patch.setattr(weight_basis, "cache_dir", lambda: folder)
         yield

@@ -12,33 +12,20 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
-from ...bundle.verified import content_key
 from ...components import pytree
 from ...instruments.coverage import USABLE
-from ...io.kept import keep
 from ...kernels.full_precision import matmul
-from ...ssp.cache import cache_dir
 from ..compressed import DEX, log_scale
-from ..decompose import wave_basis
 from ..likelihood import PhotometryLikelihood
 from ..redshift_nodes import between_nodes
-from ..wave_basis import WaveBasis
-from .light import MixedLight
+from ..universal.weight_basis import weight_basis
+from ..universal.weight_light import WeightLight
 
-# Functions of wavelength, and mixtures of each range of ages, of stars and of gas: fluxes of 30 medium bands
-# are then within 0.01 % (median) and 0.5 % (99th percentile) of those of a band table
-_RANKS, _N_MIXTURE = (96, 40), (24, 10)
 # Steps of the grid of redshifts in ln(1+z)
 _STEP = 0.002
 # A screen of one magnitude in natural logarithm
 _LN_MAG = 0.921034037
-# Light of the model that was asked for last: it takes seconds to decompose, and filters do not count
-_last: list = []
-# Files of decomposed light that are kept
-_MOST_FILES = 4
 
 
 class AnyRedshift(NamedTuple):
@@ -85,7 +72,7 @@ class RedshiftLikelihood(PhotometryLikelihood):
     post : PhotometryPosterior
     model : None
         What it was made of is not kept.
-    mixed : MixedLight
+    mixed : WeightLight
     error : ModelError or None
     log_z : array (Z,)
         ln(1+z), equally spaced.
@@ -96,7 +83,7 @@ class RedshiftLikelihood(PhotometryLikelihood):
         Where bands lie within the light.
     """
 
-    mixed: MixedLight
+    mixed: WeightLight
     error: object
     log_z: jax.Array
     pieces: jax.Array
@@ -112,12 +99,12 @@ class RedshiftLikelihood(PhotometryLikelihood):
         if known:
             return known[0]
         model = likelihood.model
-        basis = light_of(model)
+        basis = weight_basis(model)
         low, high = np.log1p(z_range)
         log_z = np.linspace(low, high, max(int(np.ceil((high - low) / _STEP)) + 1, 2))
         pieces, screen, share = basis.pieces(model.filters, np.expm1(log_z))
         arrays = (jnp.asarray(a, jnp.float32) for a in (log_z, pieces, screen, model.filters.pivot_aa))
-        mixed = MixedLight.of(basis, _N_MIXTURE)
+        mixed = WeightLight.of(basis)
         made = cls(likelihood.post, None, mixed, model.error, *arrays, share >= 1.0 - USABLE)
         if len(kept) > 1:
             kept.pop(next(iter(kept)))
@@ -187,29 +174,3 @@ class RedshiftLikelihood(PhotometryLikelihood):
         index = np.clip(position.astype(int), 0, len(self.covered) - 2)
         # light that ends between two redshifts of the grid is known at neither
         return self.post.coverage(z)[1] & self.covered[index] & self.covered[index + 1]
-
-
-def light_of(model) -> WaveBasis:
-    """The light of a model's stellar populations in few functions of wavelength.
-
-    That of the last model is kept in memory, that of the last few in the user's cache.
-    """
-    for light, basis in _last:
-        if light is model.light:
-            return basis
-    made_of = (model.light, model.gas, model.rest_aa, model.edges, model.nodes, model.log_u_nodes)
-    key = content_key(made_of, model.prior, np.array(model.parts or ()), np.array(model.n_screen))
-    file = None if key is None else cache_dir() / "light" / f"{key}.safetensors"
-    rest = {"cosmology": model.cosmology, "dust": model.dust, "n_sub": model.n_screen}
-    rest["parts"] = model.parts or ()
-    try:
-        arrays = load(file.read_bytes())
-    except (AttributeError, OSError, SafetensorError):
-        arrays = wave_basis(model, rank=_RANKS[0], gas_rank=_RANKS[1]).as_arrays()
-        arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        if file is not None:
-            keep(file, save(arrays), _MOST_FILES)
-    # as a file has it, also the first time
-    basis = WaveBasis.from_arrays(arrays, **rest)
-    _last[:] = [(model.light, basis)]
-    return basis

@@ -76,6 +76,27 @@ class WeightLight:
         rows = jnp.asarray(columns[:-1] - columns[1:], jnp.float32)
         return cls(basis.edges_gyr, basis.metallicity, basis.log_u, rows, tuple(stars), gas)
 
+    def parts_of(self, sfh, theta, universe):
+        """How much of each function stars of each range of ages have (Draw, Part, K); traceable.
+
+        Parameters
+        ----------
+        sfh : StarFormationHistory
+        theta : array (Draw, Param - 1)
+            All but the mass.
+        universe : array (Draw,)
+            Age of the Universe [Gyr].
+        """
+        n = len(sfh.names)
+        younger = jax.vmap(sfh.fraction_younger, (0, None, 0))(theta[:, :n], self.edges_gyr, universe)
+        stars, gas = self._mixed(younger, theta, n)
+        stars = jnp.stack([matmul(row, light) for row, light in zip(stars, self.stars, strict=True)], axis=1)
+        if not gas:
+            return stars
+        gas = jnp.stack([matmul(row, self.gas) for row in gas], axis=1)
+        older = [(0, 0), (0, stars.shape[1] - gas.shape[1]), (0, 0)]
+        return jnp.concatenate([stars, jnp.pad(gas, older)], axis=-1)
+
     def fluxes(self, sfh, theta, universe, pieces, screen):
         """Fluxes (Draw, Part, Band) of draws theta (Draw, Param - 1) of one object; traceable.
 
@@ -90,8 +111,25 @@ class WeightLight:
         screen : array (Sub, Band)
             As those of :class:`~dsps_sbi.photometry.universal.light.Bands`.
         """
-        n, n_met = len(sfh.names), len(self.metallicity)
+        n, n_star = len(sfh.names), self.stars[0].shape[1]
         younger = jax.vmap(lambda t: sfh.fraction_younger(t[:n], self.edges_gyr, universe))(theta)
+        stars, gas = self._mixed(younger, theta, n)
+        # what bands see of the mixtures comes first: there are fewer of these than draws
+        parts = [
+            matmul(row, matmul(light, pieces[:, :n_star].T))
+            for row, light in zip(stars, self.stars, strict=True)
+        ]
+        for part, row in enumerate(gas):
+            parts[part] = parts[part] + matmul(matmul(row, self.gas), pieces[:, n_star:].T)
+        return attenuated(jnp.stack(parts, axis=1), screen, theta[:, n + 1])
+
+    def _mixed(self, younger, theta, n):
+        """What draws have of each range of ages, mixture by mixture: of stars, and of gas if there is any.
+
+        Lists of arrays (Draw, J * Column), from masses younger than each edge (Draw, Age + 1) and parameters,
+        of which n are the history's.
+        """
+        n_met = len(self.metallicity)
         rows = matmul(younger, self.rows)
         mets = columns = materialised_weights(theta[:, n], self.metallicity)
         if self.log_u is not None:
@@ -101,18 +139,13 @@ class WeightLight:
         def both(first, last, columns):
             return (rows[:, first:last, None] * columns[:, None]).reshape(len(theta), -1)
 
-        n_star = self.stars[0].shape[1]
         begin = np.cumsum([0, *(len(light) // n_met for light in self.stars)])
-        parts = [
-            matmul(both(first, last, mets), matmul(light, pieces[:, :n_star].T))
-            for light, (first, last) in zip(self.stars, pairwise(begin), strict=True)
-        ]
-        if self.gas is not None:
-            n_mixed = len(self.gas) // columns.shape[1]
-            for part, first in enumerate(range(begin[-1], rows.shape[1], n_mixed)):
-                gas = matmul(both(first, first + n_mixed, columns), self.gas)
-                parts[part] = parts[part] + matmul(gas, pieces[:, n_star:].T)
-        return attenuated(jnp.stack(parts, axis=1), screen, theta[:, n + 1])
+        stars = [both(first, last, mets) for first, last in pairwise(begin)]
+        if self.gas is None:
+            return stars, []
+        n_mixed = len(self.gas) // columns.shape[1]
+        firsts = range(begin[-1], rows.shape[1], n_mixed)
+        return stars, [both(first, first + n_mixed, columns) for first in firsts]
 
 
 def _coarse(basis):
