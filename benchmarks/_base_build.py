@@ -44,7 +44,7 @@ def base_build(folder: Path | None = None) -> Iterator[Path]:
 
 def versions(python: Path) -> dict[str, str]:
     """Versions of the packages that speed depends on, in an environment."""
-    done = subprocess.run([python, "-P", "-c", _VERSIONS], check=True, capture_output=True, text=True)
+    done = subprocess.run([python, "-I", "-c", _VERSIONS], check=True, capture_output=True, text=True)
     return json.loads(done.stdout)
 
 

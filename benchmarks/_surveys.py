@@ -83,6 +83,16 @@ def one_by_one(post, likelihood, data, n_draws, seed):
     return Posteriors.joined(parts).rows(np.argsort(np.concatenate(order)))
 
 
+def draws_of(post, u, z, names, size=50):
+    """Quantities (Quantity, Object, Draw) in batches of one size."""
+    parts = []
+    for first in range(0, len(u), size):
+        rows = np.resize(np.arange(first, min(first + size, len(u))), size)
+        part = np.asarray(post.derived_draws(u[rows], z[rows], names), float)
+        parts.append(part[:, : min(size, len(u) - first)])
+    return np.concatenate(parts, axis=1)
+
+
 def rows_of(tree, rows):
     """Some of the objects."""
     return jax.tree.map(lambda a: np.asarray(a)[rows], tree)

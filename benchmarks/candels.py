@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from _contract import data_folder, options, report, terms
 from _exact import likelihood_of
-from _surveys import one_by_one, rows_of, through
+from _surveys import draws_of, one_by_one, rows_of, through
 from astropy.io import fits
 from jax.scipy.special import ndtr
 
@@ -141,16 +141,6 @@ def prepared(post, column, bands):
     return np.float32(flux), np.float32(sigma)
 
 
-def quantities(post, u, z, size=50):
-    """Draws (Quantity, Object, Draw) of :data:`QUANTITIES`."""
-    parts = []
-    for first in range(0, len(u), size):
-        rows = np.resize(np.arange(first, min(first + size, len(u))), size)
-        part = np.asarray(post.derived_draws(u[rows], z[rows], QUANTITIES), float)
-        parts.append(part[:, : min(size, len(u) - first)])
-    return np.concatenate(parts, axis=1)
-
-
 @jax.jit
 def _fluxes(likelihood, u, view):
     """Fluxes (Object, Draw, Band) [uJy] of stars and gas alone."""
@@ -209,7 +199,7 @@ def examine(post, likelihood, column, bands, known, flagged, seed):
     rows = np.flatnonzero(np.asarray(data.valid).sum(axis=1) >= 3)
     data = jax.tree.map(lambda a: np.asarray(a)[rows], data)
     found = one_by_one(post, likelihood, data, N_DRAWS, seed)
-    values = quantities(post, found.u, np.asarray(data.z))
+    values = draws_of(post, found.u, np.asarray(data.z), QUANTITIES)
     metrics = {
         "n": len(rows),
         "trusted": found.trusted.mean(),

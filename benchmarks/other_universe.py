@@ -27,7 +27,7 @@ import _fsps_truths
 import numpy as np
 from _contract import data_folder, options, report, terms
 from _exact import likelihood_of
-from _surveys import bright_mocks, through, with_error
+from _surveys import bright_mocks, draws_of, through, with_error
 
 import dsps_sbi as ds
 from dsps_sbi.calibration.coverage import LEVELS, coverage
@@ -74,7 +74,7 @@ class Answers:
     def of(cls, post, likelihood, flux, sky, truths, rows, seed):
         """Refined answers of galaxies ``rows``, whose data these are."""
         z = np.float32(truths.z[rows])
-        seen = post_filters(likelihood).quantile_wave_aa(0.99)[None] < REDDEST_AA * (1.0 + z[:, None])
+        seen = likelihood.model.filters.quantile_wave_aa(0.99)[None] < REDDEST_AA * (1.0 + z[:, None])
         data = post.prepared(np.float32(flux), np.float32(sky), z, seen)
         found = posteriors_of(post, likelihood, data, n_draws=N_DRAWS, seed=seed, refine=True)
         values = draws_of(post, found.u, z, QUANTITIES)
@@ -139,21 +139,6 @@ class Answers:
                     f"{prefix}.by_{key}_{low:g}_{high:g}.{name}": value for name, value in found.items()
                 }
         return metrics
-
-
-def post_filters(likelihood):
-    """Filters of a likelihood's model."""
-    return likelihood.model.filters
-
-
-def draws_of(post, u, z, names, size=50):
-    """Quantities (Quantity, Object, Draw) in batches of one size."""
-    parts = []
-    for first in range(0, len(u), size):
-        rows = np.resize(np.arange(first, min(first + size, len(u))), size)
-        part = np.asarray(post.derived_draws(u[rows], z[rows], names), float)
-        parts.append(part[:, : min(size, len(u) - first)])
-    return np.concatenate(parts, axis=1)
 
 
 def chosen(truths, snr, prior, n, seed):

@@ -227,7 +227,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="dsps-sbi-startup-") as temporary, base_build(args.base) as base:
         for python in (ours, base):
             # from disk once, so that the first call does not pay for that
-            subprocess.run([python, "-P", "-c", "import dsps_sbi, distrax, matplotlib.pyplot"], check=True)
+            subprocess.run([python, "-I", "-c", "import dsps_sbi, distrax, matplotlib.pyplot"], check=True)
         race, paths = Race(ours, base, repeats), cutouts(Path(temporary), n)
         demo = Path(temporary) / "demo_galaxy.fits"
         shutil.copy(paths[0] if args.quick else DEMO, demo)
