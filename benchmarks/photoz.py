@@ -36,6 +36,7 @@ import dsps_sbi as ds
 from dsps_sbi.inference.importance import propose
 from dsps_sbi.instruments.filters import FilterSet
 from dsps_sbi.kernels.likelihood import mean_snr
+from dsps_sbi.photometry.likelihood import PhotometryLikelihood
 from dsps_sbi.photometry.universal.surveys import EXAMINATION
 
 # Sky of one standard deviation [uJy], give or take 0.15 dex from band to band
@@ -203,7 +204,8 @@ def main():
             continue
         survey = post.for_filters(EXAMINATION[name])
         likelihood = likelihood_of(parser, survey)
-        flux, sky, z = mocks(likelihood, depth, n, SEED + i)
+        tables = PhotometryLikelihood(survey, likelihood.model)
+        flux, sky, z = mocks(tables, depth, n, SEED + i)
         result, each = timed(post, likelihood, flux, sky, EXAMINATION[name])
         seconds.append(each)
         prefix = name.replace("-", "_")
@@ -214,7 +216,7 @@ def main():
             again = post.infer(
                 flux[some], sky[some], filters=EXAMINATION[name], model=likelihood, z_range=Z_RANGE
             )
-            metrics |= exact(likelihood, again, flux[some], sky[some], n_dense)
+            metrics |= exact(tables, again, flux[some], sky[some], n_dense)
     if not quick:
         folder = data_folder(parser, args.data, "catalogues", "hdfn")
         (flux, sky, z), filters = hdfn(folder), curves()
