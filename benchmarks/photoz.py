@@ -56,7 +56,7 @@ def emitted(likelihood, u, amplitudes, table):
     """Fluxes (Object, Band) of normal coordinates u (Object, Param), with errors that bands share."""
     theta = likelihood.model.prior.from_normal(u, table.universe_gyr)
     parts = likelihood.fluxes(theta, table)
-    shared = likelihood.shared_errors(parts, table)
+    shared = likelihood.shared_errors(parts, table, u)
     total = parts.sum(axis=1)
     return total if shared is None else total + (amplitudes[..., None] * shared).sum(axis=1)
 

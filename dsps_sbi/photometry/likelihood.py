@@ -99,11 +99,25 @@ class PhotometryLikelihood(Likelihood):
             return self.model.predict_fast(theta, view)[:, None]
         return self.model.predict_parts(theta, view)
 
-    def shared_errors(self, parts, view: BandTable):
-        """Errors (..., Mode, Band) that bands share, of fluxes (..., Part, Band); None without such."""
+    def shared_errors(self, parts, view: BandTable, u):
+        """Errors (..., Mode, Band) that bands share; None without such.
+
+        Parameters
+        ----------
+        parts : array (..., Part, Band)
+            Fluxes of stars of each range of ages.
+        view : BandTable
+        u : array (..., Param)
+            Normal coordinates, or the first few: errors depend on metallicity.
+        """
         if self.model.error is None:
             return None
-        return einsum("...pb,mpb->...mb", parts, self.model.band_errors(view.z))
+        errors = einsum("...pb,mpb->...mb", parts, self.model.band_errors(view.z))
+        return errors * self.error_strengths(self.model.error, u)
+
+    def error_strengths(self, error, u):
+        """Factors (..., Mode, 1) of the errors of normal coordinates u (..., Param)."""
+        return error.strengths(self.prior.value("metallicity", u))[..., None]
 
     def shape_evidence(self, u, data: PhotometryData, view: BandTable, light=None):
         """Evidence of shapes, and the posterior of the mass of each; differentiable.
@@ -122,7 +136,7 @@ class PhotometryLikelihood(Likelihood):
         """
         flux, sigma, valid, upper = (a[:, None] for a in data[:4])
         parts, floor = self.unit_fluxes(u, view) if light is None else light, self.floor
-        errors = self.shared_errors(parts, view)
+        errors = self.shared_errors(parts, view, u)
         total = jnp.sum(parts, axis=-2)
         return marginalise(flux, sigma, valid, total, floor, *self.mass_range, upper, errors)
 
@@ -143,7 +157,7 @@ class PhotometryLikelihood(Likelihood):
         mass = 10.0 ** (low + (high - low) * ndtr(u[..., -1]))
         light = self.unit_fluxes(u[..., :-1], view) if light is None else light
         parts = light * mass[..., None, None]
-        model, errors = jnp.sum(parts, axis=-2) / sky, self.shared_errors(parts, view)
+        model, errors = jnp.sum(parts, axis=-2) / sky, self.shared_errors(parts, view, u)
         extra = 0.0
         if errors is not None:
             errors = jnp.where(valid[..., None, :], errors, 0.0) / sky[..., None, :]

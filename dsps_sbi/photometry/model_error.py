@@ -1,12 +1,13 @@
 r"""How wrong SSPs are: smooth relative errors over rest wavelength, which bands share.
 
 Libraries and codes differ at equal ages and metallicities, most below 3000 Angstrom, in the near infrared,
-and for stars of 0.1 to 1 Gyr. The light of stars of the p-th range of ages is
+for stars of 0.1 to 1 Gyr and for the metal-poor. The light of stars of the p-th range of ages is
 
-.. math:: f_p(\lambda) \, [1 + \sum_m a_m \varphi_{mp}(\lambda)]
+.. math:: f_p(\lambda) \, [1 + \sum_m a_m s_m([\mathrm{M/H}]) \varphi_{mp}(\lambda)]
 
 with unit normal amplitudes :math:`a_m` of each galaxy's own. The modes :math:`\varphi` are the principal
-components of what differs between BC03-MILES and other libraries, see ``benchmarks/model_error.py``. A grey
+components of what differs between BC03-MILES and other libraries, the factors :math:`s` how much more they
+differ at some metallicities than at others, see ``benchmarks/model_error.py``. A grey
 difference is degenerate with the mass: ``grey_dex`` is its scatter, which quantities that scale with mass
 have beside what the data say.
 """
@@ -22,13 +23,17 @@ import numpy as np
 
 from ..components import constant, pytree
 from ..errors import UserError
+from ..kernels.csp import metallicity_weights
+from ..kernels.full_precision import matmul
 
 _KEY = 20_261_127
 _FILE = Path(__file__).parent / "model_error.json"
 
 
 @pytree(
-    arrays=("log_wave", "amplitudes"), static=("edges_gyr", "grey_dex"), aside=("wave_aa", "modes", "source")
+    arrays=("log_wave", "amplitudes"),
+    static=("edges_gyr", "grey_dex", "metallicity", "strength"),
+    aside=("wave_aa", "modes", "source"),
 )
 @dataclass(frozen=True, eq=False)
 class ModelError:
@@ -46,6 +51,10 @@ class ModelError:
         Standard deviation of the mass-to-light ratio [dex].
     source : str
         What they come from.
+    metallicity : tuple of float (Node,)
+        [M/H], increasing, at which ``strength`` is given; none if the errors do not depend on it.
+    strength : tuple of tuple (Mode, Node)
+        Factors of the modes there; linear in between, constant beyond the ends.
 
     Raises
     ------
@@ -58,6 +67,8 @@ class ModelError:
     edges_gyr: tuple[float, ...]
     grey_dex: float = 0.0
     source: str = "unknown"
+    metallicity: tuple[float, ...] = ()
+    strength: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self):
         wave, modes = np.asarray(self.wave_aa, float), np.asarray(self.modes, float)
@@ -68,6 +79,17 @@ class ModelError:
             )
         if not (np.all(np.isfinite(modes)) and np.all(np.diff(wave) > 0.0) and wave[0] > 0.0):
             raise UserError("model error with wavelengths that do not increase, or with NaN: mend its table")
+        nodes = np.asarray(self.metallicity, float)
+        strength = np.asarray(self.strength, float).reshape(-1, len(nodes)) if len(nodes) else np.ones((0, 0))
+        if len(nodes) and (len(strength) != len(modes) or not (strength >= 0.0).all()):
+            raise UserError(
+                f"model error with factors of shape {np.shape(self.strength)}: expected ({len(modes)} modes, "
+                f"{len(nodes)} metallicities), none negative; give these"
+            )
+        if not np.all(np.diff(nodes) > 0.0):
+            raise UserError("model error with metallicities that do not increase: sort its table")
+        object.__setattr__(self, "metallicity", tuple(nodes.tolist()))
+        object.__setattr__(self, "strength", tuple(tuple(row) for row in strength.tolist()))
         object.__setattr__(self, "wave_aa", wave)
         object.__setattr__(self, "modes", modes)
         object.__setattr__(self, "edges_gyr", tuple(float(edge) for edge in self.edges_gyr))
@@ -76,11 +98,18 @@ class ModelError:
     def shipped(cls) -> "ModelError":
         """The modes that come with the package."""
         table = json.loads(_FILE.read_text())
-        return cls(**{name: table[name] for name in ("wave_aa", "modes", "edges_gyr", "grey_dex", "source")})
+        return cls(**table)
+
+    def identity(self) -> list:
+        """What mocks depend on."""
+        return [self.modes.round(6).tolist(), list(self.metallicity), [list(row) for row in self.strength]]
 
     def as_entry(self) -> dict:
         """What is not an array, for a bundle's configuration."""
-        return {"edges_gyr": list(self.edges_gyr), "grey_dex": self.grey_dex, "source": self.source}
+        entry = {"edges_gyr": list(self.edges_gyr), "grey_dex": self.grey_dex, "source": self.source}
+        if self.metallicity:
+            entry |= {"metallicity": list(self.metallicity), "strength": [list(row) for row in self.strength]}
+        return entry
 
     @staticmethod
     def of_entry(entry) -> dict:
@@ -91,7 +120,8 @@ class ModelError:
         KeyError
             If an entry is missing.
         """
-        return {name: entry[name] for name in ("edges_gyr", "grey_dex", "source")}
+        more = [name for name in ("metallicity", "strength") if name in entry]
+        return {name: entry[name] for name in ("edges_gyr", "grey_dex", "source", *more)}
 
     @cached_property
     def log_wave(self) -> jax.Array:
@@ -112,6 +142,14 @@ class ModelError:
         """Relative errors (Mode, Part, ...) at rest wavelengths (...) [Angstrom]."""
         x = jnp.log(rest_aa)
         return jax.vmap(jax.vmap(lambda mode: jnp.interp(x, self.log_wave, mode)))(self.amplitudes)
+
+    def strengths(self, metallicity):
+        """Factors (..., Mode) of the modes at [M/H] (...)."""
+        if not self.metallicity:
+            return jnp.ones((*jnp.shape(metallicity), self.n_mode), jnp.float32)
+        nodes = jnp.asarray(self.metallicity, jnp.float32)
+        weights = metallicity_weights(jnp.asarray(metallicity), nodes)
+        return matmul(weights, jnp.asarray(self.strength, jnp.float32).T)
 
     def age_bins(self, edges_gyr) -> tuple[int, ...]:
         """Age bins of SSPs, whose edges [Gyr] are given, at which the ranges of ages begin."""

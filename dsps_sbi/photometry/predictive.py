@@ -175,7 +175,7 @@ def _fluxes(likelihood, u, data, view, ids):
     mass = 10.0 ** (low + (high - low) * ndtr(u[..., -1]))
     parts = likelihood.unit_fluxes(u[..., :-1], view) * mass[..., None, None]
     flux, sigma, valid, upper = (a[:, None] for a in data[:4])
-    model, errors = jnp.sum(parts, axis=-2), likelihood.shared_errors(parts, view)
+    model, errors = jnp.sum(parts, axis=-2), likelihood.shared_errors(parts, view, u)
     floor = likelihood.floor
     given = flux, sigma, valid, model, floor, upper, errors
     log_p = log_likelihood_of(*given)

@@ -114,6 +114,8 @@ class PhotometrySimulator:
         theta = self.model.prior.from_normal(u, table.universe_gyr)
         parts = self.model.predict_parts(theta, table)
         amplitudes = jax.random.normal(key, (len(u), self.model.error.n_mode))
+        place = self.model.names.index("metallicity")
+        amplitudes = amplitudes * self.model.error.strengths(theta[:, place])
         relative = 1.0 + jnp.einsum("om,mpb->opb", amplitudes, self.model.band_errors(table.z))
         return jnp.sum(parts * relative, axis=1), theta
 
@@ -186,7 +188,7 @@ class PhotometrySimulator:
             "parameters": list(model.names),
             "log_u": model.log_u,
             "lya_escape": model.lya_escape,
-            "model_error": None if model.error is None else model.error.modes.round(6).tolist(),
+            "model_error": None if model.error is None else model.error.identity(),
             "cosmology": model.cosmology.name,
             "noise": [*noise.offset_dex, noise.jitter_dex, noise.floor],
             "limits": [limits.p_common, limits.p_each, *limits.k],

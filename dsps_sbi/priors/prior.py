@@ -94,6 +94,14 @@ class Prior:
         """Parameters theta (..., Param) from normal coordinates u (..., Param), or the first few of each."""
         return _from_normal(self, u, universe_gyr)
 
+    def value(self, name, u, universe_gyr=None):
+        """Values (...) of one parameter from normal coordinates u (..., Param), or the first few of each.
+
+        ``universe_gyr`` matters for parameters in units of the age of the Universe alone.
+        """
+        v = ndtr(jnp.clip(u[..., self.names.index(name)], -_U_MAX, _U_MAX))
+        return self.marginals[name].ppf(v, universe_gyr)
+
     def to_normal(self, theta, universe_gyr):
         """Normal coordinates u (..., Param) of parameters theta (..., Param)."""
         return _to_normal(self, theta, universe_gyr)

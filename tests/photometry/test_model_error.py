@@ -18,7 +18,8 @@ from dsps_sbi.photometry.simulator import PhotometrySimulator
 
 def error(grey_dex=0.1):
     modes = np.array([[[0.0, 0.1, 0.3], [0.0, 0.0, 0.2]], [[-0.2, 0.0, 0.0], [0.1, 0.1, 0.1]]])
-    return ModelError(np.array([1e3, 5e3, 3e4]), modes, (0.1,), grey_dex, "made up")
+    more = {"metallicity": (-2.0, 0.0), "strength": ((2.0, 1.0), (0.5, 1.5))}
+    return ModelError(np.array([1e3, 5e3, 3e4]), modes, (0.1,), grey_dex, "made up", **more)
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,18 @@ def test_errors_are_linear_in_log_wavelength_and_constant_beyond():
     got = error().at(jnp.array([500.0, np.sqrt(5e6), 1e5]))
     np.testing.assert_allclose(got[0, 0], [0.0, 0.05, 0.3], atol=1e-6)
     np.testing.assert_allclose(got[1, 0], [-0.2, -0.1, 0.0], atol=1e-6)
+
+
+def test_errors_depend_on_metallicity_where_libraries_say_so():
+    got = error().strengths(jnp.array([[-3.0, -1.0], [0.0, 1.0]]))
+    expected = [[[2.0, 0.5], [1.5, 1.0]], [[1.0, 1.5], [1.0, 1.5]]]
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+    everywhere = replace(error(), metallicity=(), strength=())
+    np.testing.assert_array_equal(everywhere.strengths(jnp.zeros(3)), np.ones((3, 2)))
+    with pytest.raises(UserError, match=r"factors of shape \(1, 2\): expected \(2 modes, 2 metallicities\)"):
+        replace(error(), strength=((1.0, 1.0),))
+    with pytest.raises(UserError, match="metallicities that do not increase"):
+        replace(error(), metallicity=(0.0, -2.0))
 
 
 def test_modes_of_the_package_are_large_where_libraries_differ():
@@ -58,7 +71,9 @@ def test_scatter_of_mocks_is_the_covariance_of_the_likelihood(widened, table):
     u = jnp.tile(jax.random.normal(jax.random.key(1), (1, len(model.names))), (4000, 1))
     flux, theta = widened.emitted(jax.random.key(2), u, table)
     parts = model.predict_parts(theta[:1], table)[0]
-    errors = np.einsum("pb,mpb->mb", parts, model.band_errors(2.0))
+    metallicity = float(theta[0, model.names.index("metallicity")])
+    factor = [np.interp(metallicity, (-2.0, 0.0), row) for row in ((2.0, 1.0), (0.5, 1.5))]
+    errors = np.einsum("m,pb,mpb->mb", factor, parts, model.band_errors(2.0))
     # units of the flux: uJy squared would underflow
     scale = np.asarray(parts.sum(axis=0))
     got = np.cov((np.asarray(flux) / scale).T)
@@ -74,7 +89,7 @@ def test_evidence_is_that_of_the_wider_gaussian(widened, table, tiny_posterior):
     u = mocks.u[:, None, :n] + 0.3 * jax.random.normal(jax.random.key(4), (4, 2, n))
     got = likelihood.shape_evidence(u, data, table)[0]
     parts = np.asarray(likelihood.unit_fluxes(u, table), float)
-    errors = np.asarray(likelihood.shared_errors(parts, table), float)
+    errors = np.asarray(likelihood.shared_errors(parts, table, u), float)
     low, high = likelihood.mass_range
     for i in range(4):
         sky, flux = np.asarray(data.sigma[i], float), np.asarray(data.flux[i], float)

@@ -160,12 +160,12 @@ class RedshiftLikelihood(PhotometryLikelihood):
         flux = jax.vmap(of_object)(parts, av, view.pieces, view.screen)
         return flux * 10.0 ** (-DEX - view.log_scale)[:, None, None, None]
 
-    def shared_errors(self, parts, view: AnyRedshift | SharedErrors):
-        """Errors (..., Mode, Band) that bands share, of fluxes (Object, Draw, Part, Band)."""
+    def shared_errors(self, parts, view: AnyRedshift | SharedErrors, u):
+        """Errors (..., Mode, Band) that bands share, of fluxes (Object, Draw, Part, Band) of draws u."""
         if view.errors is None:
             return None
         errors = view.errors if isinstance(view, SharedErrors) else view.errors[:, None]
-        return jnp.sum(parts[..., None, :, :] * errors, axis=-2)
+        return jnp.sum(parts[..., None, :, :] * errors, axis=-2) * self.error_strengths(self.error, u)
 
     def usable(self, z) -> np.ndarray:
         """Which bands (..., Band) are modelled at redshifts z (...)."""

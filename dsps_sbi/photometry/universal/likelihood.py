@@ -159,11 +159,12 @@ class AnyFiltersLikelihood(PhotometryLikelihood):
         # one by one where there are many draws: what is in between stays in the processor's cache
         return jax.vmap(of_object)(each) if u.shape[1] < _FEW_DRAWS else jax.lax.map(of_object, each)
 
-    def shared_errors(self, parts, view: ObjectBands):
-        """Errors (Object, Draw, Mode, Band) that bands share, of fluxes (Object, Draw, Part, Band)."""
+    def shared_errors(self, parts, view: ObjectBands, u):
+        """Errors (Object, Draw, Mode, Band) that bands share, of fluxes (Object, Draw, Part, Band) of u."""
         error = self.proposal.network.network.error
         if error is None:
             return None
         # (Mode, Part, Object, Band)
         relative = error.at(view.rest_aa)
-        return jnp.einsum("odpb,mpob->odmb", parts, relative, precision=jax.lax.Precision.HIGHEST)
+        errors = jnp.einsum("odpb,mpob->odmb", parts, relative, precision=jax.lax.Precision.HIGHEST)
+        return errors * self.error_strengths(error, u)

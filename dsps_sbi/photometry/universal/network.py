@@ -203,6 +203,7 @@ class UniversalNetwork(FlowNetwork):
             self.basis,
             self.prior,
             self.sfh,
+            self.error,
             by_survey(start),
             by_survey(seen),
             by_survey(data.valid),

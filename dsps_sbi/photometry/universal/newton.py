@@ -55,6 +55,7 @@ def peak(
     basis: WaveBasis,
     prior,
     sfh,
+    error,
     start,
     seen,
     counted,
@@ -72,6 +73,8 @@ def peak(
     basis : WaveBasis
     prior : Prior
     sfh : StarFormationHistory
+    error : ModelError or None
+        How ``errors`` depend on metallicity.
     start : array (n,)
     seen : array (Band,)
         Fluxes in units of the sky.
@@ -110,6 +113,7 @@ def peak(
         spread = relative2
         if errors is not None:
             shared = einsum("pb,mpb->mb", flux[:n_part] / floor, errors)
+            shared = shared * error.strengths(theta[place - 1])[:, None]
             spread = relative2 + jnp.sum(shared**2, axis=0)
         model = _best_mass(seen, light, counted, spread) * light
         weight = jnp.where(counted, jax.lax.rsqrt(1.0 + relative2 * model**2), 0.0)
@@ -137,9 +141,9 @@ def peak(
     return u, matmul(covariance, gradient)[:n], covariance[:n, :n], residual, slope
 
 
-def peaks(basis, prior, sfh, start, seen, counted, relative2, bands, errors, scale, universe, n_steps):
+def peaks(basis, prior, sfh, error, start, seen, counted, relative2, bands, errors, scale, universe, n_steps):
     """:func:`peak` of galaxies (Survey, Galaxy, ...); what is the survey's own has the first axis alone."""
-    of_one = partial(peak, basis, prior, sfh, n_steps=n_steps)
+    of_one = partial(peak, basis, prior, sfh, error, n_steps=n_steps)
     axes = 0, 0, 0, 0, None, None, 0, None
 
     def of_survey(start, seen, counted, relative2, bands, errors, scale, universe):

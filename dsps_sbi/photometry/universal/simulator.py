@@ -112,6 +112,7 @@ class UniversalSimulator:
         if net.error is not None:
             errors = jax.vmap(net.error.at)(pool.bands.pivot_aa / (1.0 + pool.z[:, None]))
             amplitudes = jax.random.normal(key, (*u.shape[:2], net.error.n_mode))
+            amplitudes = amplitudes * net.error.strengths(theta[..., place - 1])
             parts = parts * (1.0 + jnp.einsum("sgm,smpb->sgpb", amplitudes, errors))
         scale = 10.0 ** (theta[..., -1] - DEX - log_scale(net.cosmology, pool.z)[:, None])
         return jnp.sum(parts, axis=2) * scale[..., None], theta

@@ -223,6 +223,6 @@ def _identity(model) -> dict:
         "parameters": list(model.names),
         "log_u": model.log_u,
         "lya_escape": model.lya_escape,
-        "model_error": None if model.error is None else model.error.modes.round(6).tolist(),
+        "model_error": None if model.error is None else model.error.identity(),
         "cosmology": model.cosmology.name,
     }

@@ -110,7 +110,10 @@ def _of_galaxy(network, universe, unit, bands, error, u, flux, sigma, valid, upp
     parts = behind_screen_of_parts(parts, bands, av) * (unit / sigma)
     light, data = jnp.sum(parts, axis=1), jnp.where(valid, flux / sigma, 0.0)
     own2 = (floor**2 + _SCATTER**2) * light**2
-    shared = 0.0 if error is None else einsum("dpb,mpb->dmb", parts, error)
+    shared = 0.0
+    if error is not None:
+        strengths = network.error.strengths(theta[:, len(network.sfh.names)])
+        shared = einsum("dpb,mpb->dmb", parts, error) * strengths[..., None]
     shared2 = 0.0 if error is None else jnp.sum(shared**2, axis=1)
     measured = valid & ~upper
 

@@ -84,6 +84,7 @@ def test_steps_end_at_the_peak(any_filters, mocks):
             network.basis,
             network.prior,
             network.sfh,
+            None,
             u + 0.05,
             flux * scale,
             counted,
