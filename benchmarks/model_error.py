@@ -15,14 +15,15 @@ of ages, a vector over wavelength; the second moments of these vectors, all libr
 the principal components that ``dsps_sbi/photometry/model_error.json`` holds (``--write``). The four largest
 count. Libraries differ more where stars are metal-poor: ``strength_*`` is the root mean square of the vectors
 about four metallicities, in units of what the second moments say; the vectors are divided by that before the
-moments are taken, and both are repeated until they agree. Metallicities of a library without neighbours count
-for the closest of the four. Beside these stand the ionising photons of stars below 10 Myr, which differ by ``ionising``
-between BPASS and BC03 and scale all their light, and 25 % of the transmission of the IGM below Lyman alpha,
-a stated scatter from sight line to sight line. No amplitude is above 0.5: beyond that a Gaussian is no error.
+moments are taken, and both are repeated until they agree. Each metallicity of a library counts for the
+closest of the four. Beside these stand the ionising photons of stars below 10 Myr, which differ by
+``ionising`` between BPASS and BC03 and scale all their light, and 25 % of the transmission of the IGM below
+Lyman alpha, a stated scatter from sight line to sight line. No amplitude is above 0.5: beyond that a Gaussian
+is no error.
 
-Metrics: ``strength_*``, ``grey_dex``, root mean square difference of each range of ages at some wavelengths, and ``explained``, the share
-of the second moments that the kept components hold. The grids must be in the user's cache: ``dsps-sbi fetch
-bc03-miles``, ``emiles``, ``emiles-nir``.
+Metrics: ``strength_*``, ``grey_dex``, root mean square difference of each range of ages at some wavelengths,
+and ``explained``, the share of the second moments that the kept components hold. The grids must be in the
+user's cache: ``dsps-sbi fetch bc03-miles``, ``emiles``, ``emiles-nir``.
 """
 
 import json
@@ -109,7 +110,7 @@ def ionising(wave_aa, flux):
 
 
 def pairs(folder):
-    """Name and [M/H], light (Age, Wave) of another library and of BC03, and their ratio of ionising photons."""
+    """Name, [M/H], light (Age, Wave) of another library and of BC03, ratio of their ionising photons."""
     bc03 = load("bc03-miles")
     light = binned(bc03.wave_aa, bc03.flux)
     photons = ionising(bc03.wave_aa, bc03.flux)
@@ -156,7 +157,7 @@ def fastar(folder):
 
 
 def strengths(rows, names, metallicity, moments):
-    """Root mean square (Node,) of rows (Row, Value) about NODES, in units of their moments; libraries alike."""
+    """Root mean square (Node,) of rows (Row, Value) about NODES, in units of their moments."""
     expected = np.diag(moments)
     known = np.isfinite(rows) & (expected > 0.0)
     ratio = np.where(known, rows, 0.0) ** 2 / np.where(expected > 0.0, expected, 1.0)
@@ -248,6 +249,7 @@ def main():
             "source": f"BC03-MILES beside {libraries}; benchmarks/model_error.py",
             "edges_gyr": PARTS_GYR,
             "grey_dex": round(grey_dex, 4),
+            "grey_dof": len(np.unique(names)),
             "wave_aa": MIDDLE_AA.round(1).tolist(),
             "modes": modes.round(4).tolist(),
             "metallicity": NODES,
@@ -255,7 +257,9 @@ def main():
             "strength": [strength.round(3).tolist()] * N_COMPONENT + [[1.0] * len(NODES)] * 2,
         }
         Path(model_error.__file__).with_suffix(".json").write_text(json.dumps(table) + "\n")
-    own = terms(galaxies_per_pair=n, components=N_COMPONENT, seed=0, hoki=HOKI, fastar=FASTAR, igm=IGM, largest=MOST)
+    own = terms(
+        galaxies_per_pair=n, components=N_COMPONENT, seed=0, hoki=HOKI, fastar=FASTAR, igm=IGM, largest=MOST
+    )
     report(args.json, own, metrics)
 
 

@@ -11,7 +11,8 @@ with light beyond 3 micron at rest are left out: FSPS has dust emission there. A
 central interval of log M* holds the truth, ``fsps_trusted_*`` the same of trusted answers, ``fsps_ppc_low``
 the share with a predictive p below 0.005. ``SET.QUANTITY.coverage68`` has the sets apart: ``tau``,
 ``dirichlet``, ``sn_10``..., and ``released``, tau galaxies whose fluxes are as released but for 1 + z
-(``naive_log_mass``: and whose masses are the atlas's). ``.bias`` and ``.nmad`` are of medians less truths,
+(``naive_log_mass``: and whose masses are the atlas's), and ``no_lya``, bands that Lyman alpha lies in left
+out: the atlases have all of it, ``photometry`` has none. ``.bias`` and ``.nmad`` are of medians less truths,
 ``by_*`` the same of log M* by what the galaxies are. ``pit_*`` scores give ties at the edges of a prior a
 random place.
 
@@ -40,7 +41,7 @@ from dsps_sbi.photometry.universal.posterior import SurveyPosterior
 
 SNR_MIN, N_DRAWS = 5.0, 500
 SCALED = (10, 30, 100)
-REDDEST_AA = 30_000.0
+REDDEST_AA, LYA_AA = 30_000.0, 1215.67
 ATLASES = {
     "tau": ("atlas_obs_jades_1000_Nparam_2.dbatlas", _fsps_truths.tau_truths),
     "dirichlet": ("atlas_obs_jades_1000_Nparam_3.dbatlas", _fsps_truths.dirichlet_truths),
@@ -71,10 +72,13 @@ class Answers:
         self.truths, self.about = truths, about
 
     @classmethod
-    def of(cls, post, likelihood, flux, sky, truths, rows, seed):
+    def of(cls, post, likelihood, flux, sky, truths, rows, seed, lya=True):
         """Refined answers of galaxies ``rows``, whose data these are."""
         z = np.float32(truths.z[rows])
         seen = likelihood.model.filters.quantile_wave_aa(0.99)[None] < REDDEST_AA * (1.0 + z[:, None])
+        if not lya:
+            first, last = (likelihood.model.filters.quantile_wave_aa(q) for q in (0.005, 0.995))
+            seen &= ~((first < LYA_AA * (1.0 + z[:, None])) & (last > LYA_AA * (1.0 + z[:, None])))
         data = post.prepared(np.float32(flux), np.float32(sky), z, seen)
         found = posteriors_of(post, likelihood, data, n_draws=N_DRAWS, seed=seed, refine=True)
         values = draws_of(post, found.u, z, QUANTITIES)
@@ -170,6 +174,10 @@ def examine(post, likelihood, truths, n, n_scaled, n_released, seed):
         scaled = (sky * (true_snr / wanted)[:, None])[some]
         noisy = truths.flux[some] + scaled * deviate[some]
         answers[f"sn_{wanted}"] = Answers.of(post, likelihood, noisy, scaled, truths, some, seed)
+    some = rows[:: max(len(rows) // n_scaled, 1)] if n_scaled else ()
+    if len(some):
+        told = flux[some], sky[some], truths, some, seed
+        answers["no_lya"] = Answers.of(post, likelihood, *told, lya=False)
     some = rows[:n_released]
     if len(some):
         noisy = truths.released[some] + sky[some] * deviate[some]
@@ -212,14 +220,23 @@ def width_ratio(likelihood, n, seed):
 def main():
     parser = options(__doc__.splitlines()[0])
     parser.add_argument("--bundle", default="jades-pixels", help="name or file")
+    parser.add_argument("--dirichlet-bundle", help="for galaxies with Dirichlet histories; default: --bundle")
     parser.add_argument("--floor", type=float, help="error floor of a bundle for any filters")
     parser.add_argument("--atlas", type=Path, help="folder with the released FSPS atlases")
     parser.add_argument("--n", type=int, help="galaxies of each atlas")
     parser.add_argument("--seed", type=int, default=31)
     args = parser.parse_args()
     folder = data_folder(parser, args.atlas, "jades", "fsps_atlas")
-    post = through(ds.load_bundle(args.bundle), JADES_BANDS, args.floor)
-    likelihood = likelihood_of(parser, post)
+    bundles = {"tau": args.bundle, "dirichlet": args.dirichlet_bundle or args.bundle}
+    by = {}
+    for name in dict.fromkeys(bundles.values()):
+        answering = through(ds.load_bundle(name), JADES_BANDS, args.floor)
+        by |= {
+            atlas: (answering, likelihood_of(parser, answering))
+            for atlas in bundles
+            if bundles[atlas] == name
+        }
+    post, likelihood = by["tau"]
     n, n_scaled, n_released, n_own = (20, 5, 10, 8) if args.quick else (300, 40, 80, 60)
     n = args.n or n
     n_atlas = 60 if args.quick else None
@@ -234,12 +251,11 @@ def main():
         if name == "tau":
             metrics |= _fsps_truths.evidence(own, truths, data)
         released = n_released if name == "tau" else 0
-        found, counts[name] = examine(post, likelihood, truths, n, n_scaled, released, args.seed)
+        found, counts[name] = examine(*by[name], truths, n, n_scaled, released, args.seed)
         answers |= {(name, kind): part for kind, part in found.items()}
     whole = Answers.joined([answers[name, "jades"] for name in ATLASES])
     sets = {name: answers[name, "jades"] for name in ATLASES} | {"released": answers["tau", "released"]}
-    for wanted in SCALED:
-        kind = f"sn_{wanted}"
+    for kind in [f"sn_{wanted}" for wanted in SCALED] + ["no_lya"]:
         sets[kind] = Answers.joined([answers[name, kind] for name in ATLASES])
     found = whole.summary("all")
     metrics = {
@@ -269,6 +285,7 @@ def main():
             seed=args.seed,
             bundle=str(post.meta["name"]),
             bundle_simulations=post.meta["simulations"],
+            dirichlet_bundle=str(by["dirichlet"][0].meta["name"]),
             floor=float(post.noise.floor),
             model_error=likelihood.model.error is not None,
             selection=f"observed S/N > {SNR_MIN:g} at JADES depth, truths within the prior",

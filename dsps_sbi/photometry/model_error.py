@@ -9,7 +9,9 @@ with unit normal amplitudes :math:`a_m` of each galaxy's own. The modes :math:`\
 components of what differs between BC03-MILES and other libraries, the factors :math:`s` how much more they
 differ at some metallicities than at others, see ``benchmarks/model_error.py``. A grey
 difference is degenerate with the mass: ``grey_dex`` is its scatter, which quantities that scale with mass
-have beside what the data say.
+have beside what the data say. Where few libraries tell that scatter, what another library does follows
+Student's t distribution of as many degrees of freedom (Gelman et al. 2013, Bayesian Data Analysis, 3rd ed.,
+section 3.2, of a known mean): its tails are wide.
 """
 
 import json
@@ -32,7 +34,7 @@ _FILE = Path(__file__).parent / "model_error.json"
 
 @pytree(
     arrays=("log_wave", "amplitudes"),
-    static=("edges_gyr", "grey_dex", "metallicity", "strength"),
+    static=("edges_gyr", "grey_dex", "grey_dof", "metallicity", "strength"),
     aside=("wave_aa", "modes", "source"),
 )
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,9 @@ class ModelError:
         [M/H], increasing, at which ``strength`` is given; none if the errors do not depend on it.
     strength : tuple of tuple (Mode, Node)
         Factors of the modes there; linear in between, constant beyond the ends.
+    grey_dof : int
+        Number of libraries that ``grey_dex`` is the root mean square of: degrees of freedom of the scatter; 0
+        for a normal one.
 
     Raises
     ------
@@ -69,6 +74,7 @@ class ModelError:
     source: str = "unknown"
     metallicity: tuple[float, ...] = ()
     strength: tuple[tuple[float, ...], ...] = ()
+    grey_dof: int = 0
 
     def __post_init__(self):
         wave, modes = np.asarray(self.wave_aa, float), np.asarray(self.modes, float)
@@ -109,7 +115,7 @@ class ModelError:
         entry = {"edges_gyr": list(self.edges_gyr), "grey_dex": self.grey_dex, "source": self.source}
         if self.metallicity:
             entry |= {"metallicity": list(self.metallicity), "strength": [list(row) for row in self.strength]}
-        return entry
+        return entry | ({"grey_dof": self.grey_dof} if self.grey_dof else {})
 
     @staticmethod
     def of_entry(entry) -> dict:
@@ -120,7 +126,7 @@ class ModelError:
         KeyError
             If an entry is missing.
         """
-        more = [name for name in ("metallicity", "strength") if name in entry]
+        more = [name for name in ("metallicity", "strength", "grey_dof") if name in entry]
         return {name: entry[name] for name in ("edges_gyr", "grey_dex", "source", *more)}
 
     @cached_property
@@ -132,6 +138,11 @@ class ModelError:
     def amplitudes(self) -> jax.Array:
         """:attr:`modes` as float32."""
         return constant(self.modes)
+
+    @property
+    def grey(self) -> "GreyScatter":
+        """Scatter of the mass-to-light ratio."""
+        return GreyScatter(np.float32(self.grey_dex), self.grey_dof)
 
     @property
     def n_mode(self) -> int:
@@ -156,7 +167,29 @@ class ModelError:
         return tuple(int(i) for i in np.searchsorted(np.asarray(edges_gyr)[:-1], self.edges_gyr))
 
 
-def with_grey(prior, grey_dex, u, theta):
+@pytree(arrays=("dex",), static=("dof",))
+@dataclass(frozen=True)
+class GreyScatter:
+    """Scatter of the SSPs' mass-to-light ratio; a pytree.
+
+    Parameters
+    ----------
+    dex : float
+        Scale [dex].
+    dof : int
+        Degrees of freedom of Student's t distribution; 0 for a normal one.
+    """
+
+    dex: float
+    dof: int = 0
+
+    def draw(self, key):
+        """One deviate () [dex]; traceable."""
+        normal = jax.random.normal(key, (1 + self.dof,))
+        return self.dex * (normal[0] * jax.lax.rsqrt(jnp.mean(normal[1:] ** 2)) if self.dof else normal[0])
+
+
+def with_grey(prior, grey, u, theta):
     """Parameters with the scatter of the SSPs' mass-to-light ratio in the mass, within the prior; traceable.
 
     Which deviate a draw has follows from its other coordinates: equal draws have equal masses, whatever batch
@@ -166,19 +199,20 @@ def with_grey(prior, grey_dex, u, theta):
     ----------
     prior : Prior
         Its last parameter is ``log_mass_formed``.
-    grey_dex : float or array () or None
-        Standard deviation [dex]; None for no scatter.
+    grey : GreyScatter or None
+        None for no scatter.
     u, theta : array (..., Param)
         Normal coordinates, and the parameters that they stand for.
     """
-    if grey_dex is None:
+    if grey is None:
         return theta
     bits = jax.lax.bitcast_convert_type(jnp.asarray(u[..., :2], jnp.float32), jnp.uint32).reshape(-1, 2)
     keys = jax.vmap(lambda b: jax.random.fold_in(jax.random.fold_in(jax.random.key(_KEY), b[0]), b[1]))(bits)
-    deviate = jax.vmap(jax.random.normal)(keys).reshape(u.shape[:-1])
+    deviate = jax.vmap(grey.draw)(keys).reshape(u.shape[:-1])
     mass = prior.marginals["log_mass_formed"]
-    moved = theta[..., -1] + grey_dex * deviate
+    moved = theta[..., -1] + deviate
     # mirrored at the edges: a mass that is uniform stays so
     moved = jnp.where(moved > mass.high, 2.0 * mass.high - moved, moved)
     moved = jnp.where(moved < mass.low, 2.0 * mass.low - moved, moved)
+    moved = jnp.clip(moved, mass.low, mass.high)
     return theta.at[..., -1].set(moved)

@@ -33,7 +33,7 @@ from .held_out import held_out
 from .images import FEWEST_BANDS, infer_cube
 from .likelihood import PhotometryLikelihood
 from .model import GalaxyModel
-from .model_error import ModelError
+from .model_error import GreyScatter, ModelError
 from .network import PhotometryNetwork
 from .prepare import check_redshifts, prepare
 from .quantities import derived, log_density, theta_of
@@ -109,9 +109,9 @@ class PhotometryPosterior(Posterior):
             return jnp.array([name in SNR_BANDS for name in self.filters])
 
     @property
-    def grey(self) -> np.float32 | None:
+    def grey(self) -> GreyScatter | None:
         """Scatter of the SSPs' mass-to-light ratio [dex]; None where nothing is said about it."""
-        return None if self.error is None else np.float32(self.error.grey_dex)
+        return None if self.error is None else self.error.grey
 
     def check_redshift(self, z: float):
         """Refuse a redshift (), as :meth:`check_redshifts`."""

@@ -12,7 +12,7 @@ from dsps_sbi import UserError
 from dsps_sbi.bundle.load import load_bundle, save_bundle
 from dsps_sbi.photometry.fisher import fisher
 from dsps_sbi.photometry.likelihood import PhotometryLikelihood
-from dsps_sbi.photometry.model_error import ModelError, with_grey
+from dsps_sbi.photometry.model_error import GreyScatter, ModelError, with_grey
 from dsps_sbi.photometry.simulator import PhotometrySimulator
 
 
@@ -121,21 +121,35 @@ def test_masses_scatter_as_mass_to_light_ratios_do(widened):
     prior = widened.model.prior
     u = jax.random.normal(jax.random.key(7), (2, 3000, len(prior.names)))
     theta = prior.from_normal(u, jnp.full((2, 1), 3.0))
-    moved = with_grey(prior, 0.1, u, theta)
+    moved = with_grey(prior, GreyScatter(0.1), u, theta)
     change = np.asarray(moved - theta)
     assert np.all(change[..., :-1] == 0.0) and np.std(change[..., -1]) == pytest.approx(0.1, rel=0.05)
     # a draw's deviate is its own, whatever the batch
-    np.testing.assert_array_equal(with_grey(prior, 0.1, u[1:], theta[1:]), moved[1:])
+    np.testing.assert_array_equal(with_grey(prior, GreyScatter(0.1), u[1:], theta[1:]), moved[1:])
     # what is uniform over the prior stays so, its edges included
     mass = prior.marginals["log_mass_formed"]
     share = (np.asarray(moved[..., -1]).ravel() - mass.low) / (mass.high - mass.low)
     assert stats.kstest(share, "uniform").pvalue > 1e-3
 
 
+def test_few_libraries_give_wide_tails(widened):
+    prior = widened.model.prior
+    u = jax.random.normal(jax.random.key(8), (1, 4000, len(prior.names)))
+    # far from the edges of the prior
+    theta = prior.from_normal(u, jnp.full((1, 1), 3.0)).at[..., -1].set(9.0)
+    change = np.asarray(with_grey(prior, GreyScatter(0.1, 3), u, theta) - theta)[0, :, -1]
+    assert stats.kstest(change / 0.1, stats.t(3).cdf).pvalue > 1e-3
+    assert stats.kstest(change / 0.1, "norm").pvalue < 1e-3
+    assert ModelError.shipped().grey == GreyScatter(np.float32(ModelError.shipped().grey_dex), 3)
+
+
 def test_bundles_keep_errors_and_escape_of_lyman_alpha(tiny_posterior, tmp_path):
     post = replace(tiny_posterior, error=error(), lya_escape=0.25)
     again = load_bundle(save_bundle(post, tmp_path / "wide"))
-    assert again.lya_escape == 0.25 and again.error.edges_gyr == (0.1,) and again.error.grey_dex == 0.1
+    assert (
+        again.lya_escape == 0.25 and again.error.edges_gyr == (0.1,) and again.error.grey == GreyScatter(0.1)
+    )
+    assert again.error.identity() == error().identity()
     np.testing.assert_allclose(again.error.modes, error().modes)
     u = np.random.default_rng(0).standard_normal((1, 400, len(post.names))).astype(np.float32)
     z = np.array([2.0], np.float32)
