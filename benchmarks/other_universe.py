@@ -37,7 +37,7 @@ from dsps_sbi.inference.trust import SMALLEST_P
 from dsps_sbi.instruments.jades import JADES_BANDS, JADES_DEPTH_UJY, SNR_BANDS
 from dsps_sbi.noise import DepthNoise, UpperLimits
 from dsps_sbi.photometry.catalogue import posteriors_of
-from dsps_sbi.photometry.universal.posterior import SurveyPosterior
+from dsps_sbi.photometry.universal.survey_posterior import SurveyPosterior
 
 SNR_MIN, N_DRAWS = 5.0, 500
 SCALED = (10, 30, 100)

@@ -15,6 +15,8 @@ UJY_CGS = 1e-29
 # Largest number of draws of an object, which have to fit into memory, and largest seed: jax cuts off the rest
 MOST_DRAWS = 1_000_000
 MOST_SEED = 2**32 - 1
+# What stands for a redshift that is not read, as it is to be inferred
+UNKNOWN = "unknown"
 # Percentiles of every map, catalogue and total
 PERCENTILES = (16, 50, 84)
 # Metallicity of the Sun that BC03 and MILES grids are scaled to (mass fraction)

@@ -178,7 +178,7 @@ class Engine:
                 self._repair(columns, batch, weighted)
         columns["typicality"] = unknown if typicality is None else np.asarray(typicality)
         columns["shrinkage"] = 1.0 - columns["u"].var(axis=1)
-        columns["mass_spread"] = _mass_spread(self.post.names, columns["u"])
+        columns["mass_spread"] = mass_spread(self.post.names, columns["u"])
         columns["informed"] = informed(columns["mass_spread"])
         names = ("method", "ess", "pareto_k", "r_hat", "ppc_p", "typicality")
         in_range = self.post.in_range(data)
@@ -288,7 +288,7 @@ def _judged(misfit):
     return {"ppc_p": tail_probability(misfit), "error_scale": scale, "error_dof": n}
 
 
-def _mass_spread(names, u):
+def mass_spread(names, u):
     """Standard deviation of the mass over that of the prior (Object,): log10 of it is uniform there."""
     share = ndtr(u[..., names.index("log_mass_formed")])
     return np.sqrt(12.0 * share.var(axis=1))

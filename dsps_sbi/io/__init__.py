@@ -54,7 +54,7 @@ _SUFFIXES = {
 }
 
 
-def read(path, *, redshift=None, filters=None, galaxy=None):
+def read(path, *, redshift=None, filters=None, galaxy=None, bands=None):
     """Read the image of a galaxy from any kind of file.
 
     The ending of the name tells the kind: ``.fits`` or ``.fits.gz`` (`read_cutout`), ``.toml``
@@ -64,12 +64,14 @@ def read(path, *, redshift=None, filters=None, galaxy=None):
     Parameters
     ----------
     path : str or os.PathLike
-    redshift : float, optional
-        Used instead of that in the file.
-    filters : sequence of str, optional
-        Names of the bands, instead of those in the file; only for FITS.
+    redshift : float or "unknown", optional
+        Used instead of that in the file; "unknown": it is to be inferred.
+    filters : sequence of str, or what :meth:`dsps_sbi.FilterSet.of` takes, optional
+        Names of the bands, or their curves, instead of those in the file; only for FITS.
     galaxy : str or int, optional
         Which galaxy; only for HDF5.
+    bands : BandNames, optional
+        What the names of the bands mean, see :meth:`dsps_sbi.io.band_names.BandNames.read`.
 
     Returns
     -------
@@ -85,7 +87,7 @@ def read(path, *, redshift=None, filters=None, galaxy=None):
             raise UserError(
                 f"{name}= was given with {path}: expected only {', '.join(known)} for {kind}; leave it out"
             )
-    return reader(path, **options)
+    return reader(path, bands=bands, **options)
 
 
 def _kind(path):

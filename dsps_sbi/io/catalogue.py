@@ -39,6 +39,27 @@ def all_rejected(rejected, where: str) -> str:
     return f"{where}: {first.name} has {first.problem}{more}: no row can be used; mend the table"
 
 
+def names_and_curves(given, curves):
+    """Names of filters, sedpy's where they are just names, and curves where they are more.
+
+    Raises
+    ------
+    UserError
+        For names that nobody knows, and curves of others.
+    """
+    if isinstance(given, FilterSet) or has_curves(given):
+        curves = FilterSet.of(given)
+    if curves is None:
+        return canonical_filters(given), None
+    filters = curves.names
+    if not isinstance(given, FilterSet) and not has_curves(given) and tuple(given) != filters:
+        raise UserError(
+            f"filters {', '.join(map(str, given))} with curves of {', '.join(filters)}: expected the same in "
+            "the same order; leave out curves="
+        )
+    return filters, curves
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Catalogue:
     """Fluxes and errors of galaxies.
@@ -88,18 +109,7 @@ class Catalogue:
     rejected: tuple[Rejected, ...] = ()
 
     def __post_init__(self):
-        given, curves = self.filters, self.curves
-        if isinstance(given, FilterSet) or has_curves(given):
-            curves = FilterSet.of(given)
-        if curves is None:
-            filters = canonical_filters(given)
-        else:
-            filters = curves.names
-            if not isinstance(given, FilterSet) and not has_curves(given) and tuple(given) != filters:
-                raise UserError(
-                    f"filters {', '.join(map(str, given))} with curves of {', '.join(filters)}: expected the "
-                    "same in the same order; leave out curves="
-                )
+        filters, curves = names_and_curves(self.filters, self.curves)
         unit = unit_of(self.flux_ujy)
         flux, sigma = flux_pair(self.flux_ujy, self.sigma_ujy, ("flux_ujy", "sigma_ujy"), u.uJy)
         if flux.shape == sigma.shape and flux.ndim == 2 and not len(flux):

@@ -7,8 +7,10 @@ from astropy import units as u
 from astropy.io import fits
 
 from ..arrays import flags, flux_pair, number, unit_of
+from ..constants import UNKNOWN
 from ..errors import UserError
-from ..instruments.filter_names import canonical_filters
+from ..instruments.filters import FilterSet
+from .catalogue import names_and_curves
 from .stand_ins import refuse_limits, refuse_stand_ins
 from .wcs import celestial_header, unreadable_wcs
 
@@ -26,9 +28,11 @@ class PixelCube:
         ``i`` is row ``i // nx``, column ``i % nx``. Stored as float32.
     sigma_ujy : array of float, (Object, Band)
         Standard deviation of the flux (uJy per pixel, or a Quantity). Stored as float32.
-    filters : sequence of str, (Band,)
-        Names of the filters in any usual spelling; stored as sedpy names.
-    redshift : float
+    filters : sequence of str, (Band,), or FilterSet
+        Names of the filters in any usual spelling, stored as sedpy names; those of a FilterSet, or of
+        anything else that :meth:`~dsps_sbi.FilterSet.of` takes, as they are.
+    redshift : float or None
+        None (or "unknown") where it is to be inferred; stored as None.
     shape : tuple of int
         ``(ny, nx)``.
     mask : array of bool, (Object,) or (ny, nx), optional
@@ -42,6 +46,8 @@ class PixelCube:
         Where the data came from.
     notes : sequence of str
         What a reader of maps has to know about the data. A WCS that cannot be used is added.
+    curves : FilterSet, optional
+        Those of the filters, where they are not just names.
 
     Raises
     ------
@@ -54,16 +60,17 @@ class PixelCube:
     flux_ujy: np.ndarray
     sigma_ujy: np.ndarray
     filters: tuple[str, ...]
-    redshift: float
+    redshift: float | None
     shape: tuple[int, int]
     mask: np.ndarray | None = None
     upper: np.ndarray | None = None
     header: fits.Header = dataclasses.field(default_factory=fits.Header)
     source: str = ""
     notes: tuple[str, ...] = ()
+    curves: FilterSet | None = None
 
     def __post_init__(self):
-        filters = canonical_filters(self.filters)
+        filters, curves = names_and_curves(self.filters, self.curves)
         shape = _shape(self.shape)
         n_pixel = shape[0] * shape[1]
         redshift = _redshift(self.redshift, f"{self.source}: " if self.source else "")
@@ -103,6 +110,7 @@ class PixelCube:
             header=celestial_header(self.header, shape=shape),
             source=str(self.source),
             notes=notes,
+            curves=curves,
         )
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -171,6 +179,8 @@ def without_wcs(reason: str) -> str:
 
 
 def _redshift(redshift, where):
+    if redshift is None or (isinstance(redshift, str) and redshift == UNKNOWN):
+        return None
     value = number(redshift, f"{where}redshift")
     if not (np.isfinite(value) and value > 0):
         raise UserError(

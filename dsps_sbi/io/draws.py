@@ -29,6 +29,8 @@ class DrawWriter:
         (ny, nx).
     meta : dict
         Provenance, kept as attributes.
+    z : array (Draw,), optional
+        Redshifts of the draws of all pixels, kept as ``z``.
 
     Raises
     ------
@@ -36,11 +38,11 @@ class DrawWriter:
         On entering, if the disk has no room for the draws.
     """
 
-    def __init__(self, path, names, pixels, n_draws, shape, meta):
+    def __init__(self, path, names, pixels, n_draws, shape, meta, z=None):
         self._path = path
         self._names = names
         self._pixels = np.asarray(pixels)
-        self._n_draws = n_draws
+        self._n_draws, self._z = n_draws, z
         self._attributes = dict(meta) | {"shape": np.array(shape)}
         self._stack = ExitStack()
         self._file = None
@@ -53,6 +55,8 @@ class DrawWriter:
                 self._file = stack.enter_context(h5py.File(temporary, "w"))
                 self._file.attrs.update(self._attributes)
                 self._file["pixel"] = self._pixels
+                if self._z is not None:
+                    self._file["z"] = self._z
                 for name in self._names:
                     shape = len(self._pixels), self._n_draws
                     self._file.create_dataset(f"draws/{name}", shape, np.float32, dcpl=_whole())

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..errors import UserError
+from ..instruments.filters import FilterSet, has_curves
 from .cube import PixelCube
 from .fits_open import native, open_fits
 from .formats.registry import cube_format_of
@@ -11,7 +12,7 @@ from .units import factor_to_ujy
 from .wcs import celestial_header, pixel_area_sr
 
 
-def read_cutout(path, *, redshift=None, filters=None):
+def read_cutout(path, *, redshift=None, filters=None, bands=None):
     """Read a FITS file with the cutouts of one galaxy.
 
     The file has the image extensions ``FLUX`` and ``ERROR`` (band, y, x), and perhaps ``MASK``
@@ -25,10 +26,12 @@ def read_cutout(path, *, redshift=None, filters=None):
     Parameters
     ----------
     path : str or os.PathLike
-    redshift : float, optional
-        Used instead of that in the file.
-    filters : sequence of str, optional
-        Names of the bands, used instead of those in the file.
+    redshift : float or "unknown", optional
+        Used instead of that in the file; "unknown": it is to be inferred.
+    filters : sequence of str, or what :meth:`dsps_sbi.FilterSet.of` takes, optional
+        Names of the bands, or their curves, used instead of those in the file.
+    bands : BandNames, optional
+        What the names of the bands mean.
 
     Returns
     -------
@@ -42,12 +45,17 @@ def read_cutout(path, *, redshift=None, filters=None):
                 f"{path}: ERROR has shape {error_hdu.shape}: expected {flux_hdu.shape} as FLUX; cut both"
             )
         headers = (flux_hdu.header, hdus[0].header)
-        filters = _filters(hdus, headers, path) if filters is None else tuple(filters)
-        if len(filters) != n_band:
+        filters = _filters(hdus, headers, path) if filters is None else filters
+        if not isinstance(filters, FilterSet):
+            filters = FilterSet.of(filters) if has_curves(filters) else tuple(filters)
+        n_named = len(getattr(filters, "names", filters))
+        if n_named != n_band:
             raise UserError(
-                f"{path}: {len(filters)} filters are named: expected {n_band}, one for each plane of FLUX; "
+                f"{path}: {n_named} filters are named: expected {n_band}, one for each plane of FLUX; "
                 "mend the list of filters"
             )
+        filters = filters if bands is None else bands.of(getattr(filters, "names", filters))
+        names = getattr(filters, "names", filters)
         redshift = _first(headers, "REDSHIFT", "Z") if redshift is None else redshift
         if redshift is None:
             raise UserError(f"{path} has no redshift: expected the card REDSHIFT; add it or give redshift=")
@@ -63,7 +71,7 @@ def read_cutout(path, *, redshift=None, filters=None):
         refuse_stand_ins(
             (flux if mask is None else np.where(mask, np.nan, flux)).reshape(n_band, -1),
             sigma.reshape(n_band, -1),
-            lambda band, i: f"pixel ({i // shape[1]}, {i % shape[1]}) in {filters[band]}",
+            lambda band, i: f"pixel ({i // shape[1]}, {i % shape[1]}) in {names[band]}",
             where=f"{path} FLUX",
             factor=factor,
         )

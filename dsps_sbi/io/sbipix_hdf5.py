@@ -13,7 +13,7 @@ from .units import factor_to_ujy
 _LAYOUT = "expected metadata/filters and galaxies/<id>/{photometry, error, coordinates}"
 
 
-def read_sbipix(path, galaxy=None, *, redshift=None):
+def read_sbipix(path, galaxy=None, *, redshift=None, bands=None):
     """Read one galaxy of an HDF5 file of sbipix.
 
     The file has ``/metadata/filters`` and, for each galaxy, ``/galaxies/<id>/photometry`` and
@@ -28,8 +28,10 @@ def read_sbipix(path, galaxy=None, *, redshift=None):
     path : str or os.PathLike
     galaxy : str or int, optional
         Which galaxy; needed if there are several.
-    redshift : float, optional
-        Used instead of that in the file.
+    redshift : float or "unknown", optional
+        Used instead of that in the file; "unknown": it is to be inferred.
+    bands : BandNames, optional
+        What the names of the bands mean.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def read_sbipix(path, galaxy=None, *, redshift=None):
     path = existing_file(path)
     try:
         with h5py.File(path, "r") as file:
-            return _read(file, path, galaxy, redshift)
+            return _read(file, path, galaxy, redshift, bands)
     except (OSError, KeyError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UserError(
@@ -47,7 +49,7 @@ def read_sbipix(path, galaxy=None, *, redshift=None):
         ) from error
 
 
-def _read(file, path, galaxy, redshift):
+def _read(file, path, galaxy, redshift, bands):
     check_size(file["metadata/filters"].shape, f"{path} metadata/filters", path=path)
     filters = tuple(file["metadata/filters"][()])
     galaxies = file["galaxies"]
@@ -91,6 +93,8 @@ def _read(file, path, galaxy, redshift):
     mask[index] = False
     rows, columns = (f"{first}:{first + size}" for first, size in zip(corner, shape, strict=True))
     source = f"{path} galaxy {galaxy} [{rows}, {columns}]"
+    if bands is not None:
+        filters = bands.of(name.decode() if isinstance(name, bytes) else name for name in filters)
     return PixelCube(flux, sigma, filters, redshift, shape, mask=mask, source=source)
 
 

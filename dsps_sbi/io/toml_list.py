@@ -16,7 +16,7 @@ _BAND_KEYS = {"filter", "flux", "error", "weight", "flux_ext", "error_ext", "wei
 _CUTOUT_KEYS = {"ra", "dec", "size_arcsec"}
 
 
-def read_band_list(path, *, redshift=None):
+def read_band_list(path, *, redshift=None, bands=None):
     """Read the images that a TOML file lists.
 
     ::
@@ -39,8 +39,10 @@ def read_band_list(path, *, redshift=None):
     Parameters
     ----------
     path : str or os.PathLike
-    redshift : float, optional
-        Used instead of that in the file.
+    redshift : float or "unknown", optional
+        Used instead of that in the file; "unknown": it is to be inferred.
+    bands : BandNames, optional
+        What the names of the bands mean.
 
     Returns
     -------
@@ -59,19 +61,19 @@ def read_band_list(path, *, redshift=None):
         raise UserError(
             f"{path} has no redshift: expected redshift = 3.4 or the like; add it or give redshift="
         )
-    bands = content.get("band")
-    if not isinstance(bands, list) or not bands or not all(isinstance(band, dict) for band in bands):
+    listed = content.get("band")
+    if not isinstance(listed, list) or not listed or not all(isinstance(band, dict) for band in listed):
         raise UserError(
             f"{path} lists no bands: expected a table [[band]] for each; add filter, flux and error"
         )
     region = Region(_cutout(content.get("cutout"), path))
-    planes = [_read_band(band, path, region) for band in bands]
+    planes = [_read_band(band, path, region) for band in listed]
     mask = None
     if "mask" in content:
         file = path.parent / content["mask"]
         image = read_image(file, content.get("mask_ext"), region)
         mask = image.data != 0
-    for band, (flux, sigma, factor) in zip(bands, planes, strict=True):
+    for band, (flux, sigma, factor) in zip(listed, planes, strict=True):
         refuse_stand_ins(
             flux if mask is None else np.where(mask, np.nan, flux),
             sigma,
@@ -79,10 +81,11 @@ def read_band_list(path, *, redshift=None):
             where=str(path.parent / band["flux"]),
             factor=factor,
         )
+    filters = tuple(band["filter"] for band in listed)
     return PixelCube(
         np.stack([flux.ravel() for flux, *_ in planes], axis=1),
         np.stack([sigma.ravel() for _, sigma, _ in planes], axis=1),
-        tuple(band["filter"] for band in bands),
+        filters if bands is None else bands.of(filters),
         redshift,
         planes[0][0].shape,
         mask=mask,

@@ -113,10 +113,7 @@ class CatalogueResult(Result):
 
     def _seen(self) -> Predictive:
         if self.view is None:
-            raise UserError(
-                "fluxes, spectra and pictures of galaxies whose redshift is inferred are not made: give "
-                "exact redshifts, such as the medians of z"
-            )
+            raise UserError("this result has no data beside its draws: ask the one that infer returned")
         return self.view
 
     def table(self) -> Table:

@@ -59,7 +59,7 @@ def scaled(post, data, likelihood, error_scale, *, snr_min=5.0, n_draws=500, see
 
 
 def _fitted(post, data, likelihood, snr_min, n_draws, seed) -> ErrorScale:
-    if isinstance(data, Catalogue) and np.isnan(data.redshift).all():
+    if data.redshift is None or (isinstance(data, Catalogue) and np.isnan(data.redshift).all()):
         raise UserError(
             "error_scale 'fit' of galaxies without redshifts: give a number, such as the one that galaxies "
             "with redshifts tell"

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -20,13 +21,20 @@ from ..io.cube import PixelCube
 from ..io.draws import DrawWriter
 from ..io.summary import TotalAccumulator, totals_for_headers
 from ..kernels.likelihood import mean_snr
+from .at_redshifts import chunks_at_redshifts, redshift_of_draws
+from .band_floors import floor_meta
 from .data import PhotometryData
 from .flags import PixelFlag
+from .image_redshift import infer_image_redshift
 from .notes import edge_notes, mask_note, nothing_fitted, totals_notes, unit_notes
+from .prepare import prepare
+from .redshift.prior import RedshiftPrior
 from .result import ImageResult
 
 _CHUNK_DRAWS = BATCH_DRAWS
 FEWEST_BANDS = 3
+# Flags of pixels that are not fitted
+_LEFT_OUT = PixelFlag.MASKED | PixelFlag.LOW_SNR | PixelFlag.FEW_BANDS
 _TOTALS = ("log_mass", "log_mass_living", "log_mass_formed", "log_sfr_100")
 
 
@@ -43,8 +51,12 @@ def infer_cube(
     draws_path=None,
     progress=False,
     error_scale: ErrorScale | None = None,
+    redshift: RedshiftPrior | None = None,
 ) -> ImageResult:
     """Posterior of every pixel of an image above a signal-to-noise cut.
+
+    With a prior of the redshift, that is inferred from the summed light of these pixels first, and the pixels
+    are fitted at redshifts that stand for its posterior: see :mod:`dsps_sbi.photometry.image_redshift`.
 
     Parameters
     ----------
@@ -72,6 +84,8 @@ def infer_cube(
         Show a bar.
     error_scale : ErrorScale, optional
         What the errors of the cube have been multiplied by, for headers.
+    redshift : RedshiftPrior, optional
+        Of the one galaxy; that of the cube is not read then.
 
     Returns
     -------
@@ -80,8 +94,8 @@ def infer_cube(
     Raises
     ------
     UserError
-        For a redshift outside the trained range, unknown bands, no pixel above the cut, or if there is
-        nothing to refine with.
+        For a redshift outside the trained range, or none, unknown bands, no pixel above the cut, or if there
+        is nothing to refine with; and as :func:`~dsps_sbi.photometry.image_redshift.infer_image_redshift`.
 
     Warns
     -----
@@ -89,18 +103,26 @@ def infer_cube(
         For each of the result's ``notes``.
     """
     check_numbers(n_draws, seed, "pixel")
-    post.check_redshift(cube.redshift)
     names = quantities_of(post.names, quantities)
     engine = Engine(post, likelihood, refine)
     columns = post.align(cube.filters, cube.flux_ujy, cube.sigma_ujy, cube.valid, cube.upper)
     present, upper = (column == 1.0 for column in columns[2:])
+    found = None
+    if redshift is not None:
+        pixels = _bright(post, cube, prepare(post, *columns[:2], None, present, upper), snr_min)
+        found = infer_image_redshift(post, cube, pixels, likelihood, redshift, seed=seed, refine=refine)
+        cube = replace(cube, redshift=found.median)
+    elif cube.redshift is None:
+        raise UserError(
+            f"{cube.source or 'the image'} has no redshift: give it, or z_range=(low, high) to infer it"
+        )
+    post.check_redshifts(np.array([cube.redshift]))
     data = post.prepared(*columns[:2], cube.redshift, present, upper)
     outside = (present & ~post.coverage(cube.redshift)[0]).any(axis=1)
     snr = mean_snrs(data, post.snr_bands)
     flags = pixel_flags(post, cube, data, snr, snr_min)
     flags[outside] |= int(PixelFlag.BAND_OUT_OF_RANGE)
-    left_out = PixelFlag.MASKED | PixelFlag.LOW_SNR | PixelFlag.FEW_BANDS
-    chosen = np.flatnonzero((flags & int(left_out)) == 0)
+    chosen = np.flatnonzero((flags & int(_LEFT_OUT)) == 0)
     if not len(chosen):
         raise UserError(nothing_fitted(cube, data, snr, snr_min, FEWEST_BANDS))
     maps = np.full((len(names), 3, len(snr)), np.nan, np.float32)
@@ -111,15 +133,26 @@ def infer_cube(
         n_draws=n_draws,
         seed=seed,
         method=engine.method,
-        redshift=float(cube.redshift),
+        **({"redshift": float(cube.redshift)} if found is None else found.meta()),
         snr_min=float(snr_min),
-        noise_floor=float(post.noise.floor),
+        **floor_meta(post),
         source=cube.source,
         **({} if error_scale is None else error_scale.meta()),
     )
-    with DrawWriter(draws_path, names, chosen, n_draws, cube.shape, meta) as writer:
+    if found is None:
+        of_draws, parts = None, _chunks(engine, data, chosen, n_draws, seed, names)
+    else:
+
+        def data_at(rows, z):
+            return post.prepared(columns[0][rows], columns[1][rows], z, present[rows], upper[rows])
+
+        of_draws = redshift_of_draws(found.at, n_draws)
+        parts = chunks_at_redshifts(
+            engine, data_at, found.at, chosen, n_draws, seed, names, _CHUNK_DRAWS
+        )  # fmt: skip
+    with DrawWriter(draws_path, names, chosen, n_draws, cube.shape, meta, z=of_draws) as writer:
         bar = tqdm(total=len(chosen), unit="pixel", disable=not progress)
-        for rows, posteriors, draws in _chunks(engine, data, chosen, n_draws, seed, names):
+        for rows, posteriors, draws in parts:
             bad = ~np.isfinite(draws).all(axis=(0, 2))
             flags[rows[bad]] |= int(PixelFlag.BAD_DRAWS)
             draws[:, bad] = np.nan
@@ -147,7 +180,8 @@ def infer_cube(
     errors = ErrorSummary.of(quality, cube.shape, note)
     meta |= quality.counts() | totals_for_headers(totals) | errors.meta()
     log_mass = maps[names.index("log_mass"), 1] if "log_mass" in names else None
-    notes = [*cube.notes, *mask_note(cube), *totals_notes(totals)]
+    notes = [*cube.notes, *mask_note(cube), *([] if found is None else found.notes())]
+    notes += totals_notes(totals)
     notes += unit_notes(log_mass, flags, cube, post.network.cosmology) + edge_notes(quality, "pixels")
     for note in notes:
         warnings.warn(f"{cube.source or 'image'}: {note}", UserWarning, stacklevel=3)
@@ -165,7 +199,18 @@ def infer_cube(
         notes=tuple(notes),
         errors=errors,
         draws_path=None if draws_path is None else Path(draws_path),
+        redshift=found,
     )
+
+
+def _bright(post, cube, data, snr_min) -> np.ndarray:
+    """Numbers of the pixels that would be fitted if all bands that they have counted."""
+    data = data._replace(z=np.zeros(len(data.flux), np.float32))
+    snr = mean_snrs(data, post.snr_bands)
+    chosen = np.flatnonzero((pixel_flags(post, cube, data, snr, snr_min) & int(_LEFT_OUT)) == 0)
+    if not len(chosen):
+        raise UserError(nothing_fitted(cube, data, snr, snr_min, FEWEST_BANDS))
+    return chosen
 
 
 def mean_snrs(data: PhotometryData, snr_bands) -> np.ndarray:

@@ -78,6 +78,8 @@ class PhotometryPosterior(Posterior):
 
     kind: ClassVar[str] = "photometry"
     data_words: ClassVar[str] = "images"
+    # of bands beside the floor
+    extra = None
 
     network: PhotometryNetwork
     weights: object
@@ -112,10 +114,6 @@ class PhotometryPosterior(Posterior):
     def grey(self) -> GreyScatter | None:
         """Scatter of the SSPs' mass-to-light ratio [dex]; None where nothing is said about it."""
         return None if self.error is None else self.error.grey
-
-    def check_redshift(self, z: float):
-        """Refuse a redshift (), as :meth:`check_redshifts`."""
-        self.check_redshifts(np.array([z]))
 
     def check_redshifts(self, z):
         """Refuse redshifts (Object,), see :func:`dsps_sbi.photometry.prepare.check_redshifts`."""
@@ -376,8 +374,8 @@ class PhotometryPosterior(Posterior):
             what makes the median of the predictive p-values a half. The fluxes of upper limits stay.
         **options
             Of images ``snr_min``, ``quantities`` and ``draws_path``, see
-            :func:`dsps_sbi.photometry.images.infer_cube`; of catalogues ``quantities`` and ``redshift``,
-            what :func:`dsps_sbi.redshift_prior` gives.
+            :func:`dsps_sbi.photometry.images.infer_cube`; of catalogues ``quantities``; of both ``redshift``,
+            what :func:`dsps_sbi.redshift_prior` gives, of an image for one galaxy.
 
         Returns
         -------

@@ -41,6 +41,8 @@ class BestSpectrum(NamedTuple):
     log_likelihood : float
     shared : ndarray (Band,)
         Mean of the errors that bands share, after the data, over the flux of the parameters; 0 without such.
+    z : float
+        Redshift: that of the draw where redshifts are inferred.
     """
 
     wave_aa: np.ndarray
@@ -48,6 +50,7 @@ class BestSpectrum(NamedTuple):
     theta: np.ndarray
     log_likelihood: float
     shared: np.ndarray
+    z: float
 
     def as_seen(self, pivot_aa) -> np.ndarray:
         """Flux (Wave,) with the shared errors, straight in ln wavelength between pivots (Band,)."""
@@ -57,7 +60,7 @@ class BestSpectrum(NamedTuple):
         return self.flux_ujy * (1.0 + np.interp(np.log(self.wave_aa), x, self.shared[known][order]))
 
 
-class _Predicted(NamedTuple):
+class Predicted(NamedTuple):
     """Percentiles (3, Object, Band) of fluxes; of the best draws their number, likelihood, shared errors."""
 
     fluxes: np.ndarray
@@ -109,11 +112,21 @@ class Predictive:
         UserError
             Without stellar populations.
         """
-        best, z = int(self._predicted.best[i]), self.data.z[i : i + 1]
-        theta = theta_of(self.post.network, None, jnp.asarray(self.u[i : i + 1, best : best + 1]), z)[0, 0]
-        wave, flux = _spectrum(self._likelihood.model, theta, jnp.asarray(z[0]))
+        best, z = int(self._predicted.best[i]), self._redshift(i)
+        u = jnp.asarray(self.u[i : i + 1, best : best + 1])
+        theta = theta_of(self.post.network, None, u, jnp.asarray(z)[None])[0, 0]
+        wave, flux = _spectrum(self._likelihood.model, theta, jnp.asarray(z))
         log_p = float(self._predicted.log_likelihood[i])
-        return BestSpectrum(*(np.asarray(a) for a in (wave, flux, theta)), log_p, self._predicted.shared[i])
+        found = (np.asarray(a) for a in (wave, flux, theta))
+        return BestSpectrum(*found, log_p, self._predicted.shared[i], float(z))
+
+    def _redshift(self, i: int):
+        return self.data.z[i]
+
+    @property
+    def used(self) -> np.ndarray:
+        """Bands (Object, Band) that answers rest on."""
+        return np.asarray(self.data.valid)
 
     @property
     def rest_aa(self) -> np.ndarray:
@@ -139,7 +152,7 @@ class Predictive:
         return self.likelihood
 
     @cached_property
-    def _predicted(self) -> _Predicted:
+    def _predicted(self) -> Predicted:
         likelihood, n_draws = self._likelihood, self.u.shape[1]
         largest = max(1, BATCH_DRAWS // n_draws)
         n, n_band = np.shape(self.data.flux)
@@ -155,7 +168,7 @@ class Predictive:
                 part = jax.tree.map(jnp.asarray, self.post.filled(part))
                 seen = likelihood.view_of(view, part)
                 ids = jnp.asarray(np.asarray(self.ids)[batch], jnp.uint32)
-                found = _fluxes(likelihood, jnp.asarray(self.u[batch]), part, seen, ids)
+                found = fluxes_of(likelihood, jnp.asarray(self.u[batch]), part, seen, ids)
                 flux, mean, values = (np.asarray(a)[: len(rows)] for a in found)
                 flux, mean = flux[..., :n_band], mean[..., :n_band]
                 # light of few functions of wavelength is 0 where the stellar populations end
@@ -165,11 +178,11 @@ class Predictive:
                 values = np.where(np.isfinite(values), values, -np.inf)
                 best[rows], log_p[rows] = values.argmax(axis=1), values.max(axis=1)
                 shared[rows] = mean[np.arange(len(rows)), best[rows]]
-        return _Predicted(fluxes, best, log_p, shared)
+        return Predicted(fluxes, best, log_p, shared)
 
 
 @jax.jit
-def _fluxes(likelihood, u, data, view, ids):
+def fluxes_of(likelihood, u, data, view, ids):
     """Fluxes (Object, Draw, Band) [uJy] of draws, their mean shared errors, and log likelihoods."""
     low, high = likelihood.mass_range
     mass = 10.0 ** (low + (high - low) * ndtr(u[..., -1]))

@@ -6,6 +6,7 @@ from astropy import units as u
 from ..arrays import flags, flux_pair, plain
 from ..errors import UserError
 from ..io.stand_ins import refuse_limits, refuse_stand_ins
+from .band_floors import widened
 from .data import PhotometryData
 
 
@@ -86,8 +87,9 @@ def prepare(post, flux_ujy, sigma_ujy, z, valid=None, upper=None) -> PhotometryD
         np.where(valid, flux, np.nan), sigma, lambda i, j: f"row {i} in {post.filters[j]}", where="photometry"
     )
     valid = valid & ~post.noise.says_nothing(flux, sigma, valid)
-    flux, sigma = np.where(valid, flux, 0.0), np.where(valid, sigma, 1.0)
-    return PhotometryData(flux, sigma, valid, upper & valid, z)
+    flux, upper = np.where(valid, flux, 0.0), upper & valid
+    sigma = np.where(valid, widened(post, flux, sigma, upper), 1.0)
+    return PhotometryData(flux, sigma, valid, upper, z)
 
 
 def _redshifts(post, z, n):

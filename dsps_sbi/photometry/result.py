@@ -20,11 +20,14 @@ from ..io.folders import output_folder
 from ..io.summary import write_summary
 from ..plots.error_figure import plot_errors
 from ..plots.map_figure import plot_maps
+from .image_redshift import ImageRedshift
 from .maps import Maps
 from .maps_fits import refuse_another
 
 # Picture of the p-values
 ERRORS = "errors.png"
+# Table of the density of the redshift, where that is inferred
+REDSHIFT = "redshift.ecsv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,8 @@ class ImageResult(Result):
         HDF5 file with the draws, where they were asked for.
     errors : ErrorSummary
         What the misfits of all pixels say of the errors that were stated.
+    redshift : ImageRedshift or None
+        What was found of it, where it was not given.
     """
 
     names: tuple[str, ...]
@@ -74,6 +79,7 @@ class ImageResult(Result):
     notes: tuple[str, ...] = ()
     draws_path: Path | None = None
     errors: ErrorSummary = ErrorSummary(0)
+    redshift: ImageRedshift | None = None
 
     @property
     def fitted(self) -> np.ndarray:
@@ -140,8 +146,8 @@ class ImageResult(Result):
     def write(self, folder) -> list[Path]:
         """Write ``maps.fits``, ``summary.ecsv`` and ``maps.png`` into a folder, made if missing.
 
-        Where the misfits of ten pixels or more are known, ``errors.png`` has the distribution of their
-        p-values.
+        Where the redshift was inferred, ``redshift.ecsv`` has its density. Where the misfits of ten pixels or
+        more are known, ``errors.png`` has the distribution of their p-values.
 
         Raises
         ------
@@ -157,6 +163,11 @@ class ImageResult(Result):
         maps.write(paths[0])
         write_summary(paths[1], self.totals, maps.meta)
         plot_maps(maps, path=paths[2])
+        density = folder / REDSHIFT
+        density.unlink(missing_ok=True)
+        if self.redshift is not None:
+            write_summary(density, self.redshift.table())
+            paths.append(density)
         picture = folder / ERRORS
         # that of another run must not stay beside new maps
         picture.unlink(missing_ok=True)

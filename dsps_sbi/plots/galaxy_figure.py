@@ -17,6 +17,7 @@ _CORNER = {
     "mass_weighted_age": "age [Gyr]",
     "metallicity": "[M/H]",
     "av": "$A_V$",
+    "z": "$z$",
 }
 _MOST = 5
 
@@ -38,7 +39,8 @@ def plot_galaxy(result, i: int = 0, path=None) -> Figure:
         Observed fluxes, upper limits as arrows and bands that are left out in grey; the spectrum of the draw
         of the highest likelihood, also with the errors that bands share, and 16th to 84th percentiles of the
         model's fluxes; data less their median in units of the stated errors; and histograms of pairs of
-        quantities. Without stellar populations, the data and the histograms.
+        quantities. Without stellar populations, the data and the histograms. Where redshifts are inferred,
+        their density beside the bands.
 
     Raises
     ------
@@ -49,6 +51,9 @@ def plot_galaxy(result, i: int = 0, path=None) -> Figure:
     figure = Figure(figsize=(12.5, 6.2), layout="constrained")
     left, right = figure.add_gridspec(1, 2, width_ratios=(1.15, 1.0))
     known = view.likelihood is not None
+    if "z" in result.names:
+        left, beside = left.subgridspec(1, 2, width_ratios=(3.2, 1.0))
+        _redshifts(figure.add_subplot(beside), result, i)
     rows = left.subgridspec(2, 1, height_ratios=(3.0, 1.0)) if known else left.subgridspec(1, 1)
     axis = figure.add_subplot(rows[0])
     _bands(axis, result, i)
@@ -79,8 +84,9 @@ def _columns(result, i):
 def _bands(axis, result, i):
     view = result.view
     wave, (flux, sigma, upper) = view.pivot_aa / 1e4, _columns(result, i)
-    used = np.asarray(view.data.valid)[i]
-    for which, color, label in ((used, _DATA, "data"), (result.left_out[i], _LEFT_OUT, "left out")):
+    used = view.used[i]
+    left_out = np.isfinite(flux) & np.isfinite(sigma) & (sigma > 0.0) & ~used
+    for which, color, label in ((used, _DATA, "data"), (left_out, _LEFT_OUT, "left out")):
         seen = which & ~upper
         if seen.any():
             axis.errorbar(
@@ -128,7 +134,7 @@ def _model(axis, view, i):
 
 def _residuals(axis, view, i):
     wave, data = view.pivot_aa / 1e4, view.data
-    used = np.asarray(data.valid)[i] & ~np.asarray(data.upper)[i]
+    used = view.used[i] & ~np.asarray(data.upper)[i]
     median = view.fluxes()[1, i]
     residual = (np.asarray(data.flux)[i] - median) / np.asarray(data.sigma)[i]
     axis.axhline(0.0, color=_FIT, lw=0.8)
@@ -137,6 +143,23 @@ def _residuals(axis, view, i):
     axis.set_ylim(-reach, reach)
     axis.set_ylabel("residual / stated error", fontsize=_SMALL)
     axis.tick_params(labelsize=_SMALL, which="both", direction="in", right=True)
+
+
+def _redshifts(axis, result, i):
+    z = result.draws("z")[i]
+    low, high = z.min(), z.max()
+    margin = 0.08 * (high - low) + 1e-3
+    grid = np.linspace(max(low - margin, 0.0), high + margin, 400)
+    density = result.p_z(grid, i)
+    axis.fill_betweenx(grid, density, color=_BARS, lw=0)
+    if result.view.likelihood is not None:
+        axis.axhline(result.best_spectrum(i).z, color=_FIT, lw=0.8, label="best model")
+    axis.axhline(float(np.median(z)), color=_LINE, lw=1.2, label="median")
+    axis.set(xlim=(0.0, 1.08 * density.max()), ylim=(grid[0], grid[-1]), xticks=[])
+    axis.set_xlabel("p(z)", fontsize=9)
+    axis.set_ylabel("redshift", fontsize=9)
+    axis.tick_params(labelsize=_SMALL, which="both", direction="in", right=True)
+    axis.legend(loc="best", fontsize=_SMALL - 1, frameon=False)
 
 
 def _corner(figure, place, result, i):

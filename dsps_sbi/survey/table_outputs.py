@@ -98,13 +98,15 @@ class Fluxes(Output):
     def keep(self, part, folder, run, seen, first, result):
         """Observed and predicted fluxes of the rows."""
         n, bands = len(seen.ids), run.layout.filters
-        model = np.full((3, n, len(bands)), np.nan)
+        model, redshift = np.full((3, n, len(bands)), np.nan), _redshifts(run, seen)
         if result is not None:
             order = [result.view.post.filters.index(band) for band in bands]
             model[:, result.catalogue.ids - first] = result.predicted_fluxes()[..., order]
+            # medians where they are inferred
+            redshift[result.catalogue.ids - first] = result.catalogue.redshift
         rows = []
         for i in range(n):
-            row = {"id": seen.ids[i], "z": _known(seen.redshift[i])}
+            row = {"id": seen.ids[i], "z": _known(redshift[i])}
             for j, band in enumerate(bands):
                 row[f"flux_{band}"] = _known(seen.flux_ujy[i, j])
                 row[f"sigma_{band}"] = _known(seen.sigma_ujy[i, j])
@@ -123,7 +125,8 @@ class Spectra(Output):
 
     ``wave_rest_aa`` (Wave,), ``flux_ujy`` (Object, Wave), ``theta`` (Object, Parameter), ``log_likelihood``,
     ``z`` and ``id`` (Object,), ``shared`` (Object, Band) and the bands' ``pivot_aa``; NaN where there is no
-    answer. See :class:`~dsps_sbi.photometry.predictive.BestSpectrum`.
+    answer. Where redshifts are inferred, ``z`` is that of the draw. See
+    :class:`~dsps_sbi.photometry.predictive.BestSpectrum`.
     """
 
     name = "seds"
@@ -136,8 +139,9 @@ class Spectra(Output):
         """Spectra of the rows, written one by one."""
         n = len(seen.ids)
         with atomic_path(self.part(part)) as temporary, h5py.File(temporary, "w") as file:
-            file["z"] = np.asarray(seen.redshift, float)
+            redshift = _redshifts(run, seen)
             if result is None:
+                file["z"] = redshift
                 return
             wave = result.view.rest_aa
             file["wave_rest_aa"] = wave
@@ -151,7 +155,8 @@ class Spectra(Output):
             for i, row in enumerate(result.catalogue.ids - first):
                 spectrum = result.best_spectrum(i)
                 flux[row], theta[row], shared[row] = spectrum.flux_ujy, spectrum.theta, spectrum.shared
-                log_p[row] = spectrum.log_likelihood
+                log_p[row], redshift[row] = spectrum.log_likelihood, spectrum.z
+            file["z"] = redshift
 
     def join(self, parts, folder, run, n, meta):
         """All spectra in one file."""
@@ -240,6 +245,12 @@ def outputs_of(names, likelihood) -> tuple[Output, ...]:
             "fetch for them, and leave out --unweighted"
         )
     return tuple(OUTPUTS[name] for name in names)
+
+
+def _redshifts(run, seen) -> np.ndarray:
+    """Those of the rows (Object,), NaN where they are inferred."""
+    z = np.array(seen.redshift, float)
+    return np.full_like(z, np.nan) if run.inferred else z
 
 
 def _known(value):

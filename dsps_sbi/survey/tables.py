@@ -23,6 +23,7 @@ from ..io.tables.layout import Layout
 from ..io.tables.rows import TableFile
 from ..io.tables.values import Photometry, photometry_of
 from ..io.tables.write import WRITERS, join, keep_part, part_of, rows_of_part
+from ..photometry.band_floors import floor_meta
 from ..photometry.catalogue import BANDS
 from .run import failed_row
 from .run_log import RunLog
@@ -77,11 +78,6 @@ class TableRun:
 
     def __post_init__(self):
         outputs_of(self.outputs, self.likelihood)
-        if self.outputs and self.inferred:
-            raise UserError(
-                f"{' and '.join(self.outputs)} were asked for with redshifts that are not exact: these are "
-                "made at exact ones; leave them out, or give redshifts"
-            )
         if self.error_scale is not None and checked_scale(self.error_scale) is None:
             raise UserError(
                 "error scale 'fit' of a table that is read part by part: give a number, such as the one that "
@@ -129,7 +125,7 @@ class TableRun:
         """Provenance."""
         method = "flow" if self.likelihood is None else "refined" if self.refine else "weighed"
         numbers = {"n_draws": self.n_draws, "seed": self.seed, "method": method}
-        numbers |= {"noise_floor": float(self.post.noise.floor)}
+        numbers |= floor_meta(self.post)
         scale = {} if self.error_scale is None else checked_scale(self.error_scale).meta()
         return provenance(self.post, **numbers, source=source, **scale)
 

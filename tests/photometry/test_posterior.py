@@ -63,7 +63,7 @@ def test_align(tiny_posterior):
 @pytest.mark.parametrize("z", [0.0005, 7.6, 14.2, float("nan")])
 def test_redshift_range(tiny_posterior, z):
     with pytest.raises(UserError, match=f"redshift {z:g} is outside the bundle's range 0.001-7.5"):
-        tiny_posterior.check_redshift(z)
+        tiny_posterior.check_redshifts(np.array([z]))
 
 
 def test_wrong_shapes(tiny_posterior, mock_pixels):

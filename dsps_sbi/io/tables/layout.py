@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from ...constants import UNKNOWN as UNKNOWN
 from ...errors import UserError
 from ...instruments.filter_names import canonical_filter
 from ...instruments.filters import FilterSet
@@ -40,8 +41,6 @@ _ROLES = {
 }
 _BAND_ROLES = {"filter", "flux", "mag", *KINDS, "upper"}
 CIGALE = "cigale"
-# What stands for redshifts that are not read
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from ..catalogue import CatalogueResult, infer_catalogue, read_table
 from ..notes import edge_notes
 from ..prepare import prepare
 from .likelihood import RedshiftLikelihood
+from .predictive import RedshiftPredictive
 from .prior import RedshiftPrior
 from .sample import N_MORE, N_REFINE, Search
 from .summary import density_of
@@ -43,20 +44,22 @@ class RedshiftResult(CatalogueResult):
 
     extra = tuple(OF_REDSHIFTS)
 
-    def p_z(self, grid) -> np.ndarray:
+    def p_z(self, grid, i: int | None = None) -> np.ndarray:
         """Density (Object, n) of the redshift at redshifts (n,), a smooth curve through the draws.
 
         Parameters
         ----------
         grid : array (n,)
+        i : int, optional
+            Of one galaxy alone, (n,).
         """
         grid, z = np.asarray(grid, float), self.draws("z")
         out = []
-        for row in z:
+        for row in z if i is None else z[i : i + 1]:
             x, share = density_of(row, np.full(row.size, 1.0 / row.size))
             at = np.interp(np.log1p(grid), x, share / (x[1] - x[0]), left=0.0, right=0.0)
             out.append(at / (1.0 + grid))
-        return np.stack(out)
+        return np.stack(out) if i is None else out[0]
 
 
 def infer_galaxies(
@@ -141,7 +144,8 @@ def infer_redshifts(
     values = np.concatenate([z[None], _derived(post, posteriors.u, z, names)])
     meta |= quality.counts() | errors.meta()
     catalogue = replace(catalogue, redshift=middle)
-    return RedshiftResult(("z", *names), values, catalogue, posteriors, quality, meta, errors)
+    view = RedshiftPredictive(post, likelihood, data, posteriors.u, catalogue.ids, z)
+    return RedshiftResult(("z", *names), values, catalogue, posteriors, quality, meta, errors, view=view)
 
 
 def _posteriors(post, likelihood, prior, data, ids, n_draws, seed, refine, on_batch):

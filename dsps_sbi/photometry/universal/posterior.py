@@ -1,124 +1,46 @@
 """The amortised posterior of photometry in any filters: made for a set of filters when that is first seen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from astropy.table import Table
 
 from ...bundle.verified import verified
-from ...components import pytree
 from ...dust import Calzetti, DustLaw
 from ...errors import UserError
 from ...inference.derived import MassTable
 from ...inference.protocol import Posterior
 from ...instruments.coverage import covered_share, is_starlight, redshift_ranges
-from ...instruments.filter_names import JADES_BANDS, canonical_filter, canonical_filters
+from ...instruments.filter_names import JADES_BANDS, canonical_filters
 from ...instruments.filters import FilterSet, has_curves
 from ...io import Catalogue, PixelCube
 from ...io.tables.layout import UNKNOWN
-from ...noise import BandMasks, UpperLimits
+from ...noise import UpperLimits
 from ...noise.any_depth import AnyDepth
 from ...ssp import load
+from ..band_floors import floors_of
 from ..catalogue import read_table
-from ..data import PhotometryData
 from ..fingerprint import check_match
 from ..images import FEWEST_BANDS
 from ..likelihood import PhotometryLikelihood
 from ..model import GalaxyModel
 from ..model_error import ModelError
-from ..posterior import PhotometryPosterior
 from ..redshift.given import with_redshifts
 from ..redshift.prior import check_one
-from .likelihood import AnyFiltersLikelihood
 from .network import UniversalNetwork
 from .survey_network import SurveyNetwork
-from .survey_simulator import SurveySimulator
+from .survey_posterior import SurveyPosterior
 from .typicality import UniversalTypicality
-from .weight_basis import weight_basis, with_filters
+from .weight_basis import with_filters
 
 # Relative error of the model's fluxes unless the user gives one
 FLOOR = 0.05
 # Sets of filters whose posteriors are kept, what was made first goes first
 _MOST_SURVEYS = 8
-
-
-@pytree(
-    arrays=("network", "weights", "noise", "mass_table", "typicality", "snr_bands", "error"),
-    static=("filters", "dust", "log_u", "limits", "lya_escape"),
-    aside=("meta", "filter_set", "universal"),
-)
-@dataclass(frozen=True, eq=False)
-class SurveyPosterior(PhotometryPosterior):
-    """A :class:`UniversalPosterior` for one set of filters and one error floor; a pytree.
-
-    It is what a posterior trained for these filters alone would be: all parameters but the last two are those
-    of :class:`~dsps_sbi.photometry.posterior.PhotometryPosterior`.
-
-    Parameters
-    ----------
-    filter_set : FilterSet
-    universal : UniversalPosterior
-        What it was made of.
-    """
-
-    filter_set: FilterSet = None
-    universal: "UniversalPosterior" = None
-
-    @property
-    def snr_bands(self) -> jax.Array:
-        """Which bands (Band,) the signal-to-noise cut is made on: all of them."""
-        with jax.ensure_compile_time_eval():
-            return jnp.ones(len(self.filters), bool)
-
-    def align(self, filters, *arrays):
-        """As that of any posterior of photometry; names of its own filters need not be sedpy's."""
-        order = {name: i for i, name in enumerate(self.filters)}
-        names = [name if name in order else canonical_filter(name) for name in filters]
-        if not set(names) <= set(order):
-            return super().align(names, *arrays)
-        where = [order[name] for name in names]
-        out = [np.full((len(array), len(order)), np.nan, np.float32) for array in arrays]
-        for full, array in zip(out, arrays, strict=True):
-            full[:, where] = array
-        return tuple(out)
-
-    def filled(self, data: PhotometryData) -> PhotometryData:
-        """Data with as many bands as the network is compiled for; the added ones are missing."""
-        return PhotometryData(*(np.asarray(a) for a in self.network.filled(*data)))
-
-    def in_range(self, data) -> np.ndarray:
-        """As that of any posterior of photometry, of data that may be filled up."""
-        n = len(self.filters)
-        return super().in_range(PhotometryData(*(np.asarray(a)[:, :n] for a in data[:4]), data.z))
-
-    def likelihood_of(self, model: GalaxyModel) -> AnyFiltersLikelihood:
-        """The likelihood under a model that matches, from its light in few functions of wavelength."""
-        return AnyFiltersLikelihood(self, model, weight_basis(model))
-
-    def model(self, ssp=None, filters: FilterSet | None = None) -> GalaxyModel:
-        """The model that it was trained on, with its filters; see :meth:`UniversalPosterior.model`."""
-        return self.universal.model(ssp, self.filter_set if filters is None else filters)
-
-    def check_match(self, model: GalaxyModel) -> float:
-        """Refuse a model that it was not trained on, whatever its filters."""
-        if model.filters.names != self.filters:
-            raise UserError(
-                f"model of filters {', '.join(model.filters.names)} for a posterior of "
-                f"{', '.join(self.filters)}: give one of the same, in the same order"
-            )
-        return self.universal.check_match(model)
-
-    def simulator(self, model: GalaxyModel) -> SurveySimulator:
-        """Mocks in these filters, with depths and missing bands as in training."""
-        n = len(self.filters)
-        masks = BandMasks(np.ones((1, n), bool), p_all=0.5, p_pattern=0.0, fewest=min(3, n))
-        edges = self.network.network.basis.pixel_edges_aa
-        return SurveySimulator(model, self.noise, masks, self.limits, edges[jnp.array([0, -1])])
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,39 +88,42 @@ class UniversalPosterior(Posterior):
         """Parts of the model that have a publication of their own: history, dust law."""
         return self.network.sfh, self.dust
 
-    def for_filters(self, filters, floor: float = FLOOR) -> SurveyPosterior:
+    def for_filters(self, filters, floor: float | Mapping[str, float] = FLOOR) -> SurveyPosterior:
         """The posterior for a set of filters; made once.
 
         Parameters
         ----------
         filters : FilterSet, sequence of str, or what :meth:`dsps_sbi.FilterSet.of` takes
             Curves, or names of those of astro-sedpy in any usual spelling.
-        floor : float
-            Relative error of the model's fluxes, beside the errors that bands share: 0.01 to 0.2.
+        floor : float, or mapping of str to float
+            Relative error of the model's fluxes, beside the errors that bands share: 0.01 to 0.2. Of a
+            mapping of bands, ``others`` for the rest, the smallest is; see
+            :mod:`dsps_sbi.photometry.band_floors`.
 
         Raises
         ------
         UserError
             For an unknown name, or a floor that the network does not know.
         """
+        if not isinstance(filters, FilterSet):
+            filters = FilterSet.of(filters) if has_curves(filters) else canonical_filters(filters)
+        names = filters.names if isinstance(filters, FilterSet) else filters
+        floor, extra = floors_of(floor, names, FLOOR)
         low, high = self.noise.floor
         if isinstance(floor, bool) or not np.isreal(floor) or not low <= floor <= high:
             raise UserError(
                 f"error floor {floor!r}: the bundle was trained for {low:g} to {high:g}; give one in between"
             )
-        if not isinstance(filters, FilterSet):
-            filters = FilterSet.of(filters) if has_curves(filters) else canonical_filters(filters)
         kept = self.__dict__.setdefault("_kept_surveys", {})
-        names = filters.names if isinstance(filters, FilterSet) else filters
-        known = kept.get((names, float(floor)))
+        known = kept.get((names, float(floor), extra))
         if known is not None and (known.filter_set is filters or isinstance(filters, tuple)):
             return known
         curves = filters if isinstance(filters, FilterSet) else FilterSet.from_names(filters)
-        post = self._bound(curves, float(floor))
+        post = replace(self._bound(curves, float(floor)), extra=extra)
         if not isinstance(filters, FilterSet):
             if len(kept) >= _MOST_SURVEYS:
                 kept.pop(next(iter(kept)))
-            kept[names, float(floor)] = post
+            kept[names, float(floor), extra] = post
         return post
 
     def _bound(self, filters, floor):
@@ -237,7 +162,7 @@ class UniversalPosterior(Posterior):
         keep_p_z: bool = False,
         distance_mpc=None,
         filters=None,
-        floor: float = FLOOR,
+        floor: float | Mapping[str, float] = FLOOR,
         upper=None,
         weigh: bool = True,
         refine: bool = False,
@@ -261,7 +186,8 @@ class UniversalPosterior(Posterior):
         z_err : float or array (Object,), optional
             Standard deviations of redshifts that are not exact; draws then have redshifts of their own.
         z_range : (float, float), optional
-            Redshifts between which nothing is known; those of a catalogue are not read.
+            Redshifts between which nothing is known; those of a catalogue or image are not read. The pixels
+            of an image share one redshift, which their summed light tells.
         p_z : (array (Z,), array (Z,) or (Object, Z)), optional
             Redshifts, and the density there up to a factor, from other data than these fluxes.
         keep_p_z : bool
@@ -270,8 +196,8 @@ class UniversalPosterior(Posterior):
             Luminosity distances [Mpc, or a Quantity] of galaxies at z < 0.1, instead of redshifts.
         filters : FilterSet, sequence of str, or what :meth:`dsps_sbi.FilterSet.of` takes, optional
             Curves, or names of those of astro-sedpy, of an array; a catalogue and an image have their own.
-        floor : float
-            Relative error of the model's fluxes, 0.01 to 0.2.
+        floor : float, or mapping of str to float
+            Relative error of the model's fluxes, 0.01 to 0.2; or of bands, as for :meth:`for_filters`.
         upper : bool array (Object, Band), optional
             Where a flux of an array is an upper limit of flux / error standard deviations.
         weigh, refine, model, n_draws, seed, progress, **options

@@ -170,10 +170,3 @@ def test_a_catalogue_without_redshifts(untrained, plain_galaxies, mocks):
     assert np.isnan(catalogue.redshift).all()
     with pytest.raises(UserError, match="the catalogue has no redshifts: give z_range"):
         untrained.infer(catalogue, model=plain_galaxies)
-
-
-@pytest.mark.parametrize("options", [{"z_range": RANGE}, {"z_err": 0.01}, {"distance_mpc": 10.0}])
-def test_pixels_of_an_image_share_one_redshift(untrained, mocks, options):
-    cube = ds.PixelCube(*mocks[:2], NAMES, 1.0, (1, 3))
-    with pytest.raises(UserError, match="its pixels share one redshift; give that"):
-        untrained.infer(cube, model=None, **options)
