@@ -22,15 +22,33 @@ def infer_files(
     snr_min,
     quantities,
     error_scale,
+    floor,
+    z_err,
+    z_range,
+    p_z,
+    keep_p_z,
     **reading,
 ) -> None:
     """Fit cutouts one after the other; the options are those of the command line, None where not given."""
+    from ..photometry.band_floors import floor_of_words
     from ..survey.images import ImageJob, file_entry
     from ..survey.run import run
+    from .tables import known_redshifts
 
     if not cutouts:
         raise UserError("no image is given: name at least one file")
-    reading = {"z": z, **reading}
+    redshifts, more = known_redshifts(z, z_err, z_range, p_z, keep_p_z)
+    if more["redshift_error"] is not None:
+        raise UserError(f"--z-err {z_err}: expected a number for images, which have no columns; give one")
+    if floor is not None and not hasattr(post, "for_filters"):
+        raise UserError(
+            f"--floor was given with bundle {post.label}, which has its own: leave it out, or take a bundle "
+            "for any filters"
+        )
+    reading = {"z": more["redshift"], **reading}
+    if reading.get("layout") is not None and reading["layout"].lower().endswith(".toml"):
+        # its contents count, too
+        reading["layout"] = Path(reading["layout"])
     options = {"n_draws": 500 if draws is None else draws, "snr_min": 5.0 if snr_min is None else snr_min}
     if quantities is not None:
         options["quantities"] = tuple(name.strip() for name in quantities.split(","))
@@ -46,6 +64,8 @@ def infer_files(
         progress=progress,
         reading=reading,
         error_scale=error_scale,
+        floor=None if floor is None else floor_of_words(floor),
+        redshifts=redshifts,
         **options,
     )
     if refine and likelihood is None:
@@ -83,11 +103,13 @@ def infer_files(
         raise UserError(f"{failed} of {len(table)} cutouts failed: mend them and run again with --resume")
 
 
-def read_cube(cutout: Path, *, z=None, filters=None, galaxy=None, error=None, shape=None):
+def read_cube(cutout: Path, *, z=None, filters=None, galaxy=None, error=None, shape=None, layout=None):
     """Read a cutout of any kind, with what the command line says about it."""
     from ..instruments.jades import JADES_BANDS
     from ..io import read, read_npy
+    from ..io.band_names import BandNames
 
+    bands = None if layout is None else BandNames.read(str(layout))
     if filters is not None:
         filters = (
             JADES_BANDS if filters.lower() == "jades" else tuple(name.strip() for name in filters.split(","))
@@ -97,7 +119,7 @@ def read_cube(cutout: Path, *, z=None, filters=None, galaxy=None, error=None, sh
             raise UserError(
                 f"--error and --shape were given with {cutout}: they go with .npy fluxes; leave them out"
             )
-        return read(cutout, redshift=z, filters=filters, galaxy=galaxy)
+        return read(cutout, redshift=z, filters=filters, galaxy=galaxy, bands=bands)
     given = {"--error": error, "--shape": shape, "--filters": filters, "--z": z}
     missing = [name for name, value in given.items() if value is None]
     if missing:
@@ -108,12 +130,16 @@ def read_cube(cutout: Path, *, z=None, filters=None, galaxy=None, error=None, sh
         rows, columns = (int(part) for part in shape.split(","))
     except ValueError as problem:
         raise UserError(f"--shape {shape}: give rows and columns of the image, such as 110,195") from problem
+    filters = filters if bands is None else bands.of(filters)
     return read_npy(cutout, error, shape=(rows, columns), filters=filters, redshift=z)
 
 
 def describe(row) -> str:
     """How many pixels were fitted, which flags they carry, and the mass of all and of the trusted ones."""
     words = [f"{row['n_fitted']} of {row['n_pixels']} pixels fitted, {row['n_trusted']} trusted"]
+    if row.get("z_p16") is not None:
+        ends = f"{row['z_p16']:.4g} to {row['z_p84']:.4g}"
+        words.append(f"z {row['z']:.4g} ({ends}, best {row['z_best']:.4g}, {row['z_peaks']:.0f} range(s))")
     words.append(f"flags: {row['flags']}")
     totals = [
         f"{row[name]:.3f} +- {(row[f'{name}_p84'] - row[f'{name}_p16']) / 2:.3f} ({whose})"

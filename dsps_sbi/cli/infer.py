@@ -48,21 +48,26 @@ def infer(
     z: Annotated[float | None, typer.Option(help="Redshift, instead of that in the file.")] = None,
     z_err: Annotated[
         str | None,
-        typer.Option(help="Tables: error of the redshifts, a number or a column; they are inferred then."),
+        typer.Option(
+            help="Error of the redshift, a number, or a column of a table: redshifts are inferred then."
+        ),
     ] = None,
     z_range: Annotated[
-        str | None, typer.Option(help="Tables: redshifts are inferred, between two such as 0.01,6.")
+        str | None,
+        typer.Option(
+            help="Redshifts are inferred, between two such as 0.01,6; the pixels of an image share one."
+        ),
     ] = None,
     p_z: Annotated[
         Path | None,
         typer.Option(
             "--p-z",
-            help="Tables: p(z) from other data: .npz with z and p, a table with z and pz, EAZY's .pz.",
+            help="p(z) from other data: .npz with z and p, a table with z and pz, EAZY's .pz.",
         ),
     ] = None,
     keep_p_z: Annotated[
         bool,
-        typer.Option("--keep-p-z", help="Tables: that p(z) was made of these fluxes, and stays as it is."),
+        typer.Option("--keep-p-z", help="That p(z) was made of these fluxes, and stays as it is."),
     ] = False,
     snr_min: Annotated[
         float | None,
@@ -130,7 +135,7 @@ def infer(
         str | None,
         typer.Option(
             help="Tables: what the columns are, such as redshift=zz,flux={}_flux,error={}_err,unit=nJy, or a "
-            "TOML file; else by their names."
+            "TOML file; else by their names. Images: filters and curves by the names of the bands."
         ),
     ] = None,
     dry_run: Annotated[
@@ -140,8 +145,11 @@ def infer(
         str | None, typer.Option(help="Tables: kind of the catalogue: fits, parquet or ecsv; fits.")
     ] = None,
     floor: Annotated[
-        float | None,
-        typer.Option(help="Tables, bundles for any filters: relative error of the model, 0.01 to 0.2; 0.05."),
+        str | None,
+        typer.Option(
+            help="Bundles for any filters: relative error of the model, 0.01 to 0.2; 0.05. Of bands too: "
+            "0.05,F444W=0.1."
+        ),
     ] = None,
     model_fluxes: Annotated[
         bool,
@@ -165,11 +173,11 @@ def infer(
     of_spectra |= {"flux_unit": flux_unit, "snr": snr, "no_pictures": no_pictures or None}
     of_spectra |= {"format_": format_, "targets": targets, "pixel_in_lsf": pixel_in_lsf}
     of_spectra |= {"bins": bins, "pixel": pixel or None}
-    of_tables = {"layout": layout, "dry_run": dry_run or None, "catalogue": catalogue, "floor": floor}
+    of_tables = {"dry_run": dry_run or None, "catalogue": catalogue}
     outputs = {"model-fluxes": model_fluxes, "seds": seds, "pictures": pictures}
     of_tables |= {name: given or None for name, given in outputs.items()}
-    of_redshifts = {"z_err": z_err, "z_range": z_range, "p_z": p_z, "keep_p_z": keep_p_z or None}
-    of_tables |= of_redshifts
+    of_photometry = {"layout": layout, "floor": floor}
+    of_photometry |= {"z_err": z_err, "z_range": z_range, "p_z": p_z, "keep_p_z": keep_p_z or None}
     if unweighted and error_scale == "fit":
         raise UserError("--unweighted and --error-scale fit were given: fitting needs weights; leave one out")
     _scale(error_scale)
@@ -202,24 +210,24 @@ def infer(
             post,
             table,
             output,
-            layout=layout,
             dry_run=dry_run,
             kind=catalogue,
             quantities=quantities,
-            floor=floor,
             outputs=tuple(name for name, given in outputs.items() if given),
             **common,
-            **of_redshifts | {"keep_p_z": keep_p_z},
+            **of_photometry | {"keep_p_z": keep_p_z},
         )
         return
     if post.data_words == "spectra":
         from .spectra import infer_files as run
 
-        given, others, other_words = of_spectra, of_images | of_tables, "images and tables of galaxies"
+        given, others = of_spectra, of_images | of_tables | of_photometry
+        other_words = "images and tables of galaxies"
     else:
         from .images import infer_files as run
 
-        given, others, other_words = of_images, of_spectra | of_tables, "spectra, cubes or tables"
+        given = of_images | of_photometry | {"keep_p_z": keep_p_z}
+        others, other_words = of_spectra | of_tables, "spectra, cubes or tables"
     _refuse(others, f"bundle {bundle}, which knows {post.data_words}", other_words)
     try:
         run(post, files or [], output, **common, **given)

@@ -95,8 +95,10 @@ def in_filters(post, layout, floor):
     UserError
         If curves or an error floor are given, and the bundle has its own.
     """
+    from ..photometry.band_floors import floor_of_words
+
     if hasattr(post, "for_filters"):
-        return post.for_filters(layout.filter_set, *([] if floor is None else [floor]))
+        return post.for_filters(layout.filter_set, *([] if floor is None else [floor_of_words(floor)]))
     given = {"--floor": floor, "curves of filters": layout.curves}
     wrong = [name for name, value in given.items() if value is not None]
     if wrong:

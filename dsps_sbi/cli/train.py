@@ -75,8 +75,14 @@ def simulate(
 
 def train(
     ctx: typer.Context,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the bundle.")],
-    name: Annotated[str, typer.Option(help="Name of the bundle.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[MODEL.toml]", help="File that describes all of a training; options come before it."
+        ),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the bundle.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the bundle.")] = None,
     preset: AnyPreset = "jades-pixels",
     instrument: Annotated[
         Path | None, typer.Option(help="TOML file of an instrument to train for, instead of a preset.")
@@ -88,7 +94,7 @@ def train(
     model_error: Errors = "none",
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Mocks of a step: more on a GPU.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the random numbers.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, max=MOST_SEED, help="Of the random numbers; 0.")] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="Peak rate; lower than the default with --start.")
     ] = None,
@@ -103,24 +109,40 @@ def train(
             help="For spectra and any-filters: steps of the first guess; of spectra it goes on with --start.",
         ),
     ] = None,
+    check_n: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="With a file: mocks in each slice of the check at the end; 10000, 0 for no check."
+        ),
+    ] = None,
 ) -> None:
-    """Train a posterior on fresh simulations and write it as a bundle."""
+    """Train a posterior on fresh simulations and write it as a bundle; with a file, check it too."""
     from ..bundle.load import load_bundle, save_bundle
-    from ..io.folders import output_folder
     from ..photometry.train import train as train_model
     from ..training.trainer import TrainConfig
     from .train_any_filters import ANY_FILTERS, train_any_filters
+    from .train_file import refuse_places, train_from_file
     from .train_spectra import is_spectral, refuse_pixel_options, train_instrument
 
-    # found out now rather than after hours
-    if output.exists() and not output.is_dir():
-        raise UserError(f"{output} is a file: expected a folder for the bundle; choose another name")
-    for path in (output, checkpoint):
-        if path is not None:
-            output_folder(path.parent)
     given = {"steps": steps, "batch": batch, "learning_rate": learning_rate, "seed": seed}
     given = {key: value for key, value in given.items() if value is not None}
     command = shlex.join(["dsps-sbi", *(ctx.obj or [])])
+    if file is not None:
+        physics = {"preset": (preset, "jades-pixels"), "instrument": (instrument, None)}
+        physics |= {"sfh": (sfh, "delayed_tau"), "dust": (dust, "calzetti"), "log_u": (log_u, "-2.0")}
+        physics |= {"lya_escape": (lya_escape, 1.0), "model_error": (model_error, "none")}
+        places = {"output": output, "name": name, "checkpoint": checkpoint, "start": start}
+        more = {"options": given, "guess_steps": guess_steps, "physics": physics, "command": command}
+        more |= {"check_n": check_n}
+        if not train_from_file(file, **places, **more):
+            raise typer.Exit(2)
+        return None
+    if check_n is not None:
+        raise UserError(f"--check-n {check_n} goes with a file that describes a training: leave it out")
+    missing = [option for option, value in (("--output", output), ("--name", name)) if value is None]
+    if missing:
+        raise UserError(f"{' and '.join(missing)} are missing: give them, or a file that has them")
+    refuse_places(output, checkpoint)
     if instrument is not None or is_spectral(preset):
         if instrument is not None and preset != "jades-pixels":
             raise UserError(

@@ -28,13 +28,10 @@ def train_any_filters(
     from ..photometry.universal.train import DEFAULT, train_universal
 
     progress = sys.stderr.isatty()
-    if "batch" in options:
-        # as many galaxies of each survey, whatever the batch
-        options = options | {"n_z": max(options["batch"] * DEFAULT.n_z // DEFAULT.batch, 1)}
     more = {} if guess_steps is None else {"guess_steps": guess_steps}
     post = train_universal(
         model,
-        config=replace(DEFAULT, **options),
+        config=replace(DEFAULT, **of_batch(options)),
         name=name,
         checkpoint=checkpoint,
         start=None if start is None else load_bundle(start),
@@ -49,6 +46,15 @@ def train_any_filters(
         row = post.meta["validation"][parameter]
         scores = "  ".join(f"{score} {row[score]:.3f}" for score in ("r2", "rmse", "coverage68"))
         print(f"{parameter:>18}: {scores}")
+
+
+def of_batch(options: dict) -> dict:
+    """Options of a training with as many galaxies of each survey, whatever the batch."""
+    from ..photometry.universal.train import DEFAULT
+
+    if "batch" not in options or "n_z" in options:
+        return options
+    return options | {"n_z": max(options["batch"] * DEFAULT.n_z // DEFAULT.batch, 1)}
 
 
 def _tell(record):

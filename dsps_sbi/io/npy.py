@@ -17,9 +17,9 @@ def read_npy(flux_path, error_path, *, shape, filters, redshift):
         or (ny, nx, Band), or (Band, ny, nx).
     shape : tuple of int
         ``(ny, nx)`` of the image.
-    filters : sequence of str, (Band,)
-        Names of the bands in any usual spelling.
-    redshift : float
+    filters : sequence of str, (Band,), or FilterSet
+        Names of the bands in any usual spelling, or curves.
+    redshift : float or "unknown"
 
     Returns
     -------
@@ -27,8 +27,8 @@ def read_npy(flux_path, error_path, *, shape, filters, redshift):
         Without WCS.
     """
     shape = tuple(shape)
-    filters = tuple(filters)
-    flux, sigma = (_load(path, shape, len(filters)) for path in (flux_path, error_path))
+    n_band = len(getattr(filters, "names", filters))
+    flux, sigma = (_load(path, shape, n_band) for path in (flux_path, error_path))
     return PixelCube(flux, sigma, filters, redshift, shape, source=str(flux_path))
 
 

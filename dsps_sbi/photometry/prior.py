@@ -44,3 +44,22 @@ def photometry_prior(
     if free_log_u:
         marginals["log_u"] = Uniform(-4.0, -1.0)
     return Prior(marginals | {"log_mass_formed": Uniform(*log_mass_formed)}, z)
+
+
+def beyond_defaults(model) -> dict:
+    """What tells mocks of a model from those with the default priors and settings of the same parts.
+
+    Empty for these, so that records of trainings from before still hold.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+    """
+    usual = photometry_prior(model.sfh, model.dust, free_log_u=model.log_u == "free")
+    parts = {"prior": (model.prior, usual)}
+    parts |= {name: (part, type(part)()) for name, part in (("sfh", model.sfh), ("dust", model.dust))}
+    return {name: _told(one) for name, (one, other) in parts.items() if one != other}
+
+
+def _told(part) -> str:
+    return repr({**part.marginals, "z": part.z}) if isinstance(part, Prior) else repr(part)

@@ -16,6 +16,7 @@ from ..noise import BandMasks, DepthNoise, UpperLimits
 from .band_table import BandTable
 from .data import PhotometryData
 from .model import GalaxyModel
+from .prior import beyond_defaults
 
 
 @partial(
@@ -192,6 +193,7 @@ class PhotometrySimulator:
             "cosmology": model.cosmology.name,
             "noise": [*noise.offset_dex, noise.jitter_dex, noise.floor],
             "limits": [limits.p_common, limits.p_each, *limits.k],
+            **beyond_defaults(model),
         }
 
 

@@ -1,5 +1,6 @@
 """Train a posterior from a model and pack it with its provenance."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -30,6 +31,7 @@ def train(
     start: PhotometryPosterior | None = None,
     guess_steps: int = 4000,
     progress: bool = True,
+    on_record: Callable[[dict], None] | None = None,
     command: str = "",
 ) -> PhotometryPosterior:
     """Simulate and train until the last step, then validate on fresh mocks.
@@ -50,6 +52,8 @@ def train(
     guess_steps : int
         Of the first guess, which is trained before the rest unless ``start`` has one.
     progress : bool
+    on_record : callable or None
+        Called with each new entry of the history.
     command : str
         The command line, for the record.
 
@@ -80,7 +84,8 @@ def train(
             )
         # of this model, whatever the weights were trained on
         weights = with_variance(network, simulator, weights)
-    trained = Trainer(network, simulator, config, checkpoint, start=weights).run(progress=progress)
+    trainer = Trainer(network, simulator, config, checkpoint, start=weights)
+    trained = trainer.run(progress=progress, on_record=on_record)
     meta = {
         "name": name,
         "command": command,

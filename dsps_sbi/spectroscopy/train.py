@@ -1,5 +1,6 @@
 """Train a posterior of spectra from a model."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ def train_spectra(
     guess_steps: int | None = None,
     guess_batch: int = 256,
     progress: bool = True,
+    on_record: Callable[[dict], None] | None = None,
     command: str = "",
 ) -> SpectrumPosterior:
     """Simulate spectra and train until the last step.
@@ -53,6 +55,8 @@ def train_spectra(
         Of the first guess, which is trained before the rest; by default 500 steps, and none where
         ``start`` has a guess. If given, that guess is trained on.
     progress : bool
+    on_record : callable or None
+        Called with each new entry of the history.
     command : str
         The command line, for the record.
 
@@ -84,7 +88,8 @@ def train_spectra(
     if guess_steps and (checkpoint is None or not Path(checkpoint).exists()):
         options = {"seed": config.seed + 30, "steps": guess_steps, "progress": progress}
         weights = fit_guess(network, simulator, weights, n_z=guess_batch, n_per_z=1, **options)
-    trained = Trainer(network, simulator, config, checkpoint, start=weights).run(progress=progress)
+    trainer = Trainer(network, simulator, config, checkpoint, start=weights)
+    trained = trainer.run(progress=progress, on_record=on_record)
     grids = list(model.grids.values())
     meta = {
         "name": name,

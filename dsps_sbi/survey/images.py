@@ -13,6 +13,7 @@ from astropy.table import Table
 from ..errors import UserError
 from ..inference.engine import check_numbers
 from ..inference.error_summary import checked_scale
+from ..inference.quality import OF_REDSHIFTS
 from ..inference.result import provenance
 from ..inference.table import table_of
 from ..io import read
@@ -21,20 +22,27 @@ from ..io.summary import TRUSTED
 from ..io.toml_list import listed_files
 from ..photometry.flags import PixelFlag
 from ..photometry.maps_fits import card_text, source_of
-from ..photometry.result import ERRORS
+from ..photometry.result import ERRORS, REDSHIFT
 from .entries import Entry
 from .run import Job
+from .table_redshifts import TableRedshifts
 
 _OUTPUTS = ("maps.fits", "summary.ecsv", "maps.png")
 _SUFFIXES = (".gz", ".fits", ".fit", ".toml", ".h5", ".hdf5", ".npy")
 _COLUMNS = {
     "name": ("", "name of the image"),
-    "z": ("", "redshift"),
+    "z": ("", "redshift; the median where it is inferred"),
     "n_pixels": ("", "pixels of the image"),
     "n_fitted": ("", "pixels that were fitted"),
     "n_trusted": ("", "pixels that can be trusted"),
     "errors": ("", "what the misfits of the pixels say of the errors"),
     "flags": ("", "pixels with each flag"),
+}
+_ENDS = ("p16", "p84", "best", "odds", "peaks")
+_OF_REDSHIFTS = {
+    "z_p16": ("", "redshift (16th percentile)"),
+    "z_p84": ("", "redshift (84th percentile)"),
+    **{name: ("", text) for name, (_, text) in OF_REDSHIFTS.items()},
 }
 _TOTALS = {
     "log_mass": ("dex(solMass)", "log10 of the total mass of living stars and remnants"),
@@ -138,6 +146,10 @@ class ImageJob(Job):
         What was said about reading the images: a run that says otherwise is not resumed.
     error_scale : float or "fit", optional
         See :meth:`dsps_sbi.PhotometryPosterior.infer`; "fit" for each image by itself.
+    floor : float or mapping of str to float, optional
+        Of a posterior for any filters, see :meth:`dsps_sbi.UniversalPosterior.for_filters`.
+    redshifts : TableRedshifts, optional
+        What is known of redshifts that are not exact, the same of all images; by default they are.
     """
 
     words: ClassVar[str] = "images"
@@ -159,6 +171,8 @@ class ImageJob(Job):
         progress: bool = False,
         reading=None,
         error_scale=None,
+        floor=None,
+        redshifts: TableRedshifts | None = None,
     ):
         check_numbers(n_draws, seed, "pixel")
         self.post, self.likelihood = post, likelihood
@@ -169,9 +183,24 @@ class ImageJob(Job):
         self._infer |= {"snr_min": snr_min, "quantities": quantities, "error_scale": error_scale}
         if error_scale is not None:
             checked_scale(error_scale)
+        self._infer |= {} if floor is None else {"floor": floor}
+        redshifts = TableRedshifts() if redshifts is None else redshifts
+        self.redshifts, self.limits = redshifts, post.network.prior.z
+        self.redshifts.check(None, self.limits)
+        if self.inferred and likelihood is None:
+            raise UserError(
+                "redshifts that are not exact need the stellar populations of the bundle, whose likelihood "
+                "tells them: run dsps-sbi fetch, leave --unweighted out, or give exact redshifts"
+            )
+        self._said = {"redshifts": "; ".join(redshifts.told()), "p_z": redshifts.fingerprint, "floor": floor}
         method = "flow" if likelihood is None else "refined" if refine else "weighed"
         self.meta = provenance(post, n_draws=n_draws, seed=seed, method=method, snr_min=float(snr_min))
         self.meta |= {} if error_scale is None else {"error_scale": error_scale}
+
+    @property
+    def inferred(self) -> bool:
+        """Whether redshifts are."""
+        return self.redshifts.inferred(None)
 
     def options(self) -> dict:
         """What answers depend on beside the images."""
@@ -181,6 +210,7 @@ class ImageJob(Job):
             "weights": weights,
             "quantities": None if quantities is None else list(quantities),
             "folders": self.folders,
+            **{name: value for name, value in self._said.items() if value},
             **self._reading,
         }
 
@@ -217,7 +247,8 @@ class ImageJob(Job):
             with warnings.catch_warnings():
                 # the row says so too
                 warnings.simplefilter("ignore", UserWarning)
-                result = self.post.infer(cube, draws_path=draws_path, **self._infer)
+                prior = self.redshifts.of_image(cube, self.limits)
+                result = self.post.infer(cube, draws_path=draws_path, redshift=prior, **self._infer)
             result.write(unfinished)
             _move(unfinished, place)
         finally:
@@ -228,12 +259,16 @@ class ImageJob(Job):
 
     def complete(self, row, folder) -> bool:
         """Whether all files of a row are there."""
-        wanted = (*_OUTPUTS, "draws.h5") if self.keep_draws else _OUTPUTS
+        wanted = _OUTPUTS + ("draws.h5",) * self.keep_draws + (REDSHIFT,) * self.inferred
         return all((self._place(row["name"], folder) / name).is_file() for name in wanted)
 
     def table(self, rows) -> Table:
         """Rows as a table."""
-        columns = dict(_COLUMNS)
+        columns = {}
+        for name, words in _COLUMNS.items():
+            columns[name] = words
+            if name == "z" and self.inferred:
+                columns |= _OF_REDSHIFTS
         for middle, whose in _WHOSE.values():
             for name, (unit, text) in _TOTALS.items():
                 for ending in _ENDINGS.values():
@@ -259,9 +294,9 @@ def _same(there: str, entry: Entry, fingerprint, source) -> bool:
 
 def _move(unfinished: Path, place: Path) -> None:
     """Whole files to where they belong; the picture goes first and comes last, as the sign of the rest."""
-    for name in ("maps.png", "draws.h5", ERRORS):
+    for name in ("maps.png", "draws.h5", ERRORS, REDSHIFT):
         (place / name).unlink(missing_ok=True)
-    for name in ("draws.h5", ERRORS, *_OUTPUTS):
+    for name in ("draws.h5", ERRORS, REDSHIFT, *_OUTPUTS):
         if (unfinished / name).is_file():
             os.replace(unfinished / name, place / name)
 
@@ -271,6 +306,7 @@ def _row(name, result) -> dict:
     row = {
         "name": name,
         "z": result.meta["redshift"],
+        **{f"z_{name}": result.meta[f"redshift_{name}"] for name in _ENDS if result.redshift is not None},
         "n_pixels": int(result.fitted.size),
         "n_fitted": int(result.fitted.sum()),
         "n_trusted": result.meta["n_trust_trusted"],

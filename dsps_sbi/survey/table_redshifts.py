@@ -9,6 +9,7 @@ from ..errors import UserError
 from ..io.catalogue import Catalogue
 from ..io.tables.values import Photometry
 from ..photometry.redshift.distance import FARTHEST_Z, at_distance
+from ..photometry.redshift.given import redshift_prior_of_image
 from ..photometry.redshift.prior import RedshiftPrior, redshift_prior
 
 
@@ -45,21 +46,32 @@ class TableRedshifts:
             raise UserError(f"{', '.join(given)} were given: each of them tells the redshift; give one")
 
     def inferred(self, layout) -> bool:
-        """Whether rows of this layout have redshifts of which only so much is known."""
-        parts = self.z_err, self.z_range, self.p_z, layout.redshift_error
+        """Whether rows of this layout, or images (None), have redshifts of which only so much is known."""
+        parts = self.z_err, self.z_range, self.p_z, getattr(layout, "redshift_error", None)
         return any(part is not None for part in parts)
 
     def check(self, layout, limits, n: int | None = None) -> None:
-        """Refuse what holds for no row, before anything is read; ``n`` is the number of rows if known.
+        """Refuse what holds for no row or image (``layout`` None), before anything is read.
+
+        Parameters
+        ----------
+        layout : Layout or None
+        limits : (float, float)
+            Redshifts that the posterior knows.
+        n : int, optional
+            Number of rows, if known.
 
         Raises
         ------
         UserError
             As :func:`dsps_sbi.redshift_prior`, and for a table of densities that has another number of rows.
         """
-        if self.z_err is not None and layout.redshift_error is not None:
+        if layout is None and self.p_z is not None and self.p_z[1].ndim == 2 and len(self.p_z[1]) != 1:
+            raise UserError(f"p(z) of {len(self.p_z[1])} rows for an image: its pixels share one; give that")
+        column = getattr(layout, "redshift_error", None)
+        if self.z_err is not None and column is not None:
             raise UserError("a number and a column were given as errors of redshifts: give one")
-        if layout.distance is not None and self.inferred(layout):
+        if getattr(layout, "distance", None) is not None and self.inferred(layout):
             raise UserError(
                 f"column {layout.distance} of distances and a redshift that is not exact were given: a "
                 "distance stands for the redshift; give one of them"
@@ -68,7 +80,7 @@ class TableRedshifts:
             raise UserError(
                 f"p(z) of {len(self.p_z[1])} rows for a table of {n}: expected a row for each; give that"
             )
-        if self.inferred(layout) and layout.redshift_error is None:
+        if self.inferred(layout) and column is None:
             z = 0.5 * sum(limits) if self.z_err is not None else None
             said = {"z_err": self.z_err, "z_range": self.z_range}
             p_z = self.p_z
@@ -108,6 +120,13 @@ class TableRedshifts:
             density = density if density.ndim == 1 else density[first + rows]
             return redshift_prior(limits, len(rows), p_z=(grid, density), **said)
         return None if self.z_range is None else redshift_prior(limits, len(rows), **said)
+
+    def of_image(self, cube, limits) -> RedshiftPrior | None:
+        """What is known of the redshift of an image; None where it is exact."""
+        if not self.inferred(None):
+            return None
+        said = {"z_err": self.z_err, "z_range": self.z_range, "p_z": self.p_z, "keep_p_z": self.keep_p_z}
+        return redshift_prior_of_image(cube, limits, **said)
 
     @property
     def fingerprint(self) -> str | None:

@@ -21,6 +21,7 @@ from ..errors import UserError
 from ..io.atomic import atomic_path
 from ..networks.base import FlowNetwork
 from .optimizer import muon
+from .plateau import find_plateau
 
 _PACKAGES = ("dsps_sbi", "jax", "flax", "optax", "distrax", "numpy", "astropy", "astro-sedpy")
 
@@ -183,6 +184,7 @@ class Trained:
             "seconds": self.history[-1]["seconds"],
             "loss": self.history[-1]["loss"],
             "skipped_updates": self.skipped,
+            "plateau": find_plateau(self.history, config.steps),
             "device": str(jax.devices()[0].platform),
             "versions": {package: version(package) for package in _PACKAGES},
         }

@@ -16,6 +16,7 @@ from ...training.trainer import TrainConfig, Trainer, provenance, warm
 from ..decompose import wave_basis
 from ..fingerprint import reference_fluxes, ssp_record
 from ..model import GalaxyModel
+from ..prior import beyond_defaults
 from .network import UniversalArchitecture, UniversalNetwork
 from .posterior import UniversalPosterior
 from .simulator import UniversalSimulator
@@ -225,4 +226,5 @@ def _identity(model) -> dict:
         "lya_escape": model.lya_escape,
         "model_error": None if model.error is None else model.error.identity(),
         "cosmology": model.cosmology.name,
+        **beyond_defaults(model),
     }
