@@ -77,7 +77,8 @@ def floor_meta(post) -> dict:
     if post.extra is None:
         return known
     each = np.hypot(post.extra, known["noise_floor"])
-    words = [f"{name} {one:.3g}" for name, one in zip(post.filters, each, strict=True)]
+    pairs = zip(post.filters, post.extra, each, strict=True)
+    words = [f"{name} {one:.3g}" for name, more, one in pairs if more > 0.0]
     return known | {"noise_floor_bands": ", ".join(words)}
 
 

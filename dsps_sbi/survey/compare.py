@@ -19,6 +19,9 @@ _ROWS = 65536
 _ENDINGS = tuple(WRITERS)
 # What must be the same for evidences to be of the same data
 _SAME = ("error_scale",)
+_EXACT = "exact"
+# Of 1 + z
+_Z_SAME = 1e-4
 
 
 def compare(a, b, path=None) -> Table | Path:
@@ -42,8 +45,8 @@ def compare(a, b, path=None) -> Table | Path:
     Raises
     ------
     UserError
-        If the galaxies are not the same, there are no evidences with errors, or the errors of the data were
-        scaled differently.
+        If the galaxies are not the same, there are no evidences with errors, the errors of the data were
+        scaled differently, or their fluxes, errors or redshifts are others.
     """
     comparison = Comparison(a, b)
     if path is None:
@@ -72,9 +75,27 @@ class Comparison:
                     f"{self._files[0].label} has {key} {metas[0].get(key)}, {self._files[1].label} "
                     f"{metas[1].get(key)}: expected the same data; run one of them again"
                 )
+        self._refuse_other_data(metas)
+        self._inferred = _known_before(metas[0]) != _EXACT
         names = tuple(str(meta.get("bundle", "")) for meta in metas)
         self.labels = names if all(names) and names[0] != names[1] else ("A", "B")
         self.totals = Totals(self.labels)
+
+    def _refuse_other_data(self, metas):
+        """Refuse redshifts that are known otherwise, and other fluxes in the same bands."""
+        labels = [file.label for file in self._files]
+        known = [_known_before(meta) for meta in metas]
+        if known[0] != known[1]:
+            words = [f"{label} has redshifts {how}" for label, how in zip(labels, known, strict=True)]
+            raise UserError(
+                f"{', '.join(words)}: evidences compare where the same is known before; run one again"
+            )
+        bands, data = ([meta.get(key) for meta in metas] for key in ("bands", "data"))
+        if None not in data and bands[0] == bands[1] and data[0] != data[1]:
+            raise UserError(
+                f"{labels[0]} and {labels[1]} are of other fluxes, errors or limits in the same bands: "
+                "expected the same data; run one of them again"
+            )
 
     @property
     def columns(self) -> dict[str, tuple[str, str]]:
@@ -103,10 +124,24 @@ class Comparison:
                     f"row {first + wrong}, counted from 0, is {ids[wrong]} in {self._files[0].label} and "
                     f"{others[wrong]} in {self._files[1].label}: expected the same galaxies in the same order"
                 )
+            self._refuse_other_redshifts(ids, one[1], two[1])
             rows = compared(ids, one[1], two[1], self.labels)
             self.totals.add(rows)
             first += len(ids)
             yield rows
+
+    def _refuse_other_redshifts(self, ids, one, two):
+        """Refuse redshifts that were given and are not the same."""
+        if self._inferred or "z" not in one or "z" not in two:
+            return
+        apart = np.abs(one["z"] - two["z"]) > _Z_SAME * (1.0 + np.abs(one["z"]))
+        if apart.any():
+            i = int(np.argmax(apart))
+            raise UserError(
+                f"{ids[i]} is at z = {one['z'][i]:g} in {self._files[0].label} and {two['z'][i]:g} in "
+                f"{self._files[1].label} ({int(apart.sum())} such rows): expected the same data; run one of "
+                "them again"
+            )
 
     def write(self, path) -> Path:
         """Write all rows to a catalogue."""
@@ -141,10 +176,16 @@ def _opened(source) -> TableFile:
     return file
 
 
+def _known_before(meta) -> str:
+    """What was known of redshifts: of a range, its ends too."""
+    words = str(meta.get("redshift", _EXACT))
+    return words if words.startswith("unknown") else words.split(",")[0]
+
+
 def _chunks(file):
     """Names, and columns as numbers, of some thousand rows at a time."""
     key = "id" if "id" in file.names else "name"
-    numbers = [*NEEDED, *(name for name in OPTIONAL if name in file.names)]
+    numbers = [*NEEDED, *(name for name in (*OPTIONAL, "z") if name in file.names)]
     waiting = file.chunks(_ROWS, [key, *numbers])
     for chunk in waiting:
         yield words_of(chunk[key]), {n: np.asarray(numbers_of(chunk[n], n, file.label)) for n in numbers}

@@ -138,6 +138,16 @@ class TableRedshifts:
             digest.update(np.ascontiguousarray(array, float).tobytes())
         return digest.hexdigest()
 
+    def words(self, layout) -> str:
+        """What is known before the fluxes, as :meth:`~.RedshiftPrior.words` begins; for headers."""
+        if self.z_range is not None:
+            return f"unknown, {self.z_range[0]:g} to {self.z_range[1]:g}"
+        if self.p_z is not None:
+            return (
+                f"as tabulated{', kept' if self.keep_p_z else ''}, {self.p_z[0][0]:g} to {self.p_z[0][-1]:g}"
+            )
+        return f"normal, errors {layout.redshift_error if self.z_err is None else self.z_err}"
+
     def told(self) -> list[str]:
         """What a column does not say, in lines."""
         if self.z_range is not None:

@@ -19,6 +19,7 @@ from ..inference.table import percentile_columns, quality_columns, rows_of, tabl
 from ..io.atomic import atomic_path
 from ..io.catalogue import Catalogue
 from ..io.folders import filling
+from ..io.tables.data_digest import DataDigest
 from ..io.tables.layout import Layout
 from ..io.tables.rows import TableFile
 from ..io.tables.values import Photometry, photometry_of
@@ -127,6 +128,8 @@ class TableRun:
         numbers = {"n_draws": self.n_draws, "seed": self.seed, "method": method}
         numbers |= floor_meta(self.post)
         scale = {} if self.error_scale is None else checked_scale(self.error_scale).meta()
+        if self.inferred:
+            numbers |= {"redshift": self.redshifts.words(self.layout)}
         return provenance(self.post, **numbers, source=source, **scale)
 
     def rows(self, seen: Photometry, first: int):
@@ -257,10 +260,11 @@ def infer_table(
                 output.clear(run, folder)
             log.begin()
         parts.mkdir(exist_ok=True)
-        files, first = [], 0
+        files, first, digest = [], 0, DataDigest(run.layout.filters)
         with tqdm(unit="galaxy", disable=not progress) as bar:
             for chunk in table.chunks(ROWS, run.layout.columns):
                 seen = photometry_of(chunk, run.layout, table.units, first, table.label)
+                digest.add(seen.flux_ujy, seen.sigma_ujy, seen.upper)
                 part = parts / f"{len(files):06d}.npz"
                 wanted = [part] + [_draws_of(part)] * run.keep_draws
                 there = all(file.is_file() for file in wanted)
@@ -283,7 +287,7 @@ def infer_table(
                 bar.update(len(seen.ids))
         if not first:
             raise UserError(f"{table.label} has no rows: expected a galaxy in each; give another")
-        join(files, path, run.columns, meta)
+        join(files, path, run.columns, meta | digest.meta())
         if run.keep_draws:
             _join_draws(files, draws_path, run, first, meta)
         else:

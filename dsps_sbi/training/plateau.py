@@ -1,9 +1,9 @@
 """Whether the loss of a training has stopped falling long before its end.
 
-The rule: from a fifth of the steps on, the mean loss of the latest tenth of all steps is compared with that of
-the tenth before it. A plateau is where the fall, with twice its standard error added, is less than 0.02 nat. It
-is looked for in the first three fifths of the steps alone: later the falling learning rate lowers the loss of
-any training.
+The rule: from a fifth of the steps on, the mean loss of the latest tenth of all steps is compared with that
+of the tenth before it. A plateau is where the fall, with twice its standard error added, is less than 0.02
+nat. It is looked for in the first three fifths of the steps alone: later the falling learning rate lowers the
+loss of any training.
 """
 
 from collections.abc import Sequence
