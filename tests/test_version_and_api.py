@@ -34,7 +34,7 @@ def test_the_example_of_the_readme_runs(tiny_posterior, toy_model, make_cutout, 
     """With the quick network and grid of the tests under the names of the real ones."""
     make_cutout("galaxy.fits")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ds, "load_bundle", {"jades-pixels": tiny_posterior}.get)
+    monkeypatch.setattr(ds, "load_bundle", {"photometry": tiny_posterior}.get)
     monkeypatch.setattr(ds.GalaxyModel, "preset", {"jades-pixels": toy_model}.get)
     scope = {}
     exec(EXAMPLE, scope)
