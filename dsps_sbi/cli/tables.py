@@ -40,6 +40,7 @@ def infer_file(
     """Fit the galaxies of a table; the options are those of the command line, None where not given."""
     from ..io.tables.layout import layout_of, said_of
     from ..io.tables.rows import TableFile, fingerprint
+    from ..io.tables.values import check_units
     from ..survey.tables import TableRun, infer_table
 
     redshifts, column = known_redshifts(z, z_err, z_range, p_z, keep_p_z)
@@ -47,6 +48,7 @@ def infer_file(
     table = TableFile(path, said.get("hdu"))
     found = layout_of(table.names, table.units, said=said, bands=post.filters, where=str(path), **column)
     redshifts.check(found, post.network.prior.z)
+    check_units(found, table.units, str(path))
     for line in (*found.told(table.units), *redshifts.told()):
         print(line)
     if dry_run:

@@ -6,6 +6,7 @@ redshift each, and their spread holds that of the redshift.
 
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -15,7 +16,7 @@ from ..inference.engine import Posteriors, mass_spread, padded
 from ..inference.trust import Method, informed, verdict
 
 # Pixels that are fitted at one redshift after the other: what bands see of it is made for each of these times
-_PIXELS = 4096
+_PIXELS = 2048
 # Share of the draws that are proposed at each redshift, and the fewest
 _SHARE, _FEWEST = 1.0 / 3.0, 100
 # Columns that are means over redshifts, as they are over draws
@@ -72,7 +73,8 @@ def chunks_at_redshifts(
                 values = np.empty((len(names), len(block), n_draws), np.float32)
             u[:, place] = kept
             values[:, :, place] = _quantities(engine.post, kept, z, names, size, len(places[0]))
-            parts.append(part)
+            # its draws are kept elsewhere
+            parts.append(replace(part, u=kept[:, :0]))
             n_bands.append(np.asarray(data.valid).sum(axis=1))
             in_range |= engine.post.in_range(data)
         columns = _columns({name: np.stack([getattr(part, name) for part in parts]) for name in _MERGED})

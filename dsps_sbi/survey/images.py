@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from astropy.table import Table
 
+from ..constants import UNKNOWN
 from ..errors import UserError
 from ..inference.engine import check_numbers
 from ..inference.error_summary import checked_scale
@@ -84,6 +85,21 @@ def image_entries(images, **reading) -> list[Entry]:
         else:
             entries.append(file_entry(Path(one), reading, read))
     return entries
+
+
+def image_options(options: dict) -> tuple[dict, dict]:
+    """Options of :class:`ImageJob` with what is said of redshifts, and how files are read then."""
+    names = [name for name in ("z_err", "z_range", "p_z", "keep_p_z") if name in options]
+    if not names:
+        return options, {}
+    said = {name: options[name] for name in names}
+    if said.get("p_z") is not None:
+        said["p_z"] = tuple(np.asarray(part, float) for part in said["p_z"])
+    redshifts = TableRedshifts(**said)
+    rest = {name: value for name, value in options.items() if name not in names}
+    # what is not read need not be there
+    unknown = redshifts.z_range is not None or redshifts.p_z is not None
+    return rest | {"redshifts": redshifts}, {"redshift": UNKNOWN} if unknown else {}
 
 
 def file_entry(path: Path, reading: dict, reader) -> Entry:
@@ -192,10 +208,11 @@ class ImageJob(Job):
                 "redshifts that are not exact need the stellar populations of the bundle, whose likelihood "
                 "tells them: run dsps-sbi fetch, leave --unweighted out, or give exact redshifts"
             )
-        self._said = {"redshifts": "; ".join(redshifts.told()), "p_z": redshifts.fingerprint, "floor": floor}
+        self._said = {"redshifts": "; ".join(redshifts.told()), "p_z": redshifts.fingerprint}
         method = "flow" if likelihood is None else "refined" if refine else "weighed"
         self.meta = provenance(post, n_draws=n_draws, seed=seed, method=method, snr_min=float(snr_min))
         self.meta |= {} if error_scale is None else {"error_scale": error_scale}
+        self.meta |= {} if floor is None else {"floor": floor if np.isscalar(floor) else str(floor)}
 
     @property
     def inferred(self) -> bool:

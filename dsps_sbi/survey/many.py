@@ -5,12 +5,13 @@ from astropy.table import Table
 from ..errors import UserError
 from ..io.spectral_cube import CubeSpectra, SpectralCube
 from .cubes import CubeJob, cube_entries
-from .images import ImageJob, image_entries
+from .images import ImageJob, image_entries, image_options
 from .run import run
 from .spectra import SpectrumJob, spectrum_entries, with_fitted_scale
 
 # Kind of the posterior -> its job, and what makes entries of its data
 _KINDS = {"photometry": (ImageJob, image_entries), "spectrum": (SpectrumJob, spectrum_entries)}
+_KINDS["photometry-any"] = _KINDS["photometry"]
 
 
 def infer_many(
@@ -32,7 +33,7 @@ def infer_many(
 
     Parameters
     ----------
-    post : PhotometryPosterior or SpectrumPosterior
+    post : PhotometryPosterior, UniversalPosterior or SpectrumPosterior
     inputs : path, PixelCube, Spectrum or SpectrumFile, or sequence of these
         Or one SpectralCube (all spaxels of S/N 5 and more), or what its ``spectra`` gives.
     folder : path
@@ -47,7 +48,8 @@ def infer_many(
     **options
         Of :class:`~dsps_sbi.survey.images.ImageJob` or :class:`~dsps_sbi.survey.spectra.SpectrumJob`:
         ``n_draws``, ``seed``, ``keep_draws``, ``error_scale`` and others. ``error_scale="fit"`` fits one
-        scale to all spectra, and one to each image.
+        scale to all spectra, and one to each image. Of images ``z_err``, ``z_range``, ``p_z`` and
+        ``keep_p_z`` too, the same of all, as for :meth:`dsps_sbi.UniversalPosterior.infer`.
 
     Returns
     -------
@@ -75,7 +77,8 @@ def infer_many(
         options = with_fitted_scale(post, likelihood, found, options)
         job = CubeJob(post, likelihood, spectra, refine=refine, **options)
         return run(job, found, folder, resume=resume, progress=progress)
-    found = entries(inputs)
+    options, reading = image_options(options) if kind is ImageJob else (options, {})
+    found = entries(inputs, **reading)
     if post.kind == "spectrum":
         options = with_fitted_scale(post, likelihood, found, options)
     job = kind(post, likelihood, refine=refine, **options)

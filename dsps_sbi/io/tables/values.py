@@ -137,6 +137,18 @@ def _band(chunk, band, layout, units, label):
     return np.where(missing, np.nan, flux), np.where(missing, np.nan, sigma), limit & ~missing
 
 
+def check_units(layout: Layout, units: Mapping[str, str | None], label: str = "the table") -> None:
+    """Refuse units of a layout that are no flux densities, before any row is read.
+
+    Raises
+    ------
+    UserError
+    """
+    for band in layout.bands:
+        if not band.magnitude:
+            _factors(band, layout, units, label)
+
+
 def _factors(band, layout, units, label):
     """Factors to uJy of a flux and of its standard deviation."""
     if layout.zero_point is not None:

@@ -5,7 +5,7 @@ import pytest
 
 from dsps_sbi.errors import UserError
 from dsps_sbi.io.tables.layout import layout_of, said_of
-from dsps_sbi.io.tables.values import photometry_of
+from dsps_sbi.io.tables.values import check_units, photometry_of
 
 NAMES = ("id", "z", "f_F200W", "e_F200W")
 
@@ -123,3 +123,17 @@ def test_what_is_said_on_the_command_line(tmp_path):
     path.write_text("redshift = ")
     with pytest.raises(UserError, match="is not valid TOML"):
         said_of(str(path))
+
+
+def test_units_are_checked_before_rows_are_read():
+    names = ["id", "z", "f_hsc_g", "e_hsc_g"]
+    for unit, units in (
+        ("km", {}),
+        (None, {"f_hsc_g": "km"}),
+        (None, {"f_hsc_g": "uJy", "e_hsc_g": "furl ong"}),
+    ):
+        layout = layout_of(names, units, said={} if unit is None else {"unit": unit})
+        with pytest.raises(UserError, match=r"t.csv, column \w_hsc_g"):
+            check_units(layout, units, "t.csv")
+    check_units(layout_of(names, {}, said={"zero_point": "25"}), {})
+    check_units(layout_of(names, {"f_hsc_g": "nJy"}), {"f_hsc_g": "nJy"})

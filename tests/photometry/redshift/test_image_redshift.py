@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from scipy.stats import norm
 
@@ -121,6 +122,25 @@ def test_a_small_error_is_as_good_as_none(untrained, make, options):
     assert found.redshift.at.std() == pytest.approx(1e-4, rel=0.1)
     width = 0.5 * np.ptp(fixed.quantiles[0, [0, 2]][:, :5], axis=0)
     assert np.abs(found.quantiles[0, 1, :5] - fixed.quantiles[0, 1, :5]).max() < 0.5 * width.max()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_many_images(untrained, cube, options, tmp_path):
+    """A row of each, with redshifts; what a file says of its redshift is not read."""
+    hdus = [fits.PrimaryHDU()]
+    header = fits.Header({"BUNIT": "uJy", "FILTERS": ",".join(NAMES)})
+    for name, values in (("FLUX", cube.flux_ujy), ("ERROR", cube.sigma_ujy)):
+        hdus.append(fits.ImageHDU(values.T.reshape(-1, 2, 3), header, name))
+    fits.HDUList(hdus).writeto(tmp_path / "one.fits")
+    out, more = tmp_path / "out", options | {"z_range": (0.1, 3.0)}
+    table = ds.infer_many(untrained, [tmp_path / "one.fits", cube], out, **more)
+    assert (table["problem"] == "").all() and table["z_p16"][0] < table["z"][0] < table["z_p84"][0]
+    np.testing.assert_allclose(table["z"][0], table["z"][1], rtol=1e-5)
+    assert (out / "one" / "redshift.ecsv").is_file()
+    assert ds.Maps.read(out / "one" / "maps.fits").meta["redshift"] == pytest.approx(table["z"][0], rel=1e-5)
+    # other redshifts are another run
+    with pytest.raises(UserError, match="holds a run with redshifts"):
+        ds.infer_many(untrained, [tmp_path / "one.fits"], out, resume=True, **more | {"z_range": (0.1, 2.0)})
 
 
 def test_distance(untrained, make, options):
