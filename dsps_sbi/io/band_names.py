@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import UserError
+from ..instruments.filter_names import canonical_filter
 from ..instruments.filters import FilterSet
 from .tables.curves import curves_by_name
 from .tables.layout import read_said, said_of
@@ -67,6 +68,6 @@ class BandNames:
         called = [self.filters.get(name, name) for name in names]
         if not own:
             return tuple(called)
-        curves = self.curves
+        curves, called = self.curves, [n if n in own else canonical_filter(n) for n in called]
         pairs = [(curves.wave_aa[own[n]], curves.trans[own[n]]) if n in own else n for n in called]
         return FilterSet.of(dict(zip(called, pairs, strict=True)))

@@ -66,7 +66,7 @@ def test_bands_of_zeros_and_nan_are_missing():
         ({"filters": ("F277W", "spam")}, "'spam' is not known"),
         ({"redshift": 0.0}, "redshift is 0.0: expected a finite number above 0"),
         ({"redshift": np.nan}, "redshift is nan"),
-        ({"redshift": None}, "redshift is None"),
+        ({"redshift": "none"}, "redshift"),
         ({"shape": (6,)}, r"shape is \(6,\)"),
         ({"shape": (2.5, 3)}, "shape is"),
         ({"shape": (0, 3)}, "shape is"),
@@ -85,3 +85,9 @@ def test_bands_of_zeros_and_nan_are_missing():
 def test_parts_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(UserError, match=message):
         cube(**changes)
+
+
+@pytest.mark.parametrize("redshift", [None, "unknown"])
+def test_redshifts_may_be_left_open(redshift):
+    open_one = cube(redshift=redshift)
+    assert open_one.redshift is None and dataclasses.replace(open_one, source="x").redshift is None

@@ -115,7 +115,7 @@ def test_digest_of_data():
     flux[1, 2] = np.nan
 
     def digest(filters, *parts):
-        out = DataDigest(filters)
+        out = DataDigest(tuple(filters))
         for part in parts:
             out.add(*part)
         return out.meta()
