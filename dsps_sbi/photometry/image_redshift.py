@@ -15,6 +15,7 @@ import numpy as np
 from astropy.table import Table
 
 from ..errors import UserError
+from ..inference.edges import EDGE
 from ..inference.table import table_of
 from ..instruments.filters import FilterSet
 from ..io.catalogue import Catalogue
@@ -46,6 +47,10 @@ class ImageRedshift:
         As the columns ``z_best``, ``z_odds``, ``z_peaks`` of catalogues.
     trust : str
         Of the fit of the sum.
+    quality : dict of float
+        Its ``ess``, ``pareto_k`` and ``ppc_p``.
+    at_edge : bool
+        Whether its mass piles up at an edge of the prior.
     prior : str
         What was known before, in words.
     n_pixels : int
@@ -60,6 +65,8 @@ class ImageRedshift:
     odds: float
     peaks: float
     trust: str
+    quality: dict
+    at_edge: bool
     prior: str
     n_pixels: int
     filters: tuple[str, ...]
@@ -88,6 +95,7 @@ class ImageRedshift:
             "redshift_odds": self.odds,
             "redshift_peaks": int(self.peaks),
             "redshift_trust": self.trust,
+            **{f"redshift_{name}": round(value, 4) for name, value in self.quality.items()},
             "redshift_prior": self.prior,
             "redshift_from": f"{source}; errors of pixels independent",
             "redshifts_fitted": ", ".join(f"{z:.5g}" for z in self.at),
@@ -106,7 +114,10 @@ class ImageRedshift:
         """What has to be known of it."""
         out = []
         if self.trust != "trusted":
-            out.append(f"the redshift is {self.trust}: it comes of a fit of the summed light that is so")
+            why = ", ".join(f"{name} {value:.3g}" for name, value in self.quality.items())
+            out.append(f"the redshift is {self.trust}, as the fit of the summed light is ({why})")
+        if self.at_edge:
+            out.append("the mass of the summed light piles up at an edge of the prior: so may the redshift")
         if self.peaks > 1:
             out.append(
                 f"{self.peaks:.0f} separate ranges of redshift are possible: maps are means over them, see "
@@ -198,6 +209,7 @@ def infer_image_redshift(post, cube, pixels, likelihood, prior, *, seed=0, refin
         )  # fmt: skip
     z = found.draws("z")[0]
     columns = (float(found.columns[name][0]) for name in ("z_best", "z_odds", "z_peaks"))
-    return ImageRedshift(
-        z, equal_redshifts(z), *columns, str(found.trust[0]), prior.words(), n, light.filters
-    )
+    quality = {name: float(found.columns[name][0]) for name in ("ess", "pareto_k", "ppc_p")}
+    at_edge = bool(found.columns[EDGE + "log_mass_formed"][0] != 0)
+    told = str(found.trust[0]), quality, at_edge, prior.words()
+    return ImageRedshift(z, equal_redshifts(z), *columns, *told, n, light.filters)

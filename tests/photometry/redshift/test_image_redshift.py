@@ -73,6 +73,7 @@ def test_the_sum_of_pixels(cube, mocks):
         )
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_its_redshift_is_that_of_the_sum(result, untrained, cube, options):
     light, _ = summed(cube, np.arange(5))
     one = untrained.infer(light, z_range=(0.1, 3.0), model=options["model"], n_draws=1000)
@@ -81,6 +82,7 @@ def test_its_redshift_is_that_of_the_sum(result, untrained, cube, options):
     assert result.meta["redshift"] == pytest.approx(np.median(found.draws), rel=0.02)
     for key in ("redshift_p16", "redshift_p84", "redshift_from", "redshift_prior", "redshifts_fitted"):
         assert key in result.meta
+    assert result.meta["redshift_ess"] == pytest.approx(one.posteriors.ess[0], rel=1e-3)
     grid = np.linspace(0.01, 4.0, 3000)
     assert np.trapezoid(found.p_z(grid), grid) == pytest.approx(1.0, abs=0.02)
     assert any("the redshift is untrusted" in note for note in result.notes) == (found.trust == "untrusted")
