@@ -167,7 +167,7 @@ class UniversalPosterior(Posterior):
         return self.network.sfh, self.dust
 
     def for_filters(self, filters, floor: float = FLOOR) -> SurveyPosterior:
-        """The posterior for a set of filters; made once.
+        """The posterior for a set of filters; made once for equal curves, the last ones are kept.
 
         Parameters
         ----------
@@ -189,17 +189,14 @@ class UniversalPosterior(Posterior):
         if not isinstance(filters, FilterSet):
             filters = FilterSet.of(filters) if has_curves(filters) else canonical_filters(filters)
         kept = self.__dict__.setdefault("_kept_surveys", {})
-        names = filters.names if isinstance(filters, FilterSet) else filters
-        known = kept.get((names, float(floor)))
-        if known is not None and (known.filter_set is filters or isinstance(filters, tuple)):
-            return known
-        curves = filters if isinstance(filters, FilterSet) else FilterSet.from_names(filters)
-        post = self._bound(curves, float(floor))
-        if not isinstance(filters, FilterSet):
+        key = getattr(filters, "content", filters), float(floor)
+        if key not in kept:
+            curves = filters if isinstance(filters, FilterSet) else FilterSet.from_names(filters)
+            post = self._bound(curves, float(floor))
             if len(kept) >= _MOST_SURVEYS:
                 kept.pop(next(iter(kept)))
-            kept[names, float(floor)] = post
-        return post
+            kept[key] = post
+        return kept[key]
 
     def _bound(self, filters, floor):
         network, edges = self.network, self.network.basis.pixel_edges_aa
