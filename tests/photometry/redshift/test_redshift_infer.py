@@ -11,6 +11,7 @@ import dsps_sbi as ds
 from dsps_sbi.errors import UserError
 from dsps_sbi.photometry.likelihood import PhotometryLikelihood
 from dsps_sbi.photometry.redshift.likelihood import RedshiftLikelihood
+from dsps_sbi.photometry.redshift.sample import try_redshifts
 
 NAMES = ("sdss_u0", "sdss_g0", "sdss_r0", "sdss_i0", "sdss_z0")
 RANGE = (0.1, 5.0)
@@ -98,6 +99,18 @@ def test_draws_depend_on_the_galaxy_alone(result, untrained, plain_galaxies, moc
     one = ds.Catalogue(flux[1:2], sigma[1:2], NAMES, ids=[1])
     found = untrained.infer(one, **options)
     np.testing.assert_allclose(np.sort(found.draws("z")[0]), np.sort(result.draws("z")[1]), rtol=0.02)
+
+
+def test_surveys_of_about_as_many_bands_share_a_program(result, untrained, plain_galaxies, mocks):
+    compiled = try_redshifts.__wrapped__
+    before = compiled._cache_size()
+    assert before >= 1
+    names = ("hsc_g", "hsc_r", "hsc_i", "hsc_z")
+    other = untrained.infer(
+        mocks[0][:, 1:], mocks[1][:, 1:], filters=names, z_range=RANGE, model=plain_galaxies, n_draws=50
+    )
+    assert compiled._cache_size() == before and other.draws("z").shape == (3, 50)
+    assert np.isfinite(other.posteriors.log_evidence).all()
 
 
 def test_a_small_error_is_as_good_as_none(untrained, plain_galaxies, mocks):
