@@ -22,7 +22,7 @@ from ..data import PhotometryData
 from ..likelihood import PhotometryLikelihood
 from ..redshift_nodes import between_nodes
 from ..universal.likelihood import Proposal
-from ..universal.survey_network import n_filled, padded_bands
+from ..universal.survey_network import SurveyNetwork, n_filled, padded_bands
 from ..universal.weight_basis import weight_basis
 from ..universal.weight_light import WeightLight
 
@@ -113,7 +113,7 @@ class RedshiftLikelihood(PhotometryLikelihood):
         log_z = np.linspace(low, high, max(int(np.ceil((high - low) / _STEP)) + 1, 2))
         pieces, screen, share = basis.pieces(model.filters, np.expm1(log_z))
         pivot_aa, covered = model.filters.pivot_aa, share >= 1.0 - USABLE
-        if hasattr(likelihood.post, "filled"):
+        if isinstance(likelihood.post.network, SurveyNetwork):
             pieces, screen = padded_bands(pieces, screen, basis.n_sub)
             more = (0, n_filled(len(pivot_aa)) - len(pivot_aa))
             pivot_aa = np.pad(pivot_aa, more, constant_values=1e4)
