@@ -1,6 +1,7 @@
 """The posterior of the redshift against quadrature with exact band tables, and what comes of it."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -73,6 +74,19 @@ def test_light_is_that_of_band_tables(untrained, plain_galaxies):
         bright = exact > 1e-2 * exact.sum(axis=1, keepdims=True).max(axis=-1, keepdims=True)
         np.testing.assert_allclose(found[i][bright], exact[bright], rtol=0.02)
         assert np.median(np.abs(found[i][bright] / exact[bright] - 1.0)) < 2e-3
+
+
+def test_bands_are_filled_up_as_those_of_the_network_are(untrained, plain_galaxies):
+    post = untrained.for_filters(NAMES)
+    model = replace(plain_galaxies, filters=post.filter_set)
+    known = SimpleNamespace(network=None, weights=None, noise=post.noise)
+    of_given, of_any = (
+        RedshiftLikelihood.of(PhotometryLikelihood(p, model), (0.5, 0.51)) for p in (known, post)
+    )
+    assert len(of_given.pivot_aa) == 5 and len(of_any.pivot_aa) == 6
+    assert of_given.screen.shape[2] == of_given.covered.shape[1] == 5 and of_any.screen.shape[2] == 6
+    usable = of_any.usable(np.float32([[0.5, 0.51]]))
+    assert usable.shape == (1, 2, 6) and usable[..., :5].all() and not usable[..., 5].any()
 
 
 def test_draws_carry_redshifts(result, mocks):
