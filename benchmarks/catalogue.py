@@ -12,6 +12,11 @@ rows takes, which compiles them).
   tables: its function ``weigh`` takes the same fluxes, with as many draws, in memory, in a process that is
   warm, by its bundle ``jades-pixels`` (log U fixed, no errors that bands share). A part of the objects.
 - ``peak_mb``: of the process with all rows; ``peak_ratio``: over that with half of them.
+- ``*_free_z``: the first of the same galaxies with no redshift but a range (``--z-range``): the same whole
+  processes, programs at hand. ``nmad_free_z`` and ``outliers_free_z`` (beyond 0.15) are of (z - z_true) /
+  (1 + z_true).
+
+``--parts`` runs one of the two parts alone, and the result has its metrics alone.
 
 The stellar populations have to be in the user's cache: ``dsps-sbi fetch bc03-miles``.
 """
@@ -43,6 +48,9 @@ N_DRAWS, SNR_MIN, SEED = 500, 5.0, 0
 _BATCH = 256
 # Within those of both bundles
 REDSHIFTS = (0.2, 7.4)
+# What is said of redshifts that are not given
+Z_RANGE, OUTLIER = "0.01,7.5", 0.15
+PARTS = "given", "free-z"
 _WORKER = """
 import sys, time, json
 import numpy as np
@@ -99,9 +107,9 @@ def write(path, flux, sigma, z):
     table.write(path)
 
 
-def infer(table, bundle, folder) -> tuple[float, float, float]:
+def infer(table, bundle, folder, *more) -> tuple[float, float, float]:
     """Seconds, peak memory [MB] and processor seconds of a process of ``dsps-sbi infer``."""
-    command = [sys.executable, "-m", "dsps_sbi.cli", "infer", table, "--bundle", bundle, "-o", folder]
+    command = [sys.executable, "-m", "dsps_sbi.cli", "infer", table, "--bundle", bundle, "-o", folder, *more]
     with tempfile.TemporaryFile("w+") as said:
         start = time.perf_counter()
         process = subprocess.Popen([str(part) for part in command], stdout=said, stderr=said)
@@ -123,32 +131,49 @@ def by_base(python, folder, flux, sigma, z) -> dict:
     return {"base_seconds_per_object": answer["seconds"] / (len(z) - 2), "base_ess_median": answer["ess"]}
 
 
-def main():
-    parser = options(__doc__.splitlines()[0])
-    parser.add_argument(
-        "--base", type=Path, help="folder to keep the base build in; default: a temporary one"
-    )
-    parser.add_argument("--bundle", default="photometry", help="for any filters: name or folder")
-    args = parser.parse_args()
-    if not available("bc03-miles"):
-        parser.error("needs dsps-sbi fetch bc03-miles")
-    n, n_few, n_base = (200, 25, 6) if args.quick else (10_000, 100, 102)
-    load_average = round(os.getloadavg()[0], 2)
-    rows = galaxies(args.bundle, n)
-    jax.clear_caches()
-    with (
-        tempfile.TemporaryDirectory(prefix="dsps-sbi-catalogue-") as temporary,
-        base_build(args.base) as base,
-    ):
-        folder, seconds, peak, cpu = Path(temporary), {}, {}, {}
-        for name, size in (("first", n_few), ("half", n // 2), ("all", n)):
-            write(folder / f"{name}.fits", *(column[:size] for column in rows))
-            files = folder / f"{name}.fits", args.bundle, folder / name
-            seconds[name], peak[name], cpu[name] = infer(*files)
-            print(f"{size} objects: {seconds[name]:.1f} s, {peak[name]:.0f} MB", flush=True)
-        catalogue = Table.read(folder / "all" / "catalogue.fits")
-        metrics = by_base(base, folder, *(column[:n_base] for column in rows))
-        base_versions = versions(base)
+def runs(folder, rows, bundle, sizes, *more):
+    """Of runs of ``dsps-sbi infer`` with so many rows of a table what :func:`infer` tells, and a catalogue.
+
+    Parameters
+    ----------
+    folder : Path
+    rows : list of array (n, ...)
+        See :func:`galaxies`.
+    bundle : str
+    sizes : dict of str to int
+    *more : str
+        Options.
+
+    Returns
+    -------
+    seconds, peak, cpu : dict of str to float
+    catalogue : Table
+        Of the last run.
+    """
+    used = {}
+    for name, size in sizes.items():
+        write(folder / f"{name}.fits", *(column[:size] for column in rows))
+        used[name] = infer(folder / f"{name}.fits", bundle, folder / name, *more)
+        print(f"{size} objects: {used[name][0]:.1f} s, {used[name][1]:.0f} MB", flush=True)
+    columns = ({name: one[i] for name, one in used.items()} for i in range(3))
+    return *columns, Table.read(folder / name / "catalogue.fits")
+
+
+def judged(catalogue, suffix=""):
+    """How good the answers are."""
+    trusted = np.mean(np.asarray(catalogue["trust"]).astype(str) == "trusted")
+    return {f"trusted{suffix}": float(trusted), f"ess_median{suffix}": float(np.median(catalogue["ess"]))}
+
+
+def given(args, rows, n_few, n_base):
+    """Metrics with redshifts given, and terms."""
+    n = len(rows[2])
+    sizes = {"first": n_few, "half": n // 2, "all": n}
+    with tempfile.TemporaryDirectory(prefix="dsps-sbi-catalogue-") as temporary:
+        seconds, peak, cpu, catalogue = runs(Path(temporary), rows, args.bundle, sizes)
+        with base_build(args.base) as base:
+            metrics = by_base(base, Path(temporary), *(column[:n_base] for column in rows))
+            base_versions = versions(base)
     metrics |= {
         "seconds_per_object": seconds["all"] / n,
         "seconds_per_object_more": (seconds["all"] - seconds["half"]) / (n - n // 2),
@@ -157,24 +182,68 @@ def main():
         "cores_busy": cpu["all"] / seconds["all"],
         "peak_mb": peak["all"],
         "peak_ratio": peak["all"] / peak["half"],
-        "trusted": float(np.mean(np.asarray(catalogue["trust"]).astype(str) == "trusted")),
-        "ess_median": float(np.median(catalogue["ess"])),
     }
+    metrics |= judged(catalogue)
     metrics["speedup_to_base"] = metrics["base_seconds_per_object"] / metrics["seconds_per_object"]
+    own = {"objects": n, "redshifts": n, "objects_of_first": n_few, "objects_of_base": n_base - 2}
+    return metrics, own | {"base": {"commit": COMMIT[:7], "versions": base_versions}}
+
+
+def free_z(args, rows, n_few):
+    """Metrics with redshifts between two ends, and terms."""
+    z = rows[2]
+    n = len(z)
+    sizes = {"first": n_few, "half": n // 2, "all": n}
+    with tempfile.TemporaryDirectory(prefix="dsps-sbi-catalogue-") as temporary:
+        options = "--z-range", Z_RANGE
+        seconds, peak, cpu, catalogue = runs(Path(temporary), rows, args.bundle, sizes, *options)
+    dz = (np.asarray(catalogue["z"], float) - z) / (1.0 + z)
+    metrics = {
+        "seconds_per_object_free_z": seconds["all"] / n,
+        "seconds_per_object_more_free_z": (seconds["all"] - seconds["half"]) / (n - n // 2),
+        "seconds_first_free_z": seconds["first"],
+        "cpu_seconds_per_object_free_z": cpu["all"] / n,
+        "cores_busy_free_z": cpu["all"] / seconds["all"],
+        "peak_mb_free_z": peak["all"],
+        "nmad_free_z": float(1.4826 * np.median(np.abs(dz - np.median(dz)))),
+        "outliers_free_z": float(np.mean(np.abs(dz) > OUTLIER)),
+    }
+    metrics |= judged(catalogue, "_free_z")
+    return metrics, {"objects_free_z": n, "objects_of_first_free_z": n_few, "z_range": Z_RANGE}
+
+
+def main():
+    parser = options(__doc__.splitlines()[0])
+    parser.add_argument(
+        "--base", type=Path, help="folder to keep the base build in; default: a temporary one"
+    )
+    parser.add_argument("--bundle", default="photometry", help="for any filters: name or folder")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: both")
+    args = parser.parse_args()
+    if not available("bc03-miles"):
+        parser.error("needs dsps-sbi fetch bc03-miles")
+    n, n_few, n_base, n_free = (200, 25, 6, 16) if args.quick else (10_000, 100, 102, 1000)
+    load_average = round(os.getloadavg()[0], 2)
+    rows = galaxies(args.bundle, n if "given" in args.parts else n_free)
+    jax.clear_caches()
+    metrics, own = {}, {"parts": list(args.parts)}
+    if "given" in args.parts:
+        found, more = given(args, rows, n_few, n_base)
+        metrics, own = metrics | found, own | more
+    if "free-z" in args.parts:
+        # a batch of objects compiles all that there is
+        found, more = free_z(args, [column[:n_free] for column in rows], min(n_free // 4, 32))
+        metrics, own = metrics | found, own | more
     report(
         args.json,
         terms(
-            objects=n,
-            redshifts=n,
+            **own,
             bands=len(JADES_BANDS),
             draws=N_DRAWS,
             seed=SEED,
             snr_min=SNR_MIN,
             io="in, of the base build out",
             warm=True,
-            objects_of_first=n_few,
-            objects_of_base=n_base - 2,
-            base={"commit": COMMIT[:7], "versions": base_versions},
             load_average_at_start=load_average,
         ),
         metrics,

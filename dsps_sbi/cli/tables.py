@@ -47,8 +47,8 @@ def infer_file(
     said = {} if layout is None else said_of(layout)
     table = TableFile(path, said.get("hdu"))
     found = layout_of(table.names, table.units, said=said, bands=post.filters, where=str(path), **column)
-    redshifts.check(found, post.network.prior.z)
     check_units(found, table.units, str(path))
+    redshifts.check(found, post.network.prior.z, table.n_rows() if redshifts.by_row else None)
     for line in (*found.told(table.units), *redshifts.told()):
         print(line)
     if dry_run:

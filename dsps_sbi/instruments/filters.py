@@ -1,5 +1,6 @@
 """Sets of photometric filters, ready for exact photon-counting integration."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -199,6 +200,14 @@ class FilterSet:
         if not curves:
             raise UserError("no filters are given: expected one for each band; name them")
         return cls(*(tuple(column) for column in zip(*curves, strict=True)))
+
+    @cached_property
+    def content(self) -> str:
+        """Hash of names and curves: equal for equal ones."""
+        digest = hashlib.blake2b(repr(self.names).encode(), digest_size=16)
+        for array in (*self.wave_aa, *self.trans):
+            digest.update(f"{array.size} ".encode() + np.ascontiguousarray(array, float).tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def running(self) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:

@@ -50,6 +50,11 @@ class TableRedshifts:
         parts = self.z_err, self.z_range, self.p_z, getattr(layout, "redshift_error", None)
         return any(part is not None for part in parts)
 
+    @property
+    def by_row(self) -> bool:
+        """Whether there is a density for each row, so that their number counts."""
+        return self.p_z is not None and self.p_z[1].ndim == 2
+
     def check(self, layout, limits, n: int | None = None) -> None:
         """Refuse what holds for no row or image (``layout`` None), before anything is read.
 
@@ -76,18 +81,21 @@ class TableRedshifts:
                 f"column {layout.distance} of distances and a redshift that is not exact were given: a "
                 "distance stands for the redshift; give one of them"
             )
-        if self.p_z is not None and self.p_z[1].ndim == 2 and n is not None and len(self.p_z[1]) != n:
+        if self.by_row and n is not None and len(self.p_z[1]) != n:
             raise UserError(
                 f"p(z) of {len(self.p_z[1])} rows for a table of {n}: expected a row for each; give that"
             )
         if self.inferred(layout) and column is None:
             z = 0.5 * sum(limits) if self.z_err is not None else None
             said = {"z_err": self.z_err, "z_range": self.z_range}
-            p_z = self.p_z
-            if p_z is not None and p_z[1].ndim == 2:
-                # rows by themselves are left to the rows
-                p_z = p_z[0], np.ones(len(p_z[0]))
+            # rows by themselves are left to the rows
+            p_z = (self.p_z[0], np.ones(len(self.p_z[0]))) if self.by_row else self.p_z
             redshift_prior(limits, 1, z=z, **said, p_z=p_z, keep_p_z=self.keep_p_z)
+        if self.by_row and not any(self._usable(row, limits) for row in self.p_z[1]):
+            raise UserError(
+                f"p(z) of all {len(self.p_z[1])} rows is 0, negative or not finite at redshifts "
+                f"{limits[0]:g}-{limits[1]:g}: expected densities there; mend the file"
+            )
 
     def problems(self, seen: Photometry, first: int, limits, cosmology) -> list[str]:
         """Why rows, of which the first is that number of the table, cannot be used; empty where they can."""
@@ -102,12 +110,13 @@ class TableRedshifts:
             elif np.isfinite(seen.redshift[i]) and not limits[0] <= np.float32(seen.redshift[i]) <= limits[1]:
                 ends = f"{limits[0]:g}-{limits[1]:g}"
                 out[i] = f"redshift {seen.redshift[i]:g} is outside of the bundle's {ends}"
-            elif self.p_z is not None and self.p_z[1].ndim == 2:
-                inside = (self.p_z[0] >= limits[0]) & (self.p_z[0] <= limits[1])
-                row = self.p_z[1][first + i]
-                if not (np.isfinite(row).all() and (row >= 0.0).all() and (row[inside] > 0.0).any()):
-                    out[i] = "p(z) is 0 everywhere, negative or not finite"
+            elif self.by_row and not self._usable(self.p_z[1][first + i], limits):
+                out[i] = "p(z) is 0 everywhere, negative or not finite"
         return out
+
+    def _usable(self, row, limits) -> bool:
+        inside = (self.p_z[0] >= limits[0]) & (self.p_z[0] <= limits[1])
+        return bool(np.isfinite(row).all() and (row >= 0.0).all() and (row[inside] > 0.0).any())
 
     def of(self, seen: Photometry, rows, first: int, limits) -> RedshiftPrior | None:
         """What is known of some rows; None where their redshifts are exact."""

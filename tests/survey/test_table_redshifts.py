@@ -1,10 +1,12 @@
 """Tables whose redshifts are inferred: what is read, refused, and left to single rows."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from astropy.table import Table
 
-from dsps_sbi.cli.tables import known_redshifts
+from dsps_sbi.cli.tables import infer_file, known_redshifts
 from dsps_sbi.cosmology import Cosmology
 from dsps_sbi.errors import UserError
 from dsps_sbi.io.tables.layout import UNKNOWN, layout_of
@@ -67,6 +69,39 @@ def test_a_density_of_each_row():
     assert redshifts.fingerprint != TableRedshifts(p_z=(grid, density[::-1])).fingerprint
     with pytest.raises(UserError, match="of 4 rows for a table of 3"):
         redshifts.check(layout, LIMITS, 3)
+    # densities up to a factor: the same prior
+    same = TableRedshifts(p_z=(grid, 7.0 * density)).of(seen, np.array([0]), 1, LIMITS)
+    np.testing.assert_allclose(same.density, redshifts.of(seen, np.array([0]), 1, LIMITS).density)
+
+
+def test_a_density_of_each_row_counts_the_rows_before_anything_is_loaded(tmp_path):
+    source = table()
+    for name, kind in (("t.fits", None), ("t.csv", "ascii.csv"), ("t.ecsv", None), ("t.parquet", None)):
+        source.write(tmp_path / name, **({} if kind is None else {"format": kind}))
+        assert TableFile(tmp_path / name).n_rows() == 3
+    np.savez(tmp_path / "p.npz", z=[0.5, 1.0, 2.0], p=np.ones((4, 3)))
+    rest = dict.fromkeys(("output", "kind", "draws", "keep_draws", "quantities", "error_scale", "floor"))
+    rest |= dict.fromkeys(("seed", "unweighted", "refine", "resume", "outputs"))
+    # of a posterior nothing but the range of redshifts is looked at
+    prior = SimpleNamespace(z=LIMITS)
+    post = SimpleNamespace(filters=None, network=SimpleNamespace(prior=prior))
+    options = NONE | rest | {"layout": "unit=uJy", "dry_run": False, "p_z": tmp_path / "p.npz"}
+    with pytest.raises(UserError, match="of 4 rows for a table of 3: expected a row for each"):
+        infer_file(post, tmp_path / "t.csv", **options)
+
+
+@pytest.mark.parametrize("errors", [[0.1, np.nan, -0.1], np.ma.array([0.1] * 3, mask=[0, 1, 1])])
+def test_bad_errors_in_a_column_cost_their_rows_alone(errors):
+    _, seen = read(table(z=[0.5] * 3, dz=errors), redshift_error="dz")
+    problems = TableRedshifts().problems(seen, 0, LIMITS, Cosmology.from_astropy())
+    assert problems[0] == "" and all("redshift error" in problem for problem in problems[1:])
+
+
+def test_a_column_of_errors_that_are_no_numbers():
+    with pytest.raises(UserError, match="dz.*(number|text)"):
+        read(table(z=[0.5] * 3, dz=["a", "b", "c"]), redshift_error="dz")
+    with pytest.raises(UserError, match="has no column dz"):
+        read(table(z=[0.5] * 3), redshift_error="dz")
 
 
 def test_distances():
@@ -111,6 +146,11 @@ def test_options_that_do_not_go_together(options, match):
         (TableRedshifts(z_err=-0.1), "z_err -0.1 of row 0"),
         (TableRedshifts(p_z=(np.array([1.0, 0.5]), np.ones(2))), "redshifts of p_z do not increase"),
         (TableRedshifts(p_z=(np.array([0.5, 1.0]), np.array([1.0, -1.0]))), "values that are negative"),
+        (TableRedshifts(p_z=(np.array([0.5, 1.0]), np.array([1.0, np.nan]))), "negative or not finite"),
+        (TableRedshifts(p_z=(np.array([0.5, 1.0]), np.zeros(2))), "p_z of row 0.* is 0 at all redshifts"),
+        (TableRedshifts(p_z=(np.array([1.0, 0.5]), np.ones((3, 2)))), "redshifts of p_z do not increase"),
+        (TableRedshifts(p_z=(np.array([0.5, 1.0]), -np.ones((3, 2)))), "of all 3 rows is 0, negative or not"),
+        (TableRedshifts(p_z=(np.array([8.0, 9.0]), np.ones((3, 2)))), "p_z from 8 to 9 is outside"),
     ],
 )
 def test_what_holds_for_no_row(redshifts, match):

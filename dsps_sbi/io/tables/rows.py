@@ -114,6 +114,17 @@ class TableFile:
             self._kind = "whole"
             self._table = _read_whole(self._path, start)
 
+    def n_rows(self) -> int:
+        """Number of rows; text that is read piece by piece is gone through."""
+        if self._table is not None:
+            return len(self._table)
+        if self._kind == "parquet":
+            return _parquet(self._path).metadata.num_rows
+        if self._kind == "fits":
+            with open_fits(self._path) as hdus:
+                return int(hdus[self._hdu].header["NAXIS2"])
+        return sum(len(piece) for piece in self._pieces())
+
     def chunks(self, size: int, columns: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
         """Some columns of ``size`` rows after the other; masked where there is nothing."""
         if self._table is not None:

@@ -7,6 +7,7 @@ redshifts, between which it is linear. Distances and ages of the Universe are th
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import jax
@@ -17,8 +18,11 @@ from ...components import pytree
 from ...instruments.coverage import USABLE
 from ...kernels.full_precision import matmul
 from ..compressed import DEX, log_scale
+from ..data import PhotometryData
 from ..likelihood import PhotometryLikelihood
 from ..redshift_nodes import between_nodes
+from ..universal.likelihood import Proposal
+from ..universal.survey_network import SurveyNetwork, n_filled, padded_bands
 from ..universal.weight_basis import weight_basis
 from ..universal.weight_light import WeightLight
 
@@ -58,18 +62,20 @@ class SharedErrors(NamedTuple):
 
 
 @pytree(
-    arrays=("post", "model", "mixed", "error", "log_z", "pieces", "screen", "pivot_aa"),
-    aside=("covered",),
+    arrays=("proposal", "mixed", "error", "log_z", "pieces", "screen", "pivot_aa", "noise_floor"),
+    aside=("post", "model", "covered"),
 )
 @dataclass(frozen=True, eq=False)
 class RedshiftLikelihood(PhotometryLikelihood):
     """A :class:`PhotometryLikelihood` for objects at redshifts of their own; a pytree.
 
-    Its views are :class:`AnyRedshift`.
+    Its views are :class:`AnyRedshift`. Where the network serves any filters, bands are filled up as those of
+    the network are: surveys of about as many bands share what is compiled.
 
     Parameters
     ----------
     post : PhotometryPosterior
+        Not for what is compiled: that takes :attr:`proposal`.
     model : None
         What it was made of is not kept.
     mixed : WeightLight
@@ -79,6 +85,8 @@ class RedshiftLikelihood(PhotometryLikelihood):
     pieces : array (Z, Sub * Band, K)
     screen : array (Z, Sub, Band)
     pivot_aa : array (Band,)
+    noise_floor : array ()
+        Relative error of the model's fluxes.
     covered : bool ndarray (Z, Band)
         Where bands lie within the light.
     """
@@ -89,6 +97,7 @@ class RedshiftLikelihood(PhotometryLikelihood):
     pieces: jax.Array
     screen: jax.Array
     pivot_aa: jax.Array
+    noise_floor: jax.Array
     covered: np.ndarray
 
     @classmethod
@@ -103,24 +112,41 @@ class RedshiftLikelihood(PhotometryLikelihood):
         low, high = np.log1p(z_range)
         log_z = np.linspace(low, high, max(int(np.ceil((high - low) / _STEP)) + 1, 2))
         pieces, screen, share = basis.pieces(model.filters, np.expm1(log_z))
-        arrays = (jnp.asarray(a, jnp.float32) for a in (log_z, pieces, screen, model.filters.pivot_aa))
-        mixed = WeightLight.of(basis)
-        made = cls(likelihood.post, None, mixed, model.error, *arrays, share >= 1.0 - USABLE)
+        pivot_aa, covered = model.filters.pivot_aa, share >= 1.0 - USABLE
+        if isinstance(likelihood.post.network, SurveyNetwork):
+            pieces, screen = padded_bands(pieces, screen, basis.n_sub)
+            more = (0, n_filled(len(pivot_aa)) - len(pivot_aa))
+            pivot_aa = np.pad(pivot_aa, more, constant_values=1e4)
+            covered = np.pad(covered, [(0, 0), more])
+        arrays = (log_z, pieces, screen, pivot_aa, likelihood.post.noise.floor)
+        arrays = (jnp.asarray(a, jnp.float32) for a in arrays)
+        made = cls(likelihood.post, None, WeightLight.kept(basis), model.error, *arrays, covered)
         if len(kept) > 1:
             kept.pop(next(iter(kept)))
         kept[z_range] = made
         return made
 
+    @cached_property
+    def proposal(self) -> Proposal:
+        """Network and weights."""
+        return Proposal(self.post.network, self.post.weights)
+
+    @property
+    def floor(self):
+        """Relative error of the model's fluxes (), of each band's own."""
+        return self.noise_floor
+
     @property
     def prior(self):
         """Prior of the parameters."""
-        return self.post.network.prior
+        return self.proposal.network.prior
 
-    @property
-    def mass_range(self) -> tuple[float, float]:
-        """Prior's range of log10 formed mass."""
-        mass = self.prior.marginals["log_mass_formed"]
-        return mass.low, mass.high
+    def filled(self, data: PhotometryData) -> PhotometryData:
+        """Data of as many bands as the likelihood has, those that are added missing; on the host."""
+        more = [(0, 0), (0, len(self.pivot_aa) - data.flux.shape[1])]
+        flux, sigma, valid, upper = (np.asarray(a) for a in data[:4])
+        sigma = np.pad(sigma, more, constant_values=1.0)
+        return PhotometryData(np.pad(flux, more), sigma, np.pad(valid, more), np.pad(upper, more), data.z)
 
     def views(self, data):
         """All objects at once."""
@@ -130,7 +156,7 @@ class RedshiftLikelihood(PhotometryLikelihood):
         """What is needed of redshifts z (Object,); traceable."""
         between = between_nodes(self.log_z, z)
 
-        cosmology = self.post.network.cosmology
+        cosmology = self.proposal.network.cosmology
         errors = self.errors_at(z)
         scale = log_scale(cosmology, z)
         return AnyRedshift(cosmology.age(z), scale, between(self.pieces), between(self.screen), errors)
@@ -144,7 +170,7 @@ class RedshiftLikelihood(PhotometryLikelihood):
 
     def unit_fluxes(self, u, view: AnyRedshift):
         """Fluxes (Object, Draw, Part, Band) [uJy] of one solar mass formed, of shapes u (Object, Draw, n)."""
-        sfh = self.post.network.sfh
+        sfh = self.proposal.network.sfh
         theta = self.prior.from_normal(u, view.universe_gyr[:, None])
         ages = jnp.repeat(view.universe_gyr, u.shape[1])
         parts = self.mixed.parts_of(sfh, theta.reshape(-1, theta.shape[-1]), ages)
@@ -173,4 +199,7 @@ class RedshiftLikelihood(PhotometryLikelihood):
         position = (np.log1p(z) - low) / (high - low) * (len(self.covered) - 1)
         index = np.clip(position.astype(int), 0, len(self.covered) - 2)
         # light that ends between two redshifts of the grid is known at neither
-        return self.post.coverage(z)[1] & self.covered[index] & self.covered[index + 1]
+        covered = self.covered[index] & self.covered[index + 1]
+        inside = self.post.coverage(z)[1]
+        covered[..., : inside.shape[-1]] &= inside
+        return covered

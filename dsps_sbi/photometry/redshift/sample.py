@@ -82,7 +82,7 @@ def try_redshifts(likelihood: RedshiftLikelihood, data: PhotometryData, keys, n_
         At each redshift.
     """
     n, n_z = data.z.shape
-    network, weights = likelihood.post.network, likelihood.post.weights
+    network, weights = likelihood.proposal.network, likelihood.proposal.weights
     shape = (n_z, n_draws, likelihood.n_shape + 1)
     noise = jax.vmap(lambda key: jax.random.normal(key, shape))(keys).reshape(-1, *shape[1:])
 
@@ -99,6 +99,13 @@ def try_redshifts(likelihood: RedshiftLikelihood, data: PhotometryData, keys, n_
     log_weight = evidence + norm.logpdf(u).sum(axis=-1) - log_q
     u = likelihood.with_mass(u, ndtr(noise[..., -1]), *mass)
     return jax.tree.map(lambda a: a.reshape(n, n_z, *a.shape[1:]), Tried(u, log_weight, light))
+
+
+@jax.jit
+def _random(keys, numbers):
+    """Uniform numbers (Object, N_Z) for the redshifts of a set, and keys (Object,) for its draws."""
+    places, draws = (jax.vmap(jax.random.fold_in)(keys, numbers + i) for i in (0, 1))
+    return jax.vmap(lambda key: jax.random.uniform(key, (N_Z,)))(places), draws
 
 
 @jax.jit
@@ -213,7 +220,7 @@ class Search:
 
     def __init__(self, likelihood, prior: RedshiftPrior, data: PhotometryData, ids, key):
         self.likelihood, self.prior = likelihood, prior
-        self.data = PhotometryData(*(np.asarray(a) for a in data[:4]), None)
+        self.data = likelihood.filled(PhotometryData(*data[:4], None))
         self.keys = object_keys(key, jnp.asarray(ids, jnp.uint32))
         self.pivot_aa = np.asarray(likelihood.pivot_aa, float)
         self.cells = [Cells(prior.rows(slice(i, i + 1))) for i in range(len(prior))]
@@ -257,29 +264,40 @@ class Search:
 
     def _add(self, rows, shares, place=0, among=None):
         """A set for some objects, of shares of their cells; of a ladder the one at a place among some."""
+        last = None
         for first in range(0, len(rows), TOGETHER):
             few = rows[first : first + TOGETHER]
-            self._add_few(few, shares[first : first + TOGETHER], place, among)
+            new = self._started(few, shares[first : first + TOGETHER], place, among)
+            # while one is computed, the one before is looked at
+            if last is not None:
+                self._keep(*last)
+            last = new
+        if last is not None:
+            self._keep(*last)
 
-    def _add_few(self, rows, shares, place, among):
+    def _started(self, rows, shares, place, among):
+        """What :meth:`_keep` takes of few objects, with what is still computed."""
         # of one size: one compilation
         index = np.resize(rows, TOGETHER)
-        numbers = jnp.array([_FIRST_SET + 2 * len(self.sets[row]) for row in index])
-        keys, others = (jax.vmap(jax.random.fold_in)(self.keys[index], numbers + i) for i in (0, 1))
-        random = np.asarray(jax.vmap(lambda key: jax.random.uniform(key, (N_Z,)))(keys), float)
+        numbers = np.array([_FIRST_SET + 2 * len(self.sets[row]) for row in index])
+        random, keys = _random(self.keys[index], numbers)
+        random = np.asarray(random, float)
         if among is not None:
             # each set of a ladder lies between the redshifts of the others
             random = (random + place) / among[index, None]
         x = np.stack([self.cells[row].draw(*pair) for row, *pair in zip(rows, shares, random, strict=False)])
         x = np.resize(x, (TOGETHER, N_Z))
-        z = np.clip(np.float32(np.expm1(x)), *np.float32(self.likelihood.post.network.prior.z))
+        z = np.clip(np.float32(np.expm1(x)), *np.float32(self.likelihood.prior.z))
         flux, sigma, present, upper = (a[index] for a in self.data[:4])
         modelled = present[:, None] & self.likelihood.usable(z)
         pairs = PhotometryData(flux, sigma, modelled, upper, z)
-        tried = try_redshifts(self.likelihood, pairs, others, n_draws=N_EACH)
+        tried = try_redshifts(self.likelihood, pairs, keys, n_draws=N_EACH)
+        unseen = beyond(flux, sigma, present, upper, modelled, self.pivot_aa)
+        return rows, x, z, unseen, tried
+
+    def _keep(self, rows, x, z, unseen, tried: Tried):
         u, log_weight, light = (np.asarray(a) for a in tried)
-        log_weight = np.asarray(log_weight, float)
-        log_weight += beyond(flux, sigma, present, upper, modelled, self.pivot_aa)[..., None]
+        log_weight = np.asarray(log_weight, float) + unseen[..., None]
         evidence = logsumexp(log_weight, axis=2) - np.log(N_EACH)
         evidence = np.maximum(np.nan_to_num(evidence, nan=_NOTHING, neginf=_NOTHING), _NOTHING)
         if self.prior.kept:

@@ -92,9 +92,7 @@ class AnyFiltersLikelihood(PhotometryLikelihood):
     @cached_property
     def light_of(self) -> WeightLight:
         """The light of :attr:`basis`, prepared for many draws."""
-        if "_kept_light" not in self.basis.__dict__:
-            self.basis.__dict__["_kept_light"] = WeightLight.of(self.basis)
-        return self.basis.__dict__["_kept_light"]
+        return WeightLight.kept(self.basis)
 
     @cached_property
     def cosmology(self):

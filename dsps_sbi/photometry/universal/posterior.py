@@ -89,7 +89,7 @@ class UniversalPosterior(Posterior):
         return self.network.sfh, self.dust
 
     def for_filters(self, filters, floor: float | Mapping[str, float] = FLOOR) -> SurveyPosterior:
-        """The posterior for a set of filters; made once.
+        """The posterior for a set of filters; made once for equal curves, the last ones are kept.
 
         Parameters
         ----------
@@ -115,16 +115,14 @@ class UniversalPosterior(Posterior):
                 f"error floor {floor!r}: the bundle was trained for {low:g} to {high:g}; give one in between"
             )
         kept = self.__dict__.setdefault("_kept_surveys", {})
-        known = kept.get((names, float(floor), extra))
-        if known is not None and (known.filter_set is filters or isinstance(filters, tuple)):
-            return known
-        curves = filters if isinstance(filters, FilterSet) else FilterSet.from_names(filters)
-        post = replace(self._bound(curves, float(floor)), extra=extra)
-        if not isinstance(filters, FilterSet):
+        key = getattr(filters, "content", filters), float(floor), extra
+        if key not in kept:
+            curves = filters if isinstance(filters, FilterSet) else FilterSet.from_names(filters)
+            post = replace(self._bound(curves, float(floor)), extra=extra)
             if len(kept) >= _MOST_SURVEYS:
                 kept.pop(next(iter(kept)))
-            kept[names, float(floor), extra] = post
-        return post
+            kept[key] = post
+        return kept[key]
 
     def _bound(self, filters, floor):
         network, edges = self.network, self.network.basis.pixel_edges_aa

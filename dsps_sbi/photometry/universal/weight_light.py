@@ -23,6 +23,8 @@ _N_MIXTURE, _N_OF_ALL = 28, 64
 # Pixels that are put together where mixtures are looked for, and fluxes that are too faint to count, of the
 # brightest
 _N_PIXEL, _FAINTEST = 50, 1e-4
+# Where a basis keeps it
+_KEPT = "_kept_light"
 
 
 @pytree(arrays=("edges_gyr", "metallicity", "log_u", "rows", "stars", "gas"))
@@ -75,6 +77,13 @@ class WeightLight:
         columns = np.pad(np.concatenate(columns, axis=1), [(1, 1), (0, 0)])
         rows = jnp.asarray(columns[:-1] - columns[1:], jnp.float32)
         return cls(basis.edges_gyr, basis.metallicity, basis.log_u, rows, tuple(stars), gas)
+
+    @classmethod
+    def kept(cls, basis: WaveBasis) -> "WeightLight":
+        """As :meth:`of`, made once for a basis."""
+        if _KEPT not in basis.__dict__:
+            basis.__dict__[_KEPT] = cls.of(basis)
+        return basis.__dict__[_KEPT]
 
     def parts_of(self, sfh, theta, universe):
         """How much of each function stars of each range of ages have (Draw, Part, K); traceable.

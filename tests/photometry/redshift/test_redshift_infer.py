@@ -1,6 +1,7 @@
 """The posterior of the redshift against quadrature with exact band tables, and what comes of it."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import dsps_sbi as ds
 from dsps_sbi.errors import UserError
 from dsps_sbi.photometry.likelihood import PhotometryLikelihood
 from dsps_sbi.photometry.redshift.likelihood import RedshiftLikelihood
+from dsps_sbi.photometry.universal.weight_basis import with_filters
 
 NAMES = ("sdss_u0", "sdss_g0", "sdss_r0", "sdss_i0", "sdss_z0")
 RANGE = (0.1, 5.0)
@@ -66,12 +68,26 @@ def test_light_is_that_of_band_tables(untrained, plain_galaxies):
     assert RedshiftLikelihood.of(likelihood, (0.5, 2.0)) is free
     z = np.float32([0.3, 1.237])
     u = jax.random.normal(jax.random.key(0), (2, 20, len(post.names) - 1))
-    found = np.asarray(free.unit_fluxes(u, free.view(jnp.asarray(z))))
+    # without bands that are filled in
+    found = np.asarray(free.unit_fluxes(u, free.view(jnp.asarray(z))))[..., : len(NAMES)]
     for i, one in enumerate(z):
         exact = np.asarray(likelihood.unit_fluxes(u[i : i + 1], likelihood.model.band_table(one)))[0]
         bright = exact > 1e-2 * exact.sum(axis=1, keepdims=True).max(axis=-1, keepdims=True)
         np.testing.assert_allclose(found[i][bright], exact[bright], rtol=0.02)
         assert np.median(np.abs(found[i][bright] / exact[bright] - 1.0)) < 2e-3
+
+
+def test_bands_are_filled_up_as_those_of_the_network_are(untrained, plain_galaxies):
+    post = untrained.for_filters(NAMES)
+    model = replace(plain_galaxies, filters=post.filter_set)
+    known = SimpleNamespace(network=None, weights=None, noise=post.noise)
+    of_given, of_any = (
+        RedshiftLikelihood.of(PhotometryLikelihood(p, model), (0.5, 0.51)) for p in (known, post)
+    )
+    assert len(of_given.pivot_aa) == 5 and len(of_any.pivot_aa) == 6
+    assert of_given.screen.shape[2] == of_given.covered.shape[1] == 5 and of_any.screen.shape[2] == 6
+    usable = of_any.usable(np.float32([[0.5, 0.51]]))
+    assert usable.shape == (1, 2, 6) and usable[..., :5].all() and not usable[..., 5].any()
 
 
 def test_draws_carry_redshifts(result, mocks):
@@ -98,6 +114,23 @@ def test_draws_depend_on_the_galaxy_alone(result, untrained, plain_galaxies, moc
     one = ds.Catalogue(flux[1:2], sigma[1:2], NAMES, ids=[1])
     found = untrained.infer(one, **options)
     np.testing.assert_allclose(np.sort(found.draws("z")[0]), np.sort(result.draws("z")[1]), rtol=0.02)
+
+
+def test_surveys_of_about_as_many_bands_share_programs(untrained, plain_galaxies):
+    def light(*names):
+        post = untrained.for_filters(names)
+        behind = post.likelihood_of(with_filters(plain_galaxies, post.filter_set))
+        return RedshiftLikelihood.of(behind, (0.5, 0.51))
+
+    # programs are found by structure and shapes
+    one, other, more = (
+        light(*NAMES),
+        light("hsc_g", "hsc_r", "hsc_i", "hsc_z"),
+        light(*NAMES, "hsc_g", "hsc_r"),
+    )
+    assert jax.tree.structure(one) == jax.tree.structure(other) == jax.tree.structure(more)
+    shapes = [[leaf.shape for leaf in jax.tree.leaves(likelihood)] for likelihood in (one, other, more)]
+    assert shapes[0] == shapes[1] != shapes[2]
 
 
 def test_a_small_error_is_as_good_as_none(untrained, plain_galaxies, mocks):

@@ -192,3 +192,23 @@ def test_batches_that_surveys_cannot_share(plain_model, any_filters):
     ):
         with pytest.raises(UserError, match=match):
             train_universal(plain_model, simulator=any_filters, config=replace(CONFIG, **change))
+
+
+def test_curves_are_bound_once_for_equal_content(trained, monkeypatch):
+    made = []
+    monkeypatch.setattr(type(trained), "_bound", lambda *args: made.append(args) or object())
+    post = replace(trained)
+
+    def curves(last=0.0, names=("a", "b")):
+        wave = np.linspace(5000.0, 6000.0, 5)
+        return FilterSet(names, (wave, wave + 500.0), (np.array([0.0, 1, 1, 1, last]), np.ones(5)))
+
+    first = post.for_filters(curves())
+    assert post.for_filters(curves()) is first and len(made) == 1
+    # a curve, a name or a floor that differs
+    others = [post.for_filters(curves(0.5)), post.for_filters(curves(names=("a", "c")))]
+    others.append(post.for_filters(curves(), 0.1))
+    assert len(made) == 4 and all(other is not first for other in others)
+    for floor in np.linspace(0.02, 0.03, 8):
+        post.for_filters(curves(), floor)
+    assert len(post.__dict__["_kept_surveys"]) == 8 and post.for_filters(curves()) is not first
