@@ -57,7 +57,9 @@ def pool(u, log_weight):
     return jnp.pad(u, (*more, (0, 0))), jnp.pad(log_weight, more, constant_values=-jnp.inf)
 
 
-def population_monte_carlo(likelihood: Likelihood, data, view, keys, u, log_weight) -> WeightedDraws:
+def population_monte_carlo(
+    likelihood: Likelihood, data, view, keys, u, log_weight, n_iterations=N_ITERATIONS
+) -> WeightedDraws:
     """Iterations of adapted importance sampling; traceable.
 
     Parameters
@@ -69,6 +71,7 @@ def population_monte_carlo(likelihood: Likelihood, data, view, keys, u, log_weig
     u : array (Object, N_DRAWS, Param - 1)
         Shapes to start from, of :func:`pool`.
     log_weight : array (Object, N_DRAWS)
+    n_iterations : int
 
     Returns
     -------
@@ -107,5 +110,5 @@ def population_monte_carlo(likelihood: Likelihood, data, view, keys, u, log_weig
         log_weight = jnp.where(jnp.isnan(log_weight), -jnp.inf, log_weight)
         return (u, log_weight), likelihood.with_mass(u, share, *mass)
 
-    (_, log_weight), u = jax.lax.scan(one_iteration, (u, log_weight), jnp.arange(N_ITERATIONS))
+    (_, log_weight), u = jax.lax.scan(one_iteration, (u, log_weight), jnp.arange(n_iterations))
     return WeightedDraws.of(u[-1], log_weight)

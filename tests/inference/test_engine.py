@@ -119,3 +119,55 @@ def test_batches_have_few_sizes():
     sizes = [padded(n) for n in range(1, 1025)]
     assert sorted(set(sizes)) == [1, 4, 16, 64, 256, 1024]
     assert all(size >= n for n, size in enumerate(sizes, 1)) and padded(4) == 4 and padded(5) == 16
+
+
+class More:
+    """Draws whose effective numbers are given by object and stage, the last one from then on."""
+
+    def __init__(self, **ess):
+        self.ess, self.asked = {int(name[1:]): values for name, values in ess.items()}, []
+
+    def draws(self, likelihood, data, view, ids, key, start=None, i=0, *, n_draws=None, n_proposed=None):
+        self.asked.append((i, sorted(set(ids.tolist())), n_proposed))
+        ess = [self.ess[j][min(i, len(self.ess[j]) - 1)] for j in ids]
+        misfit = Misfit(*(np.full(len(ids), value) for value in (HALF, 2.0, 2.0, 2.0)))
+        draws = weighed(ess)
+        # whose they are
+        draws.u[:] = np.asarray(ids)[:, None, None]
+        return np.ones((len(ids), N_DRAWS, 3)), draws, misfit
+
+
+def test_what_fails_at_first_gets_more_until_it_passes(monkeypatch):
+    more = More(o1=[120.0], o3=[50.0, 130.0], o4=[9.0], o5=[99.0], o6=[20.0, 30.0, 40.0, 101.0], o7=[110.0])
+    monkeypatch.setattr(module, "importance_sample", more.draws)
+
+    def by_one_iteration(likelihood, data, view, ids, key, n_draws, start, i):
+        # from the draws of the object itself
+        np.testing.assert_array_equal(start.u[:, 0, 0], ids)
+        return more.draws(likelihood, data, view, ids, key, start, i)
+
+    monkeypatch.setattr(module, "by_one_iteration", by_one_iteration)
+    first = np.array([500.0, 99.0, 100.0, 10.0, 9.0, 60.0, 20.0, 10.0])
+    columns = {"ess": first.copy(), "pareto_k": np.full(8, 0.2), "u": np.zeros((8, N_DRAWS, 3))}
+    columns |= {name: np.zeros(8) for name in ("log_evidence", "log_evidence_error")}
+    columns |= {name: np.zeros(8) for name in ("ppc_p", "error_scale", "error_dof")}
+    likelihood = SimpleNamespace(part_of=lambda view, rows: view)
+    batch = (np.zeros((8, 4)),), None, np.arange(8, dtype=np.uint32), jax.random.key(0), N_DRAWS
+    last = Engine(SimpleNamespace(), likelihood)._draw_more(columns, batch, weighed(first))
+    # four at a time; those that pass are left alone
+    asked = [(0, [1, 3, 4, 5], 512), (0, [6, 7], 512), (1, [3, 4, 5, 6], None), (2, [4, 5, 6], None)]
+    assert more.asked == [*asked, (3, [4, 5, 6], None)]
+    np.testing.assert_array_equal(columns["ess"], [500.0, 120.0, 100.0, 130.0, 9.0, 99.0, 101.0, 110.0])
+    np.testing.assert_array_equal(columns["u"][:, 0, 0], [0, 1, 0, 1, 1, 1, 1, 1])
+    # what repair starts from
+    np.testing.assert_array_equal(last.u[:, 0, 0], [0, 0, 0, 0, 4, 5, 0, 0])
+
+
+def test_effective_draws_and_errors_of_quasi_random_ones():
+    columns = {name: np.zeros(1) for name in ("ess", "pareto_k", "log_evidence", "log_evidence_error")}
+    columns |= {name: np.zeros(1) for name in ("ppc_p", "error_scale", "error_dof")}
+    misfit = Misfit(*(np.full(1, value) for value in (HALF, 2.0, 2.0, 2.0)))
+    module._put(columns, slice(None), weighed([4.0]), misfit, worth=3.0)
+    assert columns["ess"] == 12.0
+    # of 8 draws that are worth 24
+    assert columns["log_evidence_error"] == pytest.approx(np.sqrt(1 / 12 - 1 / 24))
