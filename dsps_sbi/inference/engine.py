@@ -2,9 +2,8 @@
 
 A verdict must not depend on the random numbers. Effective number and Pareto k of few draws scatter, and an
 object near a threshold would pass with one seed and fail with the next. Hence an object that fails is not
-judged at once. It gets more draws of the network, then up to three iterations of population Monte Carlo, each
-of which takes it further from the thresholds, until it passes. What fails then is far from passing with any
-seed.
+judged at once. It gets up to three iterations of population Monte Carlo, each of which takes it further from
+the thresholds, until it passes. What fails then is far from passing with any seed.
 """
 
 from dataclasses import dataclass, fields
@@ -36,8 +35,8 @@ from .trust import (
 BATCH_DRAWS = 12_800
 # Iterations of repair: a narrow or split posterior is found by degrees, more of it with mode searches
 _ITERATIONS, _ITERATIONS_WITH_MODES = 4, 8
-# Of an object that fails at first: draws of the network, then single iterations of adaptation
-_MORE_DRAWS, _MORE_ITERATIONS = 512, 3
+# Iterations of adaptation that an object gets which fails at first, where nothing is to be repaired
+_MORE_ITERATIONS = 3
 # Objects that get more at a time: few, so that little is filled up in vain
 _MORE_OBJECTS = 4
 
@@ -196,11 +195,11 @@ class Engine:
             # what a draw of the network is worth, in independent ones
             worth = n_draws / np.shape(weighted.log_weight)[1] if self.likelihood.adapts else 1.0
             _put(columns, slice(None), weighted, misfit, worth)
-            # fewer draws cannot be worth as many as it takes, and nobody asked for more
-            if self.likelihood.adapts and n_draws >= FEWEST_EFFECTIVE:
-                weighted = self._draw_more(columns, batch, weighted)
             if self.refine:
                 self._repair(columns, batch, weighted)
+            # fewer draws cannot be worth as many as it takes, and nobody asked for more
+            elif self.likelihood.adapts and n_draws >= FEWEST_EFFECTIVE:
+                self._draw_more(columns, batch, weighted)
         columns["typicality"] = unknown if typicality is None else np.asarray(typicality)
         columns["shrinkage"] = 1.0 - columns["u"].var(axis=1)
         columns["mass_spread"] = _mass_spread(self.post.names, columns["u"])
@@ -211,40 +210,22 @@ class Engine:
         return Posteriors(trust=trust, **columns)
 
     def _draw_more(self, columns, batch, weighted):
-        """More draws of the objects whose weights are not good enough, in place.
-
-        Returns
-        -------
-        WeightedDraws
-            The last ones of those that are not good enough yet; nothing of all others.
-        """
-        n, last = len(columns["ess"]), weighted
-        todo = _unreliable(columns, np.arange(n))
-        for i in range(1 + _MORE_ITERATIONS):
-            if not len(todo):
-                break
-            parts, rest = [], []
+        """Adapted draws of the objects whose weights are not good enough, in place."""
+        todo = _unreliable(columns, np.arange(len(columns["ess"])))
+        weighted = _rows(weighted, todo)
+        for i in range(_MORE_ITERATIONS):
+            found, failed = [], []
             for first in range(0, len(todo), _MORE_OBJECTS):
                 group = slice(first, min(first + _MORE_OBJECTS, len(todo)))
                 part = _part(self.likelihood, batch, todo[group], _MORE_OBJECTS)
-                if i == 0:
-                    found = importance_sample(
-                        self.likelihood, *part[:-1], n_draws=part[-1], n_proposed=_MORE_DRAWS
-                    )
-                else:
-                    start = _filled(_rows(weighted, group), _MORE_OBJECTS)
-                    found = by_one_iteration(self.likelihood, *part, start, i)
-                one, failed = _kept(columns, todo[group], found)
-                parts.append(one)
-                rest.append(first + failed)
-            rest = np.concatenate(rest)
-            last = weighted = jax.tree.map(lambda *a: np.concatenate(a)[rest], *parts)  # noqa: B023
-            todo = todo[rest]
-        out = jax.tree.map(lambda a: np.zeros((n, *a.shape[1:]), a.dtype), _rows(last, slice(0)))
-        for array, values in zip(jax.tree.leaves(out), jax.tree.leaves(last), strict=True):
-            if len(todo):
-                array[todo] = values
-        return out
+                start = _filled(_rows(weighted, group), _MORE_OBJECTS)
+                one, rest = _kept(columns, todo[group], by_one_iteration(self.likelihood, *part, start, i))
+                found.append(_rows(one, rest))
+                failed.append(todo[group][rest])
+            if not sum(map(len, failed)):
+                return
+            todo = np.concatenate(failed)
+            weighted = jax.tree.map(lambda *a: np.concatenate(a), *found)
 
     def _repair(self, columns, batch, weighted):
         """Refine the objects whose weights are not good enough, in place."""

@@ -248,8 +248,8 @@ def like_judged(*_, **__):
 
 
 @exported(like_judged)
-@partial(jax.jit, static_argnames=("n_draws", "n_proposed"))
-def importance_sample(likelihood: Likelihood, data, view, ids, key, n_draws, n_proposed=None):
+@partial(jax.jit, static_argnames="n_draws")
+def importance_sample(likelihood: Likelihood, data, view, ids, key, n_draws):
     """Draws of the network weighed with the exact likelihood; compiled.
 
     Parameters
@@ -262,8 +262,7 @@ def importance_sample(likelihood: Likelihood, data, view, ids, key, n_draws, n_p
     ids : array of uint32 (Object,)
     key : key
     n_draws : int
-    n_proposed : int, optional
-        Draws of the network. By default what :meth:`Likelihood.n_proposed` says.
+        :meth:`Likelihood.n_proposed` says how many draws of the network they are made of.
 
     Returns
     -------
@@ -273,8 +272,7 @@ def importance_sample(likelihood: Likelihood, data, view, ids, key, n_draws, n_p
         What they were resampled from.
     misfit : Misfit
     """
-    n_proposed = likelihood.n_proposed(n_draws) if n_proposed is None else n_proposed
-    weighted, light = propose(likelihood, data, view, ids, key, n_proposed)
+    weighted, light = propose(likelihood, data, view, ids, key, likelihood.n_proposed(n_draws))
     return judged(likelihood, weighted, data, view, ids, key, n_draws, light)
 
 

@@ -121,46 +121,34 @@ def test_batches_have_few_sizes():
     assert all(size >= n for n, size in enumerate(sizes, 1)) and padded(4) == 4 and padded(5) == 16
 
 
-class More:
-    """Draws whose effective numbers are given by object and stage, the last one from then on."""
-
-    def __init__(self, **ess):
-        self.ess, self.asked = {int(name[1:]): values for name, values in ess.items()}, []
-
-    def draws(self, likelihood, data, view, ids, key, start=None, i=0, *, n_draws=None, n_proposed=None):
-        self.asked.append((i, sorted(set(ids.tolist())), n_proposed))
-        ess = [self.ess[j][min(i, len(self.ess[j]) - 1)] for j in ids]
-        misfit = Misfit(*(np.full(len(ids), value) for value in (HALF, 2.0, 2.0, 2.0)))
-        draws = weighed(ess)
-        # whose they are
-        draws.u[:] = np.asarray(ids)[:, None, None]
-        return np.ones((len(ids), N_DRAWS, 3)), draws, misfit
-
-
 def test_what_fails_at_first_gets_more_until_it_passes(monkeypatch):
-    more = More(o1=[120.0], o3=[50.0, 130.0], o4=[9.0], o5=[99.0], o6=[20.0, 30.0, 40.0, 101.0], o7=[110.0])
-    monkeypatch.setattr(module, "importance_sample", more.draws)
+    # by object and iteration
+    ess = {1: (120.0,), 3: (50.0, 130.0), 4: (9.0, 9.0, 9.0), 5: (99.0, 98.0, 97.0), 6: (20.0, 30.0, 101.0)}
+    asked = []
 
     def by_one_iteration(likelihood, data, view, ids, key, n_draws, start, i):
-        # from the draws of the object itself
-        np.testing.assert_array_equal(start.u[:, 0, 0], ids)
-        return more.draws(likelihood, data, view, ids, key, start, i)
+        # four at a time, from the last draws of the objects themselves
+        assert len(ids) == 4 and n_draws == N_DRAWS
+        np.testing.assert_array_equal(start.u[:, 0, 0], ids + 10 * i)
+        asked.append((i, sorted({*ids.tolist()})))
+        draws, misfit = weighed([ess[j][i] for j in ids]), Misfit(*np.full((4, len(ids)), 2.0))
+        draws.u[:] = (ids + 10.0 * (i + 1))[:, None, None]
+        return np.ones((len(ids), N_DRAWS, 3)), draws, misfit
 
     monkeypatch.setattr(module, "by_one_iteration", by_one_iteration)
-    first = np.array([500.0, 99.0, 100.0, 10.0, 9.0, 60.0, 20.0, 10.0])
-    columns = {"ess": first.copy(), "pareto_k": np.full(8, 0.2), "u": np.zeros((8, N_DRAWS, 3))}
-    columns |= {name: np.zeros(8) for name in ("log_evidence", "log_evidence_error")}
-    columns |= {name: np.zeros(8) for name in ("ppc_p", "error_scale", "error_dof")}
+    first = np.array([500.0, 99.0, 100.0, 10.0, 9.0, 60.0, 20.0])
+    columns = {"ess": first.copy(), "pareto_k": np.full(7, 0.2), "u": np.zeros((7, N_DRAWS, 3))}
+    numbers = ("log_evidence", "log_evidence_error", "ppc_p", "error_scale", "error_dof")
+    columns |= {name: np.zeros(7) for name in numbers}
     likelihood = SimpleNamespace(part_of=lambda view, rows: view)
-    batch = (np.zeros((8, 4)),), None, np.arange(8, dtype=np.uint32), jax.random.key(0), N_DRAWS
-    last = Engine(SimpleNamespace(), likelihood)._draw_more(columns, batch, weighed(first))
-    # four at a time; those that pass are left alone
-    asked = [(0, [1, 3, 4, 5], 512), (0, [6, 7], 512), (1, [3, 4, 5, 6], None), (2, [4, 5, 6], None)]
-    assert more.asked == [*asked, (3, [4, 5, 6], None)]
-    np.testing.assert_array_equal(columns["ess"], [500.0, 120.0, 100.0, 130.0, 9.0, 99.0, 101.0, 110.0])
-    np.testing.assert_array_equal(columns["u"][:, 0, 0], [0, 1, 0, 1, 1, 1, 1, 1])
-    # what repair starts from
-    np.testing.assert_array_equal(last.u[:, 0, 0], [0, 0, 0, 0, 4, 5, 0, 0])
+    batch = (np.zeros((7, 4)),), None, np.arange(7, dtype=np.uint32), jax.random.key(0), N_DRAWS
+    before = weighed(first)
+    before.u[:] = np.arange(7.0)[:, None, None]
+    Engine(SimpleNamespace(), likelihood)._draw_more(columns, batch, before)
+    # those that pass are left alone
+    assert asked == [(0, [1, 3, 4, 5]), (0, [6]), (1, [3, 4, 5, 6]), (2, [4, 5, 6])]
+    np.testing.assert_array_equal(columns["ess"], [500.0, 120.0, 100.0, 130.0, 9.0, 97.0, 101.0])
+    np.testing.assert_array_equal(columns["u"][:, 0, 0], [0, 1, 0, 1, 1, 1, 1])
 
 
 def test_effective_draws_and_errors_of_quasi_random_ones():
