@@ -99,6 +99,17 @@ def timed_more(likelihood, data, seeds):
     }
 
 
+def scatter_of_medians(answers):
+    """99th percentile of the scatter of medians over seeds, in standard deviations of the posterior.
+
+    Of objects that are trusted with all seeds. A mode that some seeds miss would show here.
+    """
+    median = np.stack([np.median(one.u, axis=1) for one in answers])
+    width = np.mean([one.u.std(axis=1) for one in answers], axis=0)
+    always = np.all([one.trusted for one in answers], axis=0)
+    return np.quantile((median.std(axis=0, ddof=1) / width)[always], 0.99) if always.any() else np.nan
+
+
 def flips(likelihood, data, seeds, n_refined):
     """Shares of verdicts that change with the seed, and the answers of the first one, weighed and refined.
 
@@ -111,6 +122,7 @@ def flips(likelihood, data, seeds, n_refined):
     passes = np.array([two_sided(one.ppc_p) > SMALLEST_P for one in weighed])
     metrics = {
         **cost,
+        "median_scatter": scatter_of_medians(weighed),
         "flips_p": changing(passes),
         "flips": changing(np.array([one.trusted for one in weighed])),
         "flips_refined": changing(np.array([one.trusted for one in refined])),
