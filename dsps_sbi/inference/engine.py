@@ -1,4 +1,10 @@
-"""The engine: draws of a batch of objects, weighed, repaired, and judged."""
+"""The engine: draws of a batch of objects, weighed, repaired, and judged.
+
+A verdict must not depend on the random numbers. Effective number and Pareto k of few draws scatter, and an
+object near a threshold would pass with one seed and fail with the next. Hence an object that fails is not
+judged at once. It gets up to three iterations of population Monte Carlo, each of which takes it further from
+the thresholds, until it passes. What fails then is far from passing with any seed.
+"""
 
 from dataclasses import dataclass, fields
 
@@ -14,13 +20,25 @@ from .edges import FEWEST_CONVERGED
 from .importance import Likelihood, importance_sample, network_draws
 from .misfit import error_scale, tail_probability
 from .protocol import Posterior
-from .repair import by_chains, by_modes, by_weights, together
-from .trust import SMALLEST_P, Method, chains_converged, informed, verdict, weights_reliable
+from .repair import by_chains, by_modes, by_one_iteration, by_weights, together
+from .trust import (
+    FEWEST_EFFECTIVE,
+    SMALLEST_P,
+    Method,
+    chains_converged,
+    informed,
+    verdict,
+    weights_reliable,
+)
 
 # Draws per batch: intermediate arrays then stay in the processor's cache
 BATCH_DRAWS = 12_800
 # Iterations of repair: a narrow or split posterior is found by degrees, more of it with mode searches
 _ITERATIONS, _ITERATIONS_WITH_MODES = 4, 8
+# Iterations of adaptation that an object gets which fails at first, where nothing is to be repaired
+_MORE_ITERATIONS = 3
+# Objects that get more at a time: few, so that little is filled up in vain
+_MORE_OBJECTS = 4
 
 
 def check_numbers(n_draws, seed, unit: str) -> None:
@@ -173,9 +191,15 @@ class Engine:
         columns |= {"u": np.array(u), "method": np.full(n, Method.FLOW, np.int8)}
         if weighted is not None:
             columns["method"][:] = Method.IS
-            _put(columns, slice(None), weighted, misfit)
+            n_draws = batch[-1]
+            # what a draw of the network is worth, in independent ones
+            worth = n_draws / np.shape(weighted.log_weight)[1] if self.likelihood.adapts else 1.0
+            _put(columns, slice(None), weighted, misfit, worth)
             if self.refine:
                 self._repair(columns, batch, weighted)
+            # fewer draws cannot be worth as many as it takes, and nobody asked for more
+            elif self.likelihood.adapts and n_draws >= FEWEST_EFFECTIVE:
+                self._draw_more(columns, batch, weighted)
         columns["typicality"] = unknown if typicality is None else np.asarray(typicality)
         columns["shrinkage"] = 1.0 - columns["u"].var(axis=1)
         columns["mass_spread"] = mass_spread(self.post.names, columns["u"])
@@ -184,6 +208,24 @@ class Engine:
         in_range = self.post.in_range(data)
         trust = verdict(*(columns[name] for name in names), in_range, wave_used)
         return Posteriors(trust=trust, **columns)
+
+    def _draw_more(self, columns, batch, weighted):
+        """Adapted draws of the objects whose weights are not good enough, in place."""
+        todo = _unreliable(columns, np.arange(len(columns["ess"])))
+        weighted = _rows(weighted, todo)
+        for i in range(_MORE_ITERATIONS):
+            found, failed = [], []
+            for first in range(0, len(todo), _MORE_OBJECTS):
+                group = slice(first, min(first + _MORE_OBJECTS, len(todo)))
+                part = _part(self.likelihood, batch, todo[group], _MORE_OBJECTS)
+                start = _filled(_rows(weighted, group), _MORE_OBJECTS)
+                one, rest = _kept(columns, todo[group], by_one_iteration(self.likelihood, *part, start, i))
+                found.append(_rows(one, rest))
+                failed.append(todo[group][rest])
+            if not sum(map(len, failed)):
+                return
+            todo = np.concatenate(failed)
+            weighted = jax.tree.map(lambda *a: np.concatenate(a), *found)
 
     def _repair(self, columns, batch, weighted):
         """Refine the objects whose weights are not good enough, in place."""
@@ -238,10 +280,10 @@ def _filled(tree, n):
     return jax.tree.map(lambda a: a[np.resize(np.arange(len(a)), n)], tree)
 
 
-def _part(likelihood, batch, todo):
-    """Some objects of a batch, filled up to one of few sizes: few compilations."""
+def _part(likelihood, batch, todo, size=None):
+    """Some objects of a batch, filled up to a size, by default one of few: few compilations."""
     data, view, ids, key, n_draws = batch
-    rows = np.resize(todo, padded(len(todo)))
+    rows = np.resize(todo, padded(len(todo)) if size is None else size)
     return _rows(data, rows), likelihood.part_of(view, rows), np.asarray(ids)[rows], key, n_draws
 
 
@@ -263,10 +305,12 @@ def _kept(columns, todo, found):
     return weighted, _unreliable(columns, todo)
 
 
-def _put(columns, rows, weighted, misfit):
-    for name in ("ess", "pareto_k", "log_evidence"):
+def _put(columns, rows, weighted, misfit, worth=1.0):
+    columns["ess"][rows] = worth * np.asarray(weighted.ess)
+    for name in ("pareto_k", "log_evidence"):
         columns[name][rows] = np.asarray(getattr(weighted, name))
-    columns["log_evidence_error"][rows] = evidence_error(weighted.ess, np.shape(weighted.log_weight)[1])
+    n_worth = worth * np.shape(weighted.log_weight)[1]
+    columns["log_evidence_error"][rows] = evidence_error(worth * np.asarray(weighted.ess), n_worth)
     for name, values in _judged(misfit).items():
         columns[name][rows] = values
 

@@ -1,7 +1,9 @@
 """Importance sampling with an exact likelihood, whatever the data: the network proposes, the model decides.
 
 The flow proposes everything but the mass; the mass is integrated out and drawn exactly. A draw's weight is
-p(x | shape) p(shape) / q(shape | x).
+p(x | shape) p(shape) / q(shape | x). The flow's noise is quasi-random (:mod:`dsps_sbi.kernels.quasi_random`),
+and so is the share at which the mass is drawn, its last coordinate: fewer draws then give percentiles of the
+same error.
 """
 
 from abc import ABC, abstractmethod
@@ -15,6 +17,7 @@ from jax.scipy.special import ndtr
 from jax.scipy.stats import norm
 
 from ..kernels.psis import effective_draws, pareto_smooth, systematic_resample
+from ..kernels.quasi_random import sobol_normals
 from .exported import exported
 from .misfit import Misfit, tail_probability
 
@@ -78,9 +81,12 @@ class Likelihood(ABC):
     model : GalaxyModel or SpectrumModel
     finds_modes : bool
         Whether :meth:`precision_root` is there, and with it the search of :mod:`dsps_sbi.inference.modes`.
+    adapts : bool
+        Whether objects whose draws are not good enough get more, see :mod:`dsps_sbi.inference.engine`.
     """
 
     finds_modes: ClassVar[bool] = False
+    adapts: ClassVar[bool] = False
 
     @abstractmethod
     def shape_evidence(self, u, data, view, light=None):
@@ -121,6 +127,10 @@ class Likelihood(ABC):
 
         See :mod:`dsps_sbi.inference.misfit`. ``light`` of the draws spares its computation.
         """
+
+    def n_proposed(self, n_draws: int) -> int:
+        """How many draws of the network make n_draws equally weighted ones: by default as many."""
+        return n_draws
 
     def ppc_p(self, u, data, view):
         """Predictive p-value (Object,) of the data, see :mod:`dsps_sbi.inference.misfit`."""
@@ -179,6 +189,11 @@ class Likelihood(ABC):
         return self.shape_evidence(u, data, view)[0] + norm.logpdf(u).sum(axis=-1)
 
 
+def base_noise(key, ids, n_draws, n_dim):
+    """Quasi-random noise of the flow (Object, n_draws, n_dim), standard normal, of each object's own."""
+    return sobol_normals(object_keys(key, ids), n_draws, n_dim)
+
+
 def propose(likelihood: Likelihood, data, view, ids, key, n_draws):
     """Draws of the flow, how much each counts, and their light; traceable.
 
@@ -190,14 +205,22 @@ def propose(likelihood: Likelihood, data, view, ids, key, n_draws):
     light : array (Object, Draw, ...) or None
         Of :meth:`Likelihood.light`.
     """
+    noise = base_noise(key, ids, n_draws, likelihood.n_shape + 1)
+    u, log_weight, light = weigh(likelihood, data, view, noise)
+    return WeightedDraws.of(u, log_weight), light
+
+
+def weigh(likelihood: Likelihood, data, view, noise):
+    """Draws of the flow from its noise (Object, Draw, Param), log weights and light; traceable.
+
+    The last coordinate of the noise sets the mass.
+    """
     network, weights = likelihood.proposal.network, likelihood.proposal.weights
-    shape = (n_draws, likelihood.n_shape + 1)
-    noise = jax.vmap(lambda k: jax.random.normal(k, shape))(object_keys(key, ids))
     u, log_q = network.draw_shape(weights, network.condition(weights, *data), noise[..., :-1])
     light = likelihood.light(u, view)
     evidence, *mass = likelihood.shape_evidence(u, data, view, light)
     log_weight = evidence + norm.logpdf(u).sum(axis=-1) - log_q
-    return WeightedDraws.of(likelihood.with_mass(u, ndtr(noise[..., -1]), *mass), log_weight), light
+    return likelihood.with_mass(u, ndtr(noise[..., -1]), *mass), log_weight, light
 
 
 def resample(weighted: WeightedDraws, ids, key, n_draws):
@@ -219,7 +242,7 @@ def judged(likelihood: Likelihood, weighted: WeightedDraws, data, view, ids, key
     return u, weighted, misfit
 
 
-def like_judged(*_, n_draws):
+def like_judged(*_, **__):
     """A pytree of the structure that :func:`judged` returns, for :func:`~.exported.exported`."""
     return 0, WeightedDraws(0, 0, 0, 0, 0), Misfit(0, 0, 0, 0)
 
@@ -239,6 +262,7 @@ def importance_sample(likelihood: Likelihood, data, view, ids, key, n_draws):
     ids : array of uint32 (Object,)
     key : key
     n_draws : int
+        :meth:`Likelihood.n_proposed` says how many draws of the network they are made of.
 
     Returns
     -------
@@ -248,7 +272,7 @@ def importance_sample(likelihood: Likelihood, data, view, ids, key, n_draws):
         What they were resampled from.
     misfit : Misfit
     """
-    weighted, light = propose(likelihood, data, view, ids, key, n_draws)
+    weighted, light = propose(likelihood, data, view, ids, key, likelihood.n_proposed(n_draws))
     return judged(likelihood, weighted, data, view, ids, key, n_draws, light)
 
 
@@ -261,6 +285,5 @@ def _misfit(likelihood, u, data, view):
 @partial(jax.jit, static_argnames="n_draws")
 def network_draws(network, weights, data, ids, key, n_draws):
     """Draws u (Object, Draw, Param) of the network in normal coordinates; compiled."""
-    shape = (n_draws, len(network.prior.names))
-    noise = jax.vmap(lambda k: jax.random.normal(k, shape))(object_keys(key, ids))
+    noise = base_noise(key, ids, n_draws, len(network.prior.names))
     return network.draw(weights, network.condition(weights, *data), noise)[0]

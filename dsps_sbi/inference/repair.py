@@ -19,10 +19,10 @@ from .hmc import N_CHAINS, run_chains
 from .importance import Likelihood, WeightedDraws, branch, judged, like_judged, object_keys
 from .misfit import Misfit
 from .modes import mode_search
-from .pmc import pool, population_monte_carlo
+from .pmc import N_ITERATIONS, pool, population_monte_carlo
 
 # Branches of an object's key, beyond those of weighing
-_PMC, _START, _CHAINS, _MASS, _MODES = 11, 12, 13, 14, 15
+_PMC, _START, _CHAINS, _MASS, _MODES, _ONCE = 11, 12, 13, 14, 15, 16
 _SAMPLE = ("u", "log_weight")
 
 
@@ -40,11 +40,19 @@ def by_weights(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraw
     return _by_weights(likelihood, data, view, ids, key, start, iteration, n_draws=n_draws)
 
 
+def by_one_iteration(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraws, iteration=0):
+    """As :func:`by_weights`, of a single iteration: for draws that are nearly good enough."""
+    start = pool(weighted.u[..., :-1], weighted.log_weight)
+    iteration = jnp.asarray(iteration, jnp.uint32)
+    return _by_weights(likelihood, data, view, ids, key, start, iteration, n_draws=n_draws, once=True)
+
+
 @exported(like_judged)
-@partial(jax.jit, static_argnames="n_draws")
-def _by_weights(likelihood: Likelihood, data, view, ids, key, start, iteration, n_draws):
-    keys = branch(branch(object_keys(key, ids), _PMC), iteration)
-    weighted = population_monte_carlo(likelihood, data, view, keys, *start)
+@partial(jax.jit, static_argnames=("n_draws", "once"))
+def _by_weights(likelihood: Likelihood, data, view, ids, key, start, iteration, n_draws, once=False):
+    keys = branch(branch(object_keys(key, ids), _ONCE if once else _PMC), iteration)
+    n_iterations = 1 if once else N_ITERATIONS
+    weighted = population_monte_carlo(likelihood, data, view, keys, *start, n_iterations)
     return judged(likelihood, weighted, data, view, ids, key, n_draws)
 
 

@@ -17,6 +17,10 @@ stellar populations fit better, and is no part of this rule, as hardly any real 
 Each of the two p-values is uniform for data like those of training, so that at most 1 % of sound
 answers are called untrusted by them.
 
+Effective draws are counted in independent ones: a quasi-random draw of photometry is worth about four
+(:meth:`dsps_sbi.photometry.likelihood.PhotometryLikelihood.n_proposed`). What fails the first
+condition by the accident of few draws gets more of them first (:mod:`dsps_sbi.inference.engine`).
+
 Whether the data or the prior make an answer is a word of its own. An answer is **informed** if the standard
 deviation of log10 of its mass is at most a tenth of the prior's: 0.23 dex where the prior is 8 dex wide. The
 draws of one that is not may be right for the model, and trusted; where its mass lies, the prior decides too.

@@ -363,8 +363,8 @@ class PhotometryPosterior(Posterior):
             What the draws are weighed with; "auto" makes the bundle's model again if its SSPs are in the
             cache.
         n_draws : int
-            Of each object. With weights, fewer than about 300 leave most of them below the 100 effective
-            draws that trust asks for.
+            Of each object. With weights, fewer than 100 cannot be worth the 100 effective draws that trust
+            asks for.
         seed : int
             The draws of an object depend on the seed and on its number alone.
         progress : bool

@@ -119,3 +119,43 @@ def test_batches_have_few_sizes():
     sizes = [padded(n) for n in range(1, 1025)]
     assert sorted(set(sizes)) == [1, 4, 16, 64, 256, 1024]
     assert all(size >= n for n, size in enumerate(sizes, 1)) and padded(4) == 4 and padded(5) == 16
+
+
+def test_what_fails_at_first_gets_more_until_it_passes(monkeypatch):
+    # by object and iteration
+    ess = {1: (120.0,), 3: (50.0, 130.0), 4: (9.0, 9.0, 9.0), 5: (99.0, 98.0, 97.0), 6: (20.0, 30.0, 101.0)}
+    asked = []
+
+    def by_one_iteration(likelihood, data, view, ids, key, n_draws, start, i):
+        # four at a time, from the last draws of the objects themselves
+        assert len(ids) == 4 and n_draws == N_DRAWS
+        np.testing.assert_array_equal(start.u[:, 0, 0], ids + 10 * i)
+        asked.append((i, sorted({*ids.tolist()})))
+        draws, misfit = weighed([ess[j][i] for j in ids]), Misfit(*np.full((4, len(ids)), 2.0))
+        draws.u[:] = (ids + 10.0 * (i + 1))[:, None, None]
+        return np.ones((len(ids), N_DRAWS, 3)), draws, misfit
+
+    monkeypatch.setattr(module, "by_one_iteration", by_one_iteration)
+    first = np.array([500.0, 99.0, 100.0, 10.0, 9.0, 60.0, 20.0])
+    columns = {"ess": first.copy(), "pareto_k": np.full(7, 0.2), "u": np.zeros((7, N_DRAWS, 3))}
+    numbers = ("log_evidence", "log_evidence_error", "ppc_p", "error_scale", "error_dof")
+    columns |= {name: np.zeros(7) for name in numbers}
+    likelihood = SimpleNamespace(part_of=lambda view, rows: view)
+    batch = (np.zeros((7, 4)),), None, np.arange(7, dtype=np.uint32), jax.random.key(0), N_DRAWS
+    before = weighed(first)
+    before.u[:] = np.arange(7.0)[:, None, None]
+    Engine(SimpleNamespace(), likelihood)._draw_more(columns, batch, before)
+    # those that pass are left alone
+    assert asked == [(0, [1, 3, 4, 5]), (0, [6]), (1, [3, 4, 5, 6]), (2, [4, 5, 6])]
+    np.testing.assert_array_equal(columns["ess"], [500.0, 120.0, 100.0, 130.0, 9.0, 97.0, 101.0])
+    np.testing.assert_array_equal(columns["u"][:, 0, 0], [0, 1, 0, 1, 1, 1, 1])
+
+
+def test_effective_draws_and_errors_of_quasi_random_ones():
+    columns = {name: np.zeros(1) for name in ("ess", "pareto_k", "log_evidence", "log_evidence_error")}
+    columns |= {name: np.zeros(1) for name in ("ppc_p", "error_scale", "error_dof")}
+    misfit = Misfit(*(np.full(1, value) for value in (HALF, 2.0, 2.0, 2.0)))
+    module._put(columns, slice(None), weighed([4.0]), misfit, worth=3.0)
+    assert columns["ess"] == 12.0
+    # of 8 draws that are worth 24
+    assert columns["log_evidence_error"] == pytest.approx(np.sqrt(1 / 12 - 1 / 24))
