@@ -15,8 +15,6 @@ from dsps_sbi.photometry.redshift.likelihood import RedshiftLikelihood
 NAMES = ("sdss_u0", "sdss_g0", "sdss_r0", "sdss_i0", "sdss_z0")
 RANGE = (0.1, 5.0)
 N_Z, N_PRIOR = 36, 8192
-# many draws: to run them takes longer than to compile for them
-pytestmark = pytest.mark.optimized
 
 
 @pytest.fixture(scope="module")
