@@ -56,9 +56,9 @@ class LatentNetwork(SpectrumNetwork):
 
     frozen: bool = False
 
-    def layers(self, seed=0) -> nnx.Module:
+    def layers(self, rngs: nnx.Rngs) -> nnx.Module:
         """Fresh layers."""
-        return _Layers(*self.structure, rngs=nnx.Rngs(seed))
+        return _Layers(*self.structure, rngs=rngs)
 
     @property
     def structure(self):

@@ -9,6 +9,7 @@ _SPECTRA = (
     "test_spectra_compiled_by_content",
     "test_check_spectra",
     "test_modes_of_spectra",
+    "test_alpha",
     "test_demo_spectrum",
     "test_survey_of_spectra",
     "test_cli_spectra",
@@ -21,6 +22,10 @@ _SPECTRA = (
 )
 _OTHERS = (
     "test_notebooks",
+    "test_redshift_infer",
+    "test_universal_typicality",
+    "test_universal_posterior",
+    "test_universal_likelihood",
     "test_demo_image",
     "test_train",
     "test_typicality",

@@ -1,11 +1,15 @@
 """Figures of a calibration check: ranks, joint coverage, coverage of intervals, histograms."""
 
-import numpy as np
-from matplotlib import colormaps
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ..plots.save import new_figure
 from .coverage import LEVELS
 from .scores import METHODS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Kolmogorov-Smirnov distance times sqrt(n) that chance exceeds once in a hundred times
 _KS_99 = 1.628
@@ -14,13 +18,15 @@ _BAND = "0.88"
 
 
 def _colours(scores):
+    from matplotlib import colormaps
+
     return colormaps["viridis"](np.linspace(0.0, 0.92, len(scores)))
 
 
-def plot_overview(calibration) -> Figure:
+def plot_overview(calibration) -> "Figure":
     """Cumulative ranks less the diagonal for each parameter, and the same of TARP; a row per method."""
     names = calibration.names
-    figure = Figure(
+    figure = new_figure(
         figsize=(2.4 * (len(names) + 1), 2.3 * len(calibration.methods) + 0.9), layout="constrained"
     )
     axes = figure.subplots(len(calibration.methods), len(names) + 1, sharex=True, squeeze=False)
@@ -51,10 +57,10 @@ def _differences(axis, scores, x, lines, limit, title):
     axis.tick_params(labelsize=7, direction="in")
 
 
-def plot_coverage(calibration) -> Figure:
+def plot_coverage(calibration) -> "Figure":
     """Coverage of central 68 and 95 % intervals with three binomial standard deviations."""
     methods, names = calibration.methods, calibration.names
-    figure = Figure(figsize=(9.0, 2.4 * len(methods) + 0.8), layout="constrained")
+    figure = new_figure(figsize=(9.0, 2.4 * len(methods) + 0.8), layout="constrained")
     axes = figure.subplots(len(methods), len(LEVELS), sharex=True, squeeze=False)
     for row, method in zip(axes, methods, strict=True):
         scores = calibration.of(method)
@@ -73,10 +79,10 @@ def plot_coverage(calibration) -> Figure:
     return figure
 
 
-def plot_pit(calibration, method: str) -> Figure:
+def plot_pit(calibration, method: str) -> "Figure":
     """Histograms of the truth's rank: parameters along the columns, slices along the rows."""
     scores, names = calibration.of(method), calibration.names
-    figure = Figure(figsize=(1.9 * len(names) + 0.6, 1.15 * len(scores) + 0.5), layout="constrained")
+    figure = new_figure(figsize=(1.9 * len(names) + 0.6, 1.15 * len(scores) + 0.5), layout="constrained")
     axes = figure.subplots(len(scores), len(names), sharex=True, sharey=True, squeeze=False)
     for row, s, colour in zip(axes, scores, _colours(scores), strict=True):
         density, sd = pit_histogram(s.pit)

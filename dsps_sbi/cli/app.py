@@ -5,6 +5,7 @@ Exit status 0 is good; 1 is an error that the user can mend, told in one line on
 inside the commands.
 """
 
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -99,6 +100,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status.
     """
+    if argv is None:
+        # a process of its own: what was imported lives on, and is not looked through for garbage again
+        gc.freeze()
     argv = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if argv[0] in _COMPILING:
         keep_compiled()

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import jax
@@ -33,6 +33,17 @@ def has_curves(filters) -> bool:
     return isinstance(filters, Mapping) or any(
         not isinstance(entry, str | bytes) or is_file(entry) for entry in filters
     )
+
+
+@cache
+def _of_sedpy(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Wavelengths [Angstrom] and transmission of a filter of astro-sedpy; its text file is read once."""
+    from sedpy.observate import Filter
+
+    curve = Filter(name)
+    wave, trans = np.array(curve.wavelength, float), np.maximum(curve.transmission, 0.0, dtype=float)
+    wave.flags.writeable = trans.flags.writeable = False
+    return wave, trans
 
 
 def _curve(name, entry, options):
@@ -125,16 +136,10 @@ class FilterSet:
     @classmethod
     def from_names(cls, names: tuple[str, ...] = JADES_BANDS) -> "FilterSet":
         """Load curves from astro-sedpy by any usual spelling of their names (default: 19 JADES bands)."""
-        from sedpy.observate import Filter
-
         names = (names,) if isinstance(names, str) else names
         names = tuple(canonical_filter(name) for name in names)
-        curves = [Filter(name) for name in names]
-        return cls(
-            names,
-            tuple(np.asarray(c.wavelength, float) for c in curves),
-            tuple(np.maximum(np.asarray(c.transmission, float), 0.0) for c in curves),
-        )
+        curves = [_of_sedpy(name) for name in names]
+        return cls(names, tuple(wave for wave, _ in curves), tuple(trans for _, trans in curves))
 
     @classmethod
     def from_files(

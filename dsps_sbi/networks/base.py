@@ -16,6 +16,17 @@ _GRAPHS: dict = {}
 _LOOKBACKS_GYR = (0.01, 0.1, 1.0)
 
 
+class _OneKey:
+    """In the place of ``nnx.Rngs`` where only shapes are asked for: counting keys takes long."""
+
+    def __init__(self):
+        self._key = jax.random.key(0)
+
+    def params(self):
+        """The same key for all."""
+        return self._key
+
+
 def n_flow_features(n_shape: int) -> int:
     """Number of features that :meth:`FlowNetwork.shape_features` makes of n_shape coordinates."""
     return 2 * n_shape + len(_LOOKBACKS_GYR) + 2
@@ -34,7 +45,7 @@ class FlowNetwork(ABC):
     """
 
     @abstractmethod
-    def layers(self, seed=0) -> nnx.Module:
+    def layers(self, rngs: nnx.Rngs) -> nnx.Module:
         """Fresh layers, the flow as ``flow`` among them."""
 
     @property
@@ -54,7 +65,7 @@ class FlowNetwork(ABC):
 
     def init(self, seed: int):
         """Fresh weights: an nnx state."""
-        return nnx.split(self.layers(seed))[1]
+        return nnx.split(self.layers(nnx.Rngs(seed)))[1]
 
     @property
     def weight_shapes(self):
@@ -64,7 +75,7 @@ class FlowNetwork(ABC):
     def _split(self):
         key = type(self), self.structure
         if key not in _GRAPHS:
-            _GRAPHS[key] = nnx.split(nnx.eval_shape(self.layers))
+            _GRAPHS[key] = nnx.split(nnx.eval_shape(lambda: self.layers(_OneKey())))
         return _GRAPHS[key]
 
     def _merge(self, weights):

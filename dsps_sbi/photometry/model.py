@@ -182,7 +182,9 @@ class GalaxyModel:
     @cached_property
     def n_age(self) -> int:
         """Number of age bins that begin before the age of the Universe at the lowest redshift."""
-        oldest = float(self.cosmology.age(self.prior.z[0]))
+        # a number also where something is being compiled
+        with jax.ensure_compile_time_eval():
+            oldest = float(self.cosmology.age(self.prior.z[0]))
         return int(np.searchsorted(self.edges_gyr[:-1], oldest))
 
     @cached_property
@@ -319,8 +321,7 @@ class GalaxyModel:
             f_nu [uJy]; NaN, with a gradient of zero, for bands that are missing, see :meth:`coverage`.
         """
         z = jnp.asarray(plain(z, "redshift"), float)
-        light, log_mass = rest_light(self, self.prior.as_theta(theta, 1), z)
-        return self._without_missing(matmul(self.band_weights(z), light) * 10.0**log_mass, z)
+        return _predicted(self, self.prior.as_theta(theta, 1), z)
 
     def check(self, theta, z):
         """Refuse values that the model does not stand for, and that :meth:`predict` would take as they are.
@@ -383,3 +384,10 @@ class GalaxyModel:
             raise UserError(f"redshift {float(z):g} is outside the model's range {low:g}-{high:g}: mend it")
         table = build_table(self, jnp.asarray(z, jnp.float32))
         return table.trimmed() if trim else table
+
+
+@jax.jit
+def _predicted(model: GalaxyModel, theta, z):
+    """:meth:`GalaxyModel.predict`, compiled: its operations one by one, or their slopes, are hundreds."""
+    light, log_mass = rest_light(model, theta, z)
+    return model._without_missing(matmul(model.band_weights(z), light) * 10.0**log_mass, z)

@@ -92,9 +92,9 @@ class PhotometryNetwork(FlowNetwork):
     # median over the prior, mass formed above luminosity in uJy Mpc^2
     log_mass_to_light: ClassVar[float] = 2.3
 
-    def layers(self, seed=0) -> nnx.Module:
+    def layers(self, rngs: nnx.Rngs) -> nnx.Module:
         """Fresh layers."""
-        return _Layers(*self.structure, rngs=nnx.Rngs(seed))
+        return _Layers(*self.structure, rngs=rngs)
 
     @property
     def structure(self):

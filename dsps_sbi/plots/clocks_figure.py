@@ -1,17 +1,21 @@
 """A figure of two clocks: times of the history, [alpha/Fe], and both time-scales with their difference."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..inference.edges import CONFIDENCE
-from .save import save_figure
+from .save import new_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _HISTORY, _CHEMISTRY, _APART = "#2e6f9e", "#d1495b", "0.35"
 _SMALL = 8
 _N_BIN = 40
 
 
-def plot_clocks(clocks, label: str = "", *, path=None) -> Figure:
+def plot_clocks(clocks, label: str = "", *, path=None) -> "Figure":
     """Draw the clocks of a galaxy.
 
     Parameters
@@ -34,7 +38,7 @@ def plot_clocks(clocks, label: str = "", *, path=None) -> Figure:
         If the file cannot be written.
     """
     n = 1 + (clocks.alpha_fe is not None) + 2 * (clocks.calibration is not None)
-    figure = Figure(figsize=(1.0 + 3.4 * n, 3.4), layout="constrained")
+    figure = new_figure(figsize=(1.0 + 3.4 * n, 3.4), layout="constrained")
     axes = figure.subplots(1, n, squeeze=False)[0]
     names = ("$t_{10}$", "$t_{50}$", "$t_{90}$")
     for i, (name, alpha) in enumerate(zip(names, (0.45, 0.65, 0.9), strict=True)):

@@ -3,10 +3,9 @@
 import textwrap
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..errors import UserError
-from .save import save_figure
+from .save import new_figure, save_figure
 
 _WIDTH = 62
 
@@ -35,7 +34,7 @@ def plot_errors(summary, path=None):
         raise UserError(f"there is no distribution to draw ({words}): weigh ten objects or more")
     shares = np.array(summary.histogram)
     edges = np.linspace(0.0, 1.0, len(shares) + 1)
-    figure = Figure(figsize=(4.6, 3.4))
+    figure = new_figure(figsize=(4.6, 3.4))
     axis = figure.add_axes((0.13, 0.15, 0.84, 0.64))
     axis.stairs(shares * len(shares), edges, fill=True, color="0.75")
     axis.axhline(1.0, color="black", lw=0.8, ls="--")

@@ -1,11 +1,15 @@
 """A figure of one galaxy: bands and the best model, residuals, and a corner of posteriors."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..inference.edges import converged
 from ..inference.trust import Method
-from .save import save_figure
+from .save import new_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _DATA, _FIT, _LEFT_OUT = "0.10", "#d1495b", "0.60"
 _LINE, _BARS = "#2e6f9e", "#8fb8d3"
@@ -22,7 +26,7 @@ _CORNER = {
 _MOST = 5
 
 
-def plot_galaxy(result, i: int = 0, path=None) -> Figure:
+def plot_galaxy(result, i: int = 0, path=None) -> "Figure":
     """Draw one galaxy and what was found.
 
     Parameters
@@ -48,7 +52,7 @@ def plot_galaxy(result, i: int = 0, path=None) -> Figure:
         If the file cannot be written.
     """
     view = result.view
-    figure = Figure(figsize=(12.5, 6.2), layout="constrained")
+    figure = new_figure(figsize=(12.5, 6.2), layout="constrained")
     left, right = figure.add_gridspec(1, 2, width_ratios=(1.15, 1.0))
     known = view.likelihood is not None
     if "z" in result.names:

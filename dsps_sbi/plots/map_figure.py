@@ -3,13 +3,10 @@
 import numpy as np
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
-from matplotlib.colors import LogNorm, Normalize
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from ..inference.edges import EDGE, converged
 from ..io.summary import differ
-from .save import save_figure
+from .save import new_figure, save_figure
 
 # quantity -> label of the colour bar, label of its half-width, colour map
 _LOOKS = {
@@ -90,6 +87,8 @@ def plot_maps(maps, names=None, path=None):
         _panel(axes[1, -1], maps.columns["n_pixels"], "pixels of the spectrum", "bone", extent, whole=True)
     else:
         axes[1, -1].set_visible(False)
+    from matplotlib.ticker import MaxNLocator
+
     axes[0, 0].set(xlim=shown[:2], ylim=shown[2:])
     # labels at the ends would run into those of the panels beside
     axes[0, 0].xaxis.set_major_locator(MaxNLocator(5, prune="both"))
@@ -125,7 +124,7 @@ def _panels(n_columns, extent, above):
     height = np.clip(_PANEL * (top - bottom) / (right - left), _LOWEST, _HIGHEST)
     width_inch = _LEFT + n_columns * _PANEL + (n_columns - 1) * _BETWEEN_COLUMNS + _RIGHT
     height_inch = _BOTTOM + 2 * height + _BETWEEN_ROWS + _TOP + above
-    figure = Figure(figsize=(width_inch, height_inch))
+    figure = new_figure(figsize=(width_inch, height_inch))
     room = {
         "left": _LEFT / width_inch,
         "right": 1.0 - _RIGHT / width_inch,
@@ -181,6 +180,9 @@ def _around_fitted(snr, extent):
 
 
 def _panel(axis, image, label, colours, extent, log=False, whole=False):
+    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.ticker import MaxNLocator
+
     finite = image[np.isfinite(image)]
     low, high = np.percentile(finite, [0, 100] if whole else [1, 99]) if finite.size else (1.0, 2.0)
     if not high > low:

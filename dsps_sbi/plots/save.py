@@ -1,7 +1,31 @@
-"""Figures to files, whole or not at all."""
+"""Figures, and how they are saved: whole or not at all."""
+
+from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..io.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def new_figure(figsize, **options) -> "Figure":
+    """An empty figure; matplotlib is imported for the first one, so that what draws nothing need not wait.
+
+    Parameters
+    ----------
+    figsize : (float, float)
+        Width and height [inch].
+    **options
+        Those of :class:`matplotlib.figure.Figure`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=figsize, **options)
 
 
 def save_figure(figure, path, dpi: int = 200, crop: bool = True) -> None:

@@ -1,11 +1,15 @@
 """A figure of one spectrum: data, best fit and residuals, star formation history, parameters."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..inference.edges import CONFIDENCE, EDGE, LIMIT, converged, limit_text
 from ..inference.trust import Method
-from .save import save_figure
+from .save import new_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _DATA, _FIT, _MASKED = "0.15", "#d1495b", "0.90"
 _HISTORY, _BARS = "#2e6f9e", "#8fb8d3"
@@ -19,7 +23,7 @@ _PANELS = {
 _SMALL = 8
 
 
-def plot_spectrum(result, i: int = 0, *, fit=None, path=None) -> Figure:
+def plot_spectrum(result, i: int = 0, *, fit=None, path=None) -> "Figure":
     """Draw one spectrum and what was found.
 
     Parameters
@@ -48,7 +52,7 @@ def plot_spectrum(result, i: int = 0, *, fit=None, path=None) -> Figure:
     """
     if fit is None and result.likelihood is not None:
         fit = result.best_fit(i)
-    figure = Figure(figsize=(12.5, 7.2), layout="constrained")
+    figure = new_figure(figsize=(12.5, 7.2), layout="constrained")
     rows = figure.add_gridspec(2, 1, height_ratios=(3.3, 1.0))
     top = rows[0].subgridspec(1, 2, width_ratios=(2.1, 1.0))
     left = top[0].subgridspec(2, 1, height_ratios=(3.0, 1.0)) if fit is not None else top[0].subgridspec(1, 1)

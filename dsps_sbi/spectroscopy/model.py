@@ -265,7 +265,7 @@ class SpectrumModel:
         """
         theta = self.prior.as_theta(theta)
         mass = 10.0 ** self.column(theta, "log_mass_formed")
-        return self.unit_flux(theta, view) * mass[..., None]
+        return unit_flux(self, theta, view) * mass[..., None]
 
     def _screened(self, light, theta):
         if self.dust is None:

@@ -116,9 +116,9 @@ class SpectrumNetwork(FlowNetwork):
     basis: jax.Array
     basis_sigma: float
 
-    def layers(self, seed=0) -> nnx.Module:
+    def layers(self, rngs: nnx.Rngs) -> nnx.Module:
         """Fresh layers; the components of spectra among them are still zeros."""
-        return _Layers(*self.structure, rngs=nnx.Rngs(seed))
+        return _Layers(*self.structure, rngs=rngs)
 
     @property
     def structure(self):
@@ -130,7 +130,7 @@ class SpectrumNetwork(FlowNetwork):
 
     def init(self, seed: int):
         """Fresh weights: an nnx state, with the components of spectra in it."""
-        layers = self.layers(seed)
+        layers = self.layers(nnx.Rngs(seed))
         for name, array in self.subspace.as_arrays().items():
             layers.subspace[name].set_value(jnp.asarray(array))
         return nnx.split(layers)[1]

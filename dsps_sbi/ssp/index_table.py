@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from scipy.interpolate import RegularGridInterpolator
 
 from dsps_sbi.errors import UserError
 from dsps_sbi.ssp._checks import axis, frozen_array
@@ -94,6 +93,9 @@ class IndexTable:
         # an axis of a single value has nothing to interpolate between
         keep = [i for i, values in enumerate(axes) if values.size > 1]
         table = self.values[..., columns].reshape(*[axes[i].size for i in keep], len(columns))
+        # imported where it is used: few runs need it, all would wait for it
+        from scipy.interpolate import RegularGridInterpolator
+
         # round-off of the logarithm must not leave the table
         curve = RegularGridInterpolator([axes[i] for i in keep], table, bounds_error=False, fill_value=None)
         return curve(points[..., keep]).reshape(*points.shape[:-1], len(columns))

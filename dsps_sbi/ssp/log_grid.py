@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.fft import next_fast_len
-from scipy.interpolate import make_interp_spline
 
 from dsps_sbi.constants import C_KM_S
 from dsps_sbi.errors import UserError
@@ -71,6 +70,9 @@ def on_log_grid(ssp: SSPGrid, pad_km_s: float, range_aa: tuple[float, float] | N
     UserError
         If the range holds too little of the SSPs, or they are sampled too unevenly for one grid.
     """
+    # imported where it is used: few runs need it, all would wait for it
+    from scipy.interpolate import make_interp_spline
+
     low, high = range_aa or (0.0, np.inf)
     keep = (ssp.wave_aa >= low) & (ssp.wave_aa <= high)
     if keep.sum() < 20:

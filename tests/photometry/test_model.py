@@ -51,7 +51,8 @@ def jacobian(few):
 def errors_of_the_fast_path(simulator, redshifts, n):
     """Fast over exact fluxes less 1, by redshift, for bands above a thousandth of the brightest."""
     model = simulator.model
-    exact, fast = jax.jit(jax.vmap(model.predict, (0, None))), jax.jit(simulator.noiseless)
+    # compiled already, with the model as an argument: jit would make the light of its SSPs a constant
+    exact, fast = jax.vmap(model.predict, (0, None)), jax.jit(simulator.noiseless)
     for z in np.float32(redshifts):
         u = np.random.default_rng(int(z * 100)).normal(size=(n, 5)).astype(np.float32)
         flux, theta = (np.asarray(a, float) for a in fast(u, model.band_table(z)))

@@ -1,7 +1,6 @@
 """What is told of a redshift beside its percentiles: the best one, how sure it is, how many there are."""
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 # Redshifts within this share of 1 + z of the best one count as that one
 NEAR = 0.1
@@ -36,6 +35,9 @@ def redshift_columns(z, weights) -> dict[str, np.ndarray]:
 
 def density_of(z, weights):
     """Density of ln(1+z), smoothed: middles of cells (n,), and the share of each (n,)."""
+    # imported where it is used: few runs need it, all would wait for it
+    from scipy.ndimage import gaussian_filter1d
+
     x = np.log1p(np.asarray(z, float))
     order = np.argsort(x)
     cumulative = np.cumsum(weights[order])

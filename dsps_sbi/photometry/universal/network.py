@@ -130,9 +130,9 @@ class UniversalNetwork(FlowNetwork):
         """That of the forward model."""
         return self.basis.cosmology
 
-    def layers(self, seed=0) -> nnx.Module:
+    def layers(self, rngs: nnx.Rngs) -> nnx.Module:
         """Fresh layers."""
-        return _Layers(*self.structure, rngs=nnx.Rngs(seed))
+        return _Layers(*self.structure, rngs=rngs)
 
     @property
     def structure(self):

@@ -110,9 +110,9 @@ class SurveyNetwork(FlowNetwork):
         """Median over the prior."""
         return self.network.log_mass_to_light
 
-    def layers(self, seed=0):
+    def layers(self, rngs):
         """Fresh layers."""
-        return self.network.layers(seed)
+        return self.network.layers(rngs)
 
     @property
     def structure(self):
