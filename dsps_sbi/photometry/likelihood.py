@@ -21,9 +21,9 @@ from .model import GalaxyModel
 
 # Draws whose fluxes are computed at a time
 _ROWS = 1024
-# So many independent draws have the error of one quasi-random draw, of this many at least
-# (benchmarks/quasi_random.py)
-_WORTH, _FEWEST_PROPOSED = 4, 128
+# So many independent draws at least have the error of one quasi-random draw (benchmarks/quasi_random.py). And
+# so many are made at least: fewer would miss a mode that the network all but misses
+_WORTH, _FEWEST_PROPOSED = 2, 256
 
 
 @pytree(arrays=("post", "model"))
@@ -48,8 +48,8 @@ class PhotometryLikelihood(Likelihood):
 
         A power of 2, with which they are most even; few draws are as many.
         """
-        quarter = 2 ** math.ceil(math.log2(n_draws / _WORTH))
-        return min(n_draws, max(quarter, _FEWEST_PROPOSED))
+        enough = 2 ** math.ceil(math.log2(n_draws / _WORTH))
+        return min(n_draws, max(enough, _FEWEST_PROPOSED))
 
     def views(self, data: PhotometryData):
         """Rows of each redshift, and the band table there; all tables have one shape."""
