@@ -9,7 +9,6 @@ import pytest
 
 from dsps_sbi.bundle.load import load_bundle, save_bundle
 from dsps_sbi.photometry.network import PhotometryArchitecture
-from dsps_sbi.photometry.simulator import PhotometrySimulator
 from dsps_sbi.photometry.train import train
 from dsps_sbi.training.trainer import TrainConfig
 
@@ -23,11 +22,8 @@ def trained(toy_model):
     module = importlib.import_module("dsps_sbi.photometry.train")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "validate", partial(module.validate, n_draws=10))
-        # typicality is examined in test_typicality.py
-        patch.setattr(module, "fit_typicality", partial(module.fit_typicality, n_mocks=400))
-        # few redshifts, equally many for every step: what is made of them is compiled once
-        pool = PhotometrySimulator.table_pool
-        patch.setattr(PhotometrySimulator, "table_pool", lambda self, key, n: pool(self, key, CONFIG.pool))
+        patch.setattr(module, "fit_guess", partial(module.fit_guess, n_pool=24))
+        patch.setattr(module, "fit_typicality", partial(module.fit_typicality, n_mocks=2000))
         return train(
             toy_model,
             arch=ARCH,

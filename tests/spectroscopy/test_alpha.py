@@ -67,7 +67,6 @@ def test_all_parameters_are_inferred_together(result, source):
         result.draws("tau")
 
 
-@pytest.mark.optimized
 def test_it_is_the_exact_posterior(trained, mock, source, result, by_prior):
     """Weighed draws of the prior owe nothing to the network, nor to what the spectrum was divided by."""
     scaled, rest = trained.prepared(mock)

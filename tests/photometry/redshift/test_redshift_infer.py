@@ -31,17 +31,6 @@ def prior_evidence(likelihood, u, data, view):
     return jax.scipy.special.logsumexp(evidence, axis=1) - jnp.log(u.shape[1])
 
 
-@jax.jit
-def light(likelihood, u, view):
-    """One program, where its operations one by one are many."""
-    return likelihood.unit_fluxes(u, view)
-
-
-@jax.jit
-def light_at(free, u, z):
-    return free.unit_fluxes(u, free.view(z))
-
-
 def quadrature(post, likelihood, flux, sigma, z):
     """Log evidence (Object, Z) at redshifts z, from draws of the prior."""
     shape = (len(flux), N_PRIOR, len(post.names) - 1)
@@ -80,9 +69,9 @@ def test_light_is_that_of_band_tables(untrained, plain_galaxies):
     z = np.float32([0.3, 1.237])
     u = jax.random.normal(jax.random.key(0), (2, 20, len(post.names) - 1))
     # without bands that are filled in
-    found = np.asarray(light_at(free, u, z))[..., : len(NAMES)]
+    found = np.asarray(free.unit_fluxes(u, free.view(jnp.asarray(z))))[..., : len(NAMES)]
     for i, one in enumerate(z):
-        exact = np.asarray(light(likelihood, u[i : i + 1], likelihood.model.band_table(one)))[0]
+        exact = np.asarray(likelihood.unit_fluxes(u[i : i + 1], likelihood.model.band_table(one)))[0]
         bright = exact > 1e-2 * exact.sum(axis=1, keepdims=True).max(axis=-1, keepdims=True)
         np.testing.assert_allclose(found[i][bright], exact[bright], rtol=0.02)
         assert np.median(np.abs(found[i][bright] / exact[bright] - 1.0)) < 2e-3
