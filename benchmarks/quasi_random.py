@@ -25,9 +25,9 @@ from _trust import mocks_above
 import dsps_sbi as ds
 from dsps_sbi.inference.engine import evidence_error
 from dsps_sbi.inference.importance import WeightedDraws, object_keys, weigh
+from dsps_sbi.inference.quasi_random import sobol_normals
 from dsps_sbi.instruments.jades import JADES_BANDS
 from dsps_sbi.kernels.psis import systematic_resample
-from dsps_sbi.kernels.quasi_random import sobol_normals
 
 BUNDLES = ("jades-pixels", "photometry")
 QUANTITIES = ("log_mass", "log_sfr_100", "mass_weighted_age", "metallicity", "av")

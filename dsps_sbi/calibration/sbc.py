@@ -3,7 +3,7 @@
 Talts et al. (2018, arXiv:1804.06788): if the truth was drawn from the prior and the draws come from
 its posterior, the truth is one more draw, and its rank among them is uniform.
 
-Of n quasi-random draws (:mod:`dsps_sbi.kernels.quasi_random`) the share below the truth is closer to its
+Of n quasi-random draws (:mod:`dsps_sbi.inference.quasi_random`) the share below the truth is closer to its
 cumulative probability than that of independent ones. Were they perfectly even, the first and the last of
 the n + 1 ranks would have half of the probability of the others: the cumulative distribution of the ranks
 is off by at most 1 / (2 n + 2), a tenth of what a check of 2000 mocks sees with 200 draws.

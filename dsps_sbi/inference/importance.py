@@ -1,9 +1,8 @@
 """Importance sampling with an exact likelihood, whatever the data: the network proposes, the model decides.
 
 The flow proposes everything but the mass; the mass is integrated out and drawn exactly. A draw's weight is
-p(x | shape) p(shape) / q(shape | x). The flow's noise is quasi-random (:mod:`dsps_sbi.kernels.quasi_random`),
-and so is the share at which the mass is drawn, its last coordinate: fewer draws then give percentiles of the
-same error.
+p(x | shape) p(shape) / q(shape | x). The flow's noise is quasi-random (:mod:`.quasi_random`), and so is the
+share at which the mass is drawn, its last coordinate: fewer draws then give percentiles of the same error.
 """
 
 from abc import ABC, abstractmethod
@@ -17,9 +16,9 @@ from jax.scipy.special import ndtr
 from jax.scipy.stats import norm
 
 from ..kernels.psis import effective_draws, pareto_smooth, systematic_resample
-from ..kernels.quasi_random import sobol_normals
 from .exported import exported
 from .misfit import Misfit, tail_probability
+from .quasi_random import sobol_normals
 
 # Branches of an object's key: the flow's noise is the key itself
 _RESAMPLE = 1

@@ -47,15 +47,13 @@ def temper(log_weight, fewest=_FEWEST):
 
 @jax.jit
 def pool(u, log_weight):
-    """The best N_DRAWS of some draws, or all of them, in their order, and zeros of no weight."""
-    log_weight = jnp.where(jnp.isnan(log_weight), -jnp.inf, log_weight)
-    # no more order than is needed: that of nearly equal weights hangs on rounding
-    if log_weight.shape[1] > N_DRAWS:
-        log_weight, index = jax.lax.top_k(log_weight, N_DRAWS)
-        u = jnp.take_along_axis(u, index[..., None], axis=1)
+    """The best N_DRAWS of some draws, or all of them and zeros of no weight."""
+    n = min(N_DRAWS, log_weight.shape[1])
+    log_weight, index = jax.lax.top_k(jnp.where(jnp.isnan(log_weight), -jnp.inf, log_weight), n)
+    u = jnp.take_along_axis(u, index[..., None], axis=1)
     # without any finite weight all draws are as good as each other
-    log_weight = jnp.where(jnp.isfinite(log_weight).any(axis=1, keepdims=True), log_weight, 0.0)
-    more = ((0, 0), (0, N_DRAWS - log_weight.shape[1]))
+    log_weight = jnp.where(jnp.isfinite(log_weight[:, :1]), log_weight, 0.0)
+    more = ((0, 0), (0, N_DRAWS - n))
     return jnp.pad(u, (*more, (0, 0))), jnp.pad(log_weight, more, constant_values=-jnp.inf)
 
 

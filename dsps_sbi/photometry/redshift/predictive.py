@@ -58,7 +58,8 @@ class RedshiftPredictive(Predictive):
         n_band, shape = np.shape(self.data.flux)[1], (n, n_draws)
         light, z = self._light, np.asarray(self.redshifts, np.float32)
         flux, shared = (np.full((*shape, n_band), np.nan, np.float32) for _ in range(2))
-        log_p, columns = np.full(shape, -np.inf), [np.asarray(a) for a in self.data[:4]]
+        log_p = np.full(shape, -np.inf)
+        columns = [np.asarray(a) for a in light.filled(PhotometryData(*self.data[:4], None))[:4]]
         size = min(padded(n * n_draws), max(1, BATCH_DRAWS // 8))
         for first in range(0, n * n_draws, size):
             pairs = np.arange(first, min(first + size, n * n_draws))
@@ -73,7 +74,8 @@ class RedshiftPredictive(Predictive):
             seen, mean, value = (np.asarray(a)[: len(pairs), 0] for a in found)
             at = i[: len(pairs)], k[: len(pairs)]
             known = np.asarray(self._likelihood.model.coverage(data.z[: len(pairs)])) >= 1.0 - USABLE
-            flux[at], shared[at], log_p[at] = np.where(known, seen, np.nan), mean, value
+            flux[at] = np.where(known, seen[:, :n_band], np.nan)
+            shared[at], log_p[at] = mean[:, :n_band], value
         # likelihoods at two redshifts compare where they are of the same bands
         flat = columns[0], columns[1], columns[2], columns[3]
         log_p += beyond(*flat, columns[2][:, None] & light.usable(z), np.asarray(light.pivot_aa, float))

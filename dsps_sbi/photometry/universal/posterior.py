@@ -118,7 +118,9 @@ class UniversalPosterior(Posterior):
         key = getattr(filters, "content", filters), float(floor), extra
         if key not in kept:
             curves = filters if isinstance(filters, FilterSet) else FilterSet.from_names(filters)
-            post = replace(self._bound(curves, float(floor)), extra=extra)
+            post = self._bound(curves, float(floor))
+            if extra is not None:
+                post = replace(post, extra=extra)
             if len(kept) >= _MOST_SURVEYS:
                 kept.pop(next(iter(kept)))
             kept[key] = post

@@ -5,7 +5,7 @@ from scipy import stats
 from scipy.stats import qmc
 
 from dsps_sbi.inference.importance import object_keys
-from dsps_sbi.kernels.quasi_random import direction_numbers, sobol_normals, sobol_points
+from dsps_sbi.inference.quasi_random import direction_numbers, sobol_normals, sobol_points
 
 KEYS = object_keys(jax.random.key(5), np.arange(400, dtype=np.uint32))
 N, DIM = 64, 5
