@@ -51,6 +51,8 @@ REDSHIFTS = (0.2, 7.4)
 # What is said of redshifts that are not given
 Z_RANGE, OUTLIER = "0.01,7.5", 0.15
 PARTS = "given", "free-z"
+# Of the names of metrics with redshifts between two ends
+FREE = "_free_z"
 _WORKER = """
 import sys, time, json
 import numpy as np
@@ -159,6 +161,18 @@ def runs(folder, rows, bundle, sizes, *more):
     return *columns, Table.read(folder / name / "catalogue.fits")
 
 
+def costs(seconds, peak, cpu, n, suffix=""):
+    """Time and memory of a run of ``n`` objects, of half of them, and of a few."""
+    return {
+        f"seconds_per_object{suffix}": seconds["all"] / n,
+        f"seconds_per_object_more{suffix}": (seconds["all"] - seconds["half"]) / (n - n // 2),
+        f"seconds_first{suffix}": seconds["first"],
+        f"cpu_seconds_per_object{suffix}": cpu["all"] / n,
+        f"cores_busy{suffix}": cpu["all"] / seconds["all"],
+        f"peak_mb{suffix}": peak["all"],
+    }
+
+
 def judged(catalogue, suffix=""):
     """How good the answers are."""
     trusted = np.mean(np.asarray(catalogue["trust"]).astype(str) == "trusted")
@@ -174,16 +188,8 @@ def given(args, rows, n_few, n_base):
         with base_build(args.base) as base:
             metrics = by_base(base, Path(temporary), *(column[:n_base] for column in rows))
             base_versions = versions(base)
-    metrics |= {
-        "seconds_per_object": seconds["all"] / n,
-        "seconds_per_object_more": (seconds["all"] - seconds["half"]) / (n - n // 2),
-        "seconds_first": seconds["first"],
-        "cpu_seconds_per_object": cpu["all"] / n,
-        "cores_busy": cpu["all"] / seconds["all"],
-        "peak_mb": peak["all"],
-        "peak_ratio": peak["all"] / peak["half"],
-    }
-    metrics |= judged(catalogue)
+    metrics |= costs(seconds, peak, cpu, n) | judged(catalogue)
+    metrics["peak_ratio"] = peak["all"] / peak["half"]
     metrics["speedup_to_base"] = metrics["base_seconds_per_object"] / metrics["seconds_per_object"]
     own = {"objects": n, "redshifts": n, "objects_of_first": n_few, "objects_of_base": n_base - 2}
     return metrics, own | {"base": {"commit": COMMIT[:7], "versions": base_versions}}
@@ -198,17 +204,11 @@ def free_z(args, rows, n_few):
         options = "--z-range", Z_RANGE
         seconds, peak, cpu, catalogue = runs(Path(temporary), rows, args.bundle, sizes, *options)
     dz = (np.asarray(catalogue["z"], float) - z) / (1.0 + z)
-    metrics = {
-        "seconds_per_object_free_z": seconds["all"] / n,
-        "seconds_per_object_more_free_z": (seconds["all"] - seconds["half"]) / (n - n // 2),
-        "seconds_first_free_z": seconds["first"],
-        "cpu_seconds_per_object_free_z": cpu["all"] / n,
-        "cores_busy_free_z": cpu["all"] / seconds["all"],
-        "peak_mb_free_z": peak["all"],
+    metrics = costs(seconds, peak, cpu, n, FREE) | {
         "nmad_free_z": float(1.4826 * np.median(np.abs(dz - np.median(dz)))),
         "outliers_free_z": float(np.mean(np.abs(dz) > OUTLIER)),
     }
-    metrics |= judged(catalogue, "_free_z")
+    metrics |= judged(catalogue, FREE)
     return metrics, {"objects_free_z": n, "objects_of_first_free_z": n_few, "z_range": Z_RANGE}
 
 

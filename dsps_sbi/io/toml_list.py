@@ -1,6 +1,5 @@
 """Images in separate FITS files, listed in a TOML file."""
 
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from .cube import PixelCube, without_wcs
 from .fits_open import existing_file
 from .image import Region, read_image
 from .stand_ins import refuse_stand_ins
+from .toml_file import read_toml
 
 _KEYS = {"redshift", "band", "mask", "mask_ext", "cutout"}
 _BAND_KEYS = {"filter", "flux", "error", "weight", "flux_ext", "error_ext", "weight_ext", "unit"}
@@ -49,12 +49,7 @@ def read_band_list(path, *, redshift=None, bands=None):
     PixelCube
     """
     path = existing_file(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path} is not valid TOML ({error}): expected [[band]] tables; mend that line"
-        ) from error
+    content = read_toml(path)
     _check_keys(content, _KEYS, path)
     redshift = content.get("redshift") if redshift is None else redshift
     if redshift is None:
@@ -103,8 +98,8 @@ def listed_files(path) -> list[Path]:
     path : str or os.PathLike
     """
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        content = read_toml(path)
+    except UserError:
         return []
     bands = content.get("band")
     tables = [content, *(bands if isinstance(bands, list) else ())]

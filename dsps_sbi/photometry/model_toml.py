@@ -1,7 +1,6 @@
 """A whole training of photometry in one TOML file: physics, priors, sizes, and the check at its end."""
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from ..components import from_entry
 from ..dust import LAWS
 from ..errors import UserError
 from ..instruments.filters import FilterSet
+from ..io.toml_file import read_toml
 from ..priors import Prior, Uniform
 from ..sfh import FAMILIES
 from ..ssp import load, read_grid
@@ -82,12 +82,7 @@ class TrainingFile:
             another kind.
         """
         path = Path(path)
-        try:
-            said = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UserError(f"{path} cannot be read ({error.strerror}): give a TOML file") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} is not valid TOML ({error}): mend that line") from error
+        said = read_toml(path)
         try:
             _check(said)
         except UserError as error:

@@ -1,7 +1,6 @@
 """What the columns of a table of photometry are: found by their names, or as a user says."""
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +10,7 @@ from ...constants import UNKNOWN as UNKNOWN
 from ...errors import UserError
 from ...instruments.filter_names import canonical_filter
 from ...instruments.filters import FilterSet
+from ..toml_file import read_toml
 from .columns import (
     KINDS,
     BandColumns,
@@ -263,12 +263,7 @@ def read_said(path) -> dict:
         If it is no TOML, or says what nobody knows.
     """
     path = Path(path)
-    try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): give a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid TOML ({error}): mend that line") from error
+    said = read_toml(path)
     _check(said, _ROLES, path)
     return resolved(said, path.parent)
 
