@@ -6,6 +6,8 @@ from jax.scipy.special import log_ndtr
 # Below this the tail of the normal distribution is its asymptotic series to float32 round-off, while
 # the gradient of the library's function loses its digits and, further out, is infinite
 _TAIL = -10.0
+# Of the flux, well below what floats of fluxes hold and models are good for
+_LEAST = 1e-6
 
 
 def log_normal_cdf(x):
@@ -26,6 +28,11 @@ def below(x):
     far = 1.0 / jnp.minimum(x, _TAIL) ** 2
     variance = jnp.where(x < _TAIL, far * (1.0 - 6.0 * far), 1.0 - ratio * (x + ratio))
     return -ratio, jnp.clip(variance, 0.0, 1.0)
+
+
+def countable(flux_obs, sky):
+    """Errors (..., Band) of the sky, at least a millionth of the flux: squares of ratios overflow float32."""
+    return jnp.maximum(sky, _LEAST * jnp.abs(flux_obs))
 
 
 def log_likelihood(flux_obs, sky, valid, flux_model, floor, upper=None):
@@ -51,7 +58,7 @@ def log_likelihood(flux_obs, sky, valid, flux_model, floor, upper=None):
     array (...)
     """
     # in units of the sky: squares of faint fluxes in uJy underflow float32
-    unit = jnp.where(valid, sky, 1.0)
+    unit = jnp.where(valid, countable(flux_obs, sky), 1.0)
     model = jnp.where(valid, flux_model, 0.0) / unit
     observed = jnp.where(valid, flux_obs, 0.0) / unit
     variance = 1.0 + (floor * model) ** 2

@@ -17,7 +17,7 @@ from numpy.polynomial.chebyshev import chebvander
 
 from . import chebyshev
 from .full_precision import tensordot
-from .likelihood import log_normal_cdf
+from .likelihood import countable, log_normal_cdf
 
 # Masses at which the likelihood is evaluated, spread over the bulk of the posterior. A uniform grid is
 # spectrally accurate there: the nodes are 0.5 sigma apart where the mass is detected
@@ -42,7 +42,7 @@ class _Bands:
     """The data band by band, in units of the sky (squares of faint fluxes in uJy underflow float32)."""
 
     def __init__(self, flux_obs, sky, valid, unit_flux, floor, upper, reference, modes=None):
-        unit = jnp.where(valid, sky, 1.0)
+        unit = jnp.where(valid, countable(flux_obs, sky), 1.0)
         limit = None if upper is None else upper & valid
         norm = 2.0 * jnp.log(unit) + jnp.log(2.0 * jnp.pi)
         counted = valid if limit is None else valid & ~limit
@@ -73,12 +73,14 @@ class _Bands:
     def least_squares(self, mass, all_limits=False):
         """Best mass, its precision, and that of the detections alone, with the variances at a mass.
 
-        A limit is a datum where the model at this mass exceeds it, or everywhere, and else none.
+        A limit is a datum where the model at this mass exceeds it, or everywhere, and else none. Errors
+        that it shares count as its own.
         """
 
-        def add(total, d, g, limit=None):
+        def add(total, d, g, limit=None, spread=None):
             top, bottom, seen = total
-            weight = g / (1.0 + (self.floor * mass * g) ** 2)
+            own = (self.floor * g) ** 2 if limit is None else jnp.where(limit, spread, (self.floor * g) ** 2)
+            weight = g / (1.0 + mass**2 * own)
             if limit is None:
                 return top + weight * d, bottom + weight * g, seen + weight * g
             seen = seen + jnp.where(limit, 0.0, weight * g)
@@ -87,7 +89,8 @@ class _Bands:
             return top + weight * d, bottom + weight * g, seen
 
         zero = jnp.zeros(self.shape, self.light.dtype)
-        top, bottom, seen = self._over(add, (zero, zero, zero), self.data, self.light, self.limit)
+        spread = None if self.limit is None else self.spread
+        top, bottom, seen = self._over(add, (zero, zero, zero), self.data, self.light, self.limit, spread)
         if self.modes is None:
             return top, bottom, seen
         (of_data, of_light), pairs = self._projected(mass, lambda d, g: (d, g))

@@ -7,7 +7,7 @@ Amplitudes are unit normal before the data. Given a model's fluxes they are Gaus
 import jax
 import jax.numpy as jnp
 
-from .likelihood import log_likelihood, log_normal_cdf
+from .likelihood import countable, log_likelihood, log_normal_cdf
 from .mass import solve_beside_unit
 
 
@@ -27,7 +27,7 @@ class _InUnits:
 
 
 def _in_units(flux_obs, sky, valid, flux_model, floor, upper, modes):
-    unit = jnp.where(valid, sky, 1.0)
+    unit = jnp.where(valid, countable(flux_obs, sky), 1.0)
     model, data = (jnp.where(valid, flux, 0.0) / unit for flux in (flux_model, flux_obs))
     modes = jnp.where(valid[..., None, :], modes, 0.0) / unit[..., None, :]
     variance = 1.0 + (floor * model) ** 2
@@ -55,7 +55,7 @@ def log_likelihood_of(flux_obs, sky, valid, flux_model, floor, upper=None, modes
     shared = whole.onto(whole.residual)
     solved, log_det = solve_beside_unit(whole.pairs, shared)
     value = value + 0.5 * (sum(a * b for a, b in zip(solved, shared, strict=True)) - log_det)
-    unit = jnp.where(valid, sky, 1.0)
+    unit = jnp.where(valid, countable(flux_obs, sky), 1.0)
     below = (jnp.where(valid, flux_obs - flux_model, 0.0) / unit) * whole.spread**-0.5
     return value + jnp.sum(jnp.where(upper, log_normal_cdf(below), 0.0), axis=-1)
 

@@ -142,6 +142,39 @@ def test_bands_with_limits_and_without_data_take_no_part_in_shared_errors():
     assert marginalise(*parts, FLOOR, LOW, HIGH, upper, turned)[0] == with_all
 
 
+def test_a_limit_far_below_what_other_bands_say():
+    """Where errors of the model are large a band can be faint that should be bright."""
+    unit, sky = UNIT[[0, 1, 2, 3, 3]], SKY[[0, 1, 2, 3, 3]] * 1e-2
+    relative = np.array([[0.2, 0.2, 0.15, 0.2, 0.6], [-0.1, 0.1, 0.2, 0.1, 0.4]])
+    upper = np.arange(5) == 4
+    data = np.where(upper, 2.0 * sky, 10.0**9.5 * unit)
+    fine, values = np.linspace(LOW, HIGH, 20_001), []
+    for m in fine:
+        # in units of the sky: determinants of squares of uJy would underflow
+        model = 10.0**m * unit / sky
+        own = (relative * model).T @ (relative * model) + np.diag(1.0 + (FLOOR * model) ** 2)
+        seen = stats.multivariate_normal.logpdf((data / sky)[:4], model[:4], own[:4, :4])
+        values.append(seen + stats.norm.logcdf(2.0, model[4], np.sqrt(own[4, 4])))
+    values = np.array(values) - np.log(sky[:4]).sum()
+    expected = values.max() + np.log(np.mean(np.exp(values - values.max())))
+    parts = [np.asarray(a, np.float32) for a in (data, sky, unit, relative * unit)]
+    got = marginalise(*parts[:2], np.ones(5, bool), parts[2], FLOOR, LOW, HIGH, upper, parts[3])[0]
+    assert float(got) == pytest.approx(expected, abs=2e-3)
+
+
+def test_errors_of_nothing_overflow_nothing():
+    """Signal-to-noise ratios of 1e10, which the floor makes 20."""
+    valid = np.ones(4, bool)
+    data, unit = (10.0**11.0 * UNIT).astype(np.float32), UNIT.astype(np.float32)
+    for modes in (None, (MODES * UNIT).astype(np.float32)):
+        small, tiny = (
+            marginalise(data, (data / snr).astype(np.float32), valid, unit, FLOOR, LOW, HIGH, None, modes)
+            for snr in (1e5, 1e12)
+        )
+        for one, two in zip(small, tiny, strict=True):
+            np.testing.assert_allclose(one, two, atol=2e-3)
+
+
 def test_whitened_residuals_have_the_chi2_of_their_covariance():
     rng = np.random.default_rng(4)
     errors, residual = rng.standard_normal((5, 3, 6)), rng.standard_normal((5, 6))
