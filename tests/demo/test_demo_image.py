@@ -38,6 +38,7 @@ def test_the_truth_lies_inside_the_prior():
 
 
 @pytest.mark.slow
+@pytest.mark.optimized
 def test_the_demo_recovers_its_galaxy(tmp_path):
     if "jades-pixels" not in shipped():
         pytest.skip("no bundle jades-pixels is shipped with this checkout")

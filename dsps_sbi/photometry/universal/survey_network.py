@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...components import pytree
+from ...instruments.coverage import USABLE
 from ...networks.base import FlowNetwork
 from ..data import PhotometryData
 from ..redshift_nodes import between_nodes
@@ -25,6 +26,31 @@ def n_filled(n: int) -> int:
     """Number of bands to which n are filled up."""
     more = -(-max(n - N_BANDS[-1], 0) // _MORE_BANDS) * _MORE_BANDS
     return next((size for size in N_BANDS if size >= n), N_BANDS[-1] + more)
+
+
+def held(pieces, screen, covered):
+    """What bands see, held for one redshift more where a band leaves the wavelengths of the light.
+
+    A band may be seen between the last redshift that covers it and the next: nothing is interpolated to zero.
+
+    Parameters
+    ----------
+    pieces : ndarray (Z, Sub * Band, K)
+    screen : ndarray (Z, Sub, Band)
+    covered : bool ndarray (Z, Band)
+
+    Returns
+    -------
+    pieces, screen : ndarray
+    """
+    pieces = pieces.reshape(*screen.shape, -1).copy()
+    screen = screen.copy()
+    for step in (1, -1):
+        before = np.roll(covered, step, axis=0)
+        before[0 if step == 1 else -1] = False
+        i, band = np.nonzero(before & ~covered)
+        pieces[i, :, band], screen[i, :, band] = pieces[i - step, :, band], screen[i - step, :, band]
+    return pieces.reshape(len(screen), -1, pieces.shape[-1]), screen
 
 
 def padded_bands(pieces, screen, n_sub: int):
@@ -79,7 +105,8 @@ class SurveyNetwork(FlowNetwork):
         """For a :class:`~dsps_sbi.FilterSet` and a relative error of the model's fluxes."""
         low, high = np.log1p(network.prior.z)
         log_z = np.linspace(low, high, n_z)
-        pieces, screen, _ = network.basis.pieces(filters, np.expm1(log_z))
+        pieces, screen, share = network.basis.pieces(filters, np.expm1(log_z))
+        pieces, screen = held(pieces, screen, share >= 1.0 - USABLE)
         pieces, screen = padded_bands(pieces, screen, network.basis.n_sub)
         more = (0, screen.shape[-1] - len(filters.pivot_aa))
         # no number of bands that are not there may be odd

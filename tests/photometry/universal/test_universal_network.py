@@ -5,8 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dsps_sbi.instruments.coverage import USABLE
+from dsps_sbi.instruments.filters import FilterSet
 from dsps_sbi.photometry.universal.data import UniversalData
 from dsps_sbi.photometry.universal.newton import peaks
+from dsps_sbi.photometry.universal.survey_network import SurveyNetwork
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +106,26 @@ def test_steps_end_at_the_peak(any_filters, mocks):
     # the prior pulls where the data say little
     assert np.median(np.abs(step) / sigma) < 0.05
     assert (np.abs(peak - np.asarray(u)) < 1.5 * sigma + 0.05).mean() > 0.95
+
+
+def test_bands_that_leave_the_light_are_seen_whole(any_filters):
+    """Between the last redshift of the network's grid that covers a band, and the end of the light."""
+    basis, filters = any_filters.network.basis, FilterSet.from_names(("hsc_i", "wise_w1"))
+    network = SurveyNetwork.of(any_filters.network, filters, 0.05)
+    nodes = np.expm1(np.asarray(network.log_z, float))
+    covered = basis.pieces(filters, nodes)[2] >= 1.0 - USABLE
+    first = int(np.argmax(covered[:, 1]))
+    assert first > 0 and covered[first - 1].tolist() == [True, False]
+    between = np.linspace(*nodes[first - 1 : first + 1], 20)
+    pieces, screen, share = basis.pieces(filters, between)
+    i = int(np.argmax(share[:, 1] >= 1.0 - USABLE))
+    assert i < 15
+    one = np.ones((1, 2), np.float32)
+    seen = network.seen(one, one, one > 0, one < 0, np.float32(between[i : i + 1])).bands
+    n_sub = screen.shape[1]
+    got = np.asarray(seen.pieces).reshape(n_sub, -1, pieces.shape[-1])[:, :2]
+    expected = pieces[i].reshape(n_sub, 2, -1)
+    # in the pixels of the light that the band sees at either redshift
+    scale = np.abs(expected).sum(axis=0)
+    assert np.abs((got - expected).sum(axis=0)).max() < 0.05 * scale.max()
+    np.testing.assert_allclose(np.asarray(seen.screen)[0, :, :2], screen[i], atol=0.02)
