@@ -26,8 +26,18 @@ _FSPS = {
 
 @table
 def any_filters():
-    """Surveys that a network for any filters was not trained on."""
-    m = Metrics("any_filters")
+    """Surveys that `photometry` was not trained on."""
+    return _surveys_of("any_filters")
+
+
+@table
+def any_filters_dirichlet():
+    """Surveys that `photometry-dirichlet` was not trained on."""
+    return _surveys_of("any_filters_dirichlet")
+
+
+def _surveys_of(result):
+    m = Metrics(result)
     rows = [
         [
             label,
