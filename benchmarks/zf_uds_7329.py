@@ -1,11 +1,11 @@
 """A massive quiescent galaxy at z = 3.2 by its photometry alone: how massive, and formed when?
 
 ZF-UDS-7329 (Glazebrook et al. 2024, Nature 628, 277), with the NIRCam magnitudes of the analysis at
-github.com/jmpowley/quiescent_galaxies: seven bands, AB, with a floor of 5 % on the errors, z = 3.205. The bundle
-`photometry` proposes, the exact likelihood weighs, and repairs. Its history is a delayed tau: one smooth rise and
-fall. Quantities with 16th and 84th percentiles: `log_mass` (stars and remnants), `log_mass_formed`, times since
-the Big Bang and t90 - t10 in Gyr, `log_ssfr`, `av`, `metallicity`; `trusted`, `ess`, `ppc_p`;
-`p_formed_by_z7` is the probability that half of the mass existed at z = 7.
+github.com/jmpowley/quiescent_galaxies: seven bands, AB, with a floor of 5 % on the errors, z = 3.205.
+The bundle `photometry` proposes, the exact likelihood weighs, and repairs. Its history is a delayed tau:
+one smooth rise and fall. Quantities with 16th and 84th percentiles: `log_mass` (stars and remnants),
+`log_mass_formed`, times since the Big Bang and t90 - t10 in Gyr, `log_ssfr`, `av`, `metallicity`;
+`trusted`, `ess`, `ppc_p`; `p_formed_by_z7` is the probability that half of the mass existed at z = 7.
 
 Published, for comparison: log M* of 11.1 to 11.3, most stars in place before z of 7 to 11.
 """

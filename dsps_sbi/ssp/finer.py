@@ -11,9 +11,9 @@ from dsps_sbi.ssp.grid import SSPGrid
 def finer_ages(grid: SSPGrid, step_gyr: float = 0.1, step_dex: float = 0.05) -> SSPGrid:
     """A grid whose ages are no farther apart than wanted: linear in the logarithm of the age in between.
 
-    Models give each star the SSP of the nearest age. Ages of a grid in steps of 0.1 dex are 3 Gyr apart at
-    12 Gyr, and nothing then tells the histories of old stars within 3 Gyr apart. Between its SSPs, light
-    changes smoothly with age; interpolation adds no knowledge of stars, it takes away the steps.
+    Models give each star the SSP of the nearest age. With ages in steps of 0.1 dex, all stars of 11.2 to 14.1
+    Gyr are alike, and nothing tells their histories apart. Between SSPs, light changes smoothly with age;
+    interpolation adds no knowledge of stars, it takes away the steps.
 
     Parameters
     ----------
