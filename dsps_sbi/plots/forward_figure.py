@@ -63,7 +63,7 @@ def plot_forward(descendant, beside=None, spectrum=None, *, path=None) -> "Figur
         axes[1].set_ylabel("observed - descendant [sigma]")
         axes[1].set_title(f"all indices: p = {table.meta['p_value']:.2g}", fontsize=_SMALL + 1)
     if path is not None:
-        save_figure(figure, path)
+        save_figure(figure, path, dpi=120, crop=False)
     return figure
 
 

@@ -74,5 +74,5 @@ def plot_time_resolution(table, *, path=None) -> "Figure":
     axes[0, 0].legend(fontsize=_SMALL, frameon=False)
     axes[0, 1].legend(fontsize=_SMALL, frameon=False)
     if path is not None:
-        save_figure(figure, path)
+        save_figure(figure, path, dpi=120, crop=False)
     return figure

@@ -152,9 +152,21 @@ class TimeResolution:
         for name, sfh in (("cosmic", Aged(own, self.until_gyr)), ("own", own)):
             prior = spectrum_prior(sfh, metallicity=range_, log_model_error=None)
             found[name] = SpectrumModel(
-                grid, self.spectrograph, prior, sfh, model_error=0.0, cosmology=self.cosmology
+                _of_ages(grid, self._ages(name)),
+                self.spectrograph,
+                prior,
+                sfh,
+                model_error=0.0,
+                cosmology=self.cosmology,
             )
         return found
+
+    def _ages(self, name):
+        """Ranges of ages that stars can have in a model [Gyr]."""
+        universe = [self.universe_gyr(z) for z in self.redshifts]
+        if name == "own":
+            return [(0.0, universe[-1])]
+        return [(age - self.until_gyr, age) for age in universe]
 
     def cases(self):
         """Redshifts and models that need a posterior: at the highest redshift both models are one."""
@@ -288,6 +300,14 @@ class TimeResolution:
             if one["ess"] * use.mean() >= FEWEST_CONVERGED:
                 row[:] = [_width(drawn[use, i]) for i in range(len(QUANTITIES))]
         return out
+
+
+def _of_ages(grid: SSPGrid, ranges) -> SSPGrid:
+    """A grid of the SSPs in some ranges of age, and their neighbours: what no star is costs nothing."""
+    use = np.any([(grid.age_gyr >= low) & (grid.age_gyr <= high) for low, high in ranges], axis=0)
+    use = np.convolve(use, np.ones(3), "same") > 0.0
+    tables = {"flux": grid.flux[:, use], "living_fraction": None, "surviving_fraction": None}
+    return replace(grid, age_gyr=grid.age_gyr[use], **tables)
 
 
 def _listed(values):

@@ -56,6 +56,22 @@ def test_the_same_stars_are_seen_at_both_redshifts(setting):
     np.testing.assert_allclose(noise[0], noise[1], atol=2e-3)
 
 
+def test_ages_that_no_star_has_are_left_out(setting):
+    """And nothing else: the light is that of the whole grid."""
+    few, whole = (setting.models[name].ssp.age_gyr for name in ("cosmic", "own"))
+    assert few.size < 0.6 * whole.size and set(few) <= set(whole)
+    params = setting.truth(5)[:4]
+    for universe in (EARLY, LATE):
+        shares = []
+        for age in (few, whole):
+            edges = age_edges(age).astype(np.float32)
+            sfh = setting.models["cosmic"].sfh
+            shares.append(np.asarray(mass_weights(sfh, params, edges, np.float32(universe))))
+        lit = shares[1] > 0.0
+        assert lit.sum() > 3 and set(whole[lit]) <= set(few)
+        np.testing.assert_allclose(shares[0][np.isin(few, whole[lit])], shares[1][lit], atol=1e-6)
+
+
 def stub(self, number, snr, z, name):
     """Gaussian posteriors of known width about truths: 0.1 Gyr early, 0.3 Gyr late."""
     rng = np.random.default_rng([number, int(snr)])
