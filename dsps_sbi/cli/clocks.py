@@ -42,6 +42,9 @@ def clocks(
         Path | None, typer.Option(help="Spectrum to lay beside the aged stars, such as that of a relic.")
     ] = None,
     beside_sigma_v: Annotated[float, typer.Option(help="Velocity dispersion there in km/s.")] = 0.0,
+    refine: Annotated[
+        bool, typer.Option(help="Repair draws of little weight; takes seconds to minutes.")
+    ] = True,
     draws: Annotated[int, typer.Option(min=2, max=MOST_DRAWS, help="Draws per spectrum.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the random numbers.")] = 0,
     z: Redshift = None,
@@ -72,6 +75,7 @@ def clocks(
     from ..spectroscopy.alpha import AlphaSource, infer_alpha
     from ..spectroscopy.clocks import Clocks
     from ..spectroscopy.fast_forward import fast_forward
+    from ..spectroscopy.posterior import bundled_ssp
 
     post = load_bundle(bundle)
     if post.data_words != "spectra":
@@ -89,10 +93,10 @@ def clocks(
         print(f"{label}: {'; '.join(spectrum.notes)}")
         with option_words():
             if source is None:
-                result = post.infer(spectrum, n_draws=draws, seed=seed)
+                result = post.infer(spectrum, n_draws=draws, seed=seed, refine=refine)
                 trust, ess = str(result.trust[0]), float(result.posteriors.ess[0])
             else:
-                result = infer_alpha(post, spectrum, source, n_draws=draws, seed=seed)
+                result = infer_alpha(post, spectrum, source, n_draws=draws, seed=seed, refine=refine)
                 trust, ess = result.trust, result.ess
         found = Clocks.of(result, clock, seed=seed)
         print(f"{label}: {trust}, {ess:.0f} effective draws")
@@ -100,7 +104,7 @@ def clocks(
             print(f"  {line}")
         plot_clocks(found, label, path=output / f"{label}_clocks.png")
         if later_z is not None:
-            grids = post.model().ssp if source is None else source.model.grids
+            grids = bundled_ssp(post.meta) if source is None else source.model.grids
             aged = fast_forward(result, later_z, ssp=grids, label=label)
             for line in forward(aged, other, beside_sigma_v, output):
                 print(f"  {line}")

@@ -239,7 +239,7 @@ def test_command_line_with_both_clocks(files, tmp_path, capsys, monkeypatch):
     options = ["--medium", "air", "--lsf", "fwhm_aa=5.5", "-o", str(tmp_path), "--bundle", "mine"]
     options += ["--alpha", "table.fits", "--calibration", str(path), "--draws", "400"]
     assert main(["clocks", str(files["a"]), *options]) == 0
-    assert given == {"source": "table.fits", "n_draws": 400, "seed": 0}
+    assert given == {"source": "table.fits", "n_draws": 400, "seed": 0, "refine": True}
     said = capsys.readouterr().out
     assert "a: trusted, 300 effective draws" in said and "[alpha/Fe] 0." in said
     assert "history - chemistry: 0." in said and "made up, scatter 0.05 dex" in said
