@@ -68,10 +68,13 @@ def plot_time_resolution(table, *, path=None) -> "Figure":
         for i, axis in enumerate(row):
             if i != 1:
                 axis.set_xscale("log")
+                axis.set_xticks(ratios, [f"{snr:g}" for snr in ratios])
+                axis.set_xticks([], minor=True)
             axis.set_xlabel("age of the Universe when seen [Gyr]" if i == 1 else "S/N per pixel")
         for axis in row[[0, 1]]:
             axis.set_yscale("log")
-    axes[0, 0].legend(fontsize=_SMALL, frameon=False)
+    lines = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*lines, loc="outside upper center", ncols=4, fontsize=_SMALL, frameon=False)
     axes[0, 1].legend(fontsize=_SMALL, frameon=False)
     if path is not None:
         save_figure(figure, path, dpi=120, crop=False)
