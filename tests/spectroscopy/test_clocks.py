@@ -182,6 +182,9 @@ def test_command_line(files, tmp_path, capsys, monkeypatch):
     assert (
         said.count("\n") == 1 and "--calibration was given without --alpha: [alpha/Fe] needs a source" in said
     )
+    assert main([*common, "--bundle", "none", "--beside", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert "--beside was given without --later-z: name the redshift to age to, such as 0" in said
     assert main([*common, "--bundle", "none", "--alpha", str(tmp_path / "no.fits")]) == 1
     assert "there is no" in (said := capsys.readouterr().err) and said.count("\n") == 1
 
