@@ -25,6 +25,9 @@ def study(
     snr: Annotated[str, typer.Option(help="Signal-to-noise ratios per pixel.")] = "30,100,300",
     durations: Annotated[str, typer.Option(help="Range of t90 - t10 of the histories in Gyr.")] = "0.1,1.5",
     resolution: Annotated[float, typer.Option(help="Resolving power, of two pixels per FWHM.")] = 1000.0,
+    quantiles: Annotated[
+        int, typer.Option(min=1, max=20, help="Of the histories: more make some that end early.")
+    ] = 3,
     draws: Annotated[int, typer.Option(min=2, max=MOST_DRAWS, help="Draws per posterior.")] = 1000,
     at_most: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many new posteriors: the next run goes on.")
@@ -49,7 +52,8 @@ def study(
     from ..spectroscopy.time_resolution import TimeResolution
     from ..spectroscopy.time_resolution_run import run_time_resolution
 
-    setting = TimeResolution(grid_of(ssp), resolution=resolution, n_draws=draws, seed=seed, **options)
+    options |= {"resolution": resolution, "n_draws": draws, "seed": seed, "n_quantiles": quantiles}
+    setting = TimeResolution(grid_of(ssp), **options)
     result = run_time_resolution(setting, n, output, at_most=at_most, progress=sys.stderr.isatty())
     table = result.table()
     for line in result.lines():

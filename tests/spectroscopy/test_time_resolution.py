@@ -151,6 +151,8 @@ def test_settings_that_make_no_experiment_are_refused(line_grid):
         setting(durations_gyr=(0.1, 3.0))
     with pytest.raises(UserError, match="3650-7350 Angstrom: SSP grid lines has 4300-5500: give wavelengths"):
         TimeResolution(line_grid)
+    with pytest.raises(UserError, match="0 quantiles of formation: give at least 1"):
+        setting(n_quantiles=0)
     with pytest.raises(UserError, match="resolution -1.0: give a resolving power above 0"):
         setting(resolution=-1.0)
     with pytest.raises(UserError, match="no history of the prior has t90 - t10 from 1.96 to 1.9601 Gyr"):
