@@ -65,6 +65,8 @@ try:
     from .spectroscopy.alpha_result import AlphaResult as AlphaResult
     from .spectroscopy.clocks import ChemicalClock as ChemicalClock
     from .spectroscopy.clocks import Clocks as Clocks
+    from .spectroscopy.fast_forward import Descendant as Descendant
+    from .spectroscopy.fast_forward import fast_forward as fast_forward
     from .spectroscopy.line_indices import LineIndices as LineIndices
     from .spectroscopy.line_indices import line_indices as line_indices
     from .spectroscopy.model import SpectrumModel as SpectrumModel

@@ -42,7 +42,7 @@ def test_notebooks_are_valid_and_clean(path):
 
 
 def test_every_notebook_is_run_here():
-    assert [path.stem for path in NOTEBOOKS] == ["fit_by_gradient", "latents_of_spectra"]
+    assert [path.stem for path in NOTEBOOKS] == ["fit_by_gradient", "formation_clocks", "latents_of_spectra"]
 
 
 @pytest.mark.slow
@@ -65,6 +65,21 @@ def test_fit_by_gradient(monkeypatch):
     assert len(scope["gain"]) == 19 and all(0.0 <= share <= 1.0 for share in scope["gain"].values())
 
 
+@pytest.mark.optimized
+def test_formation_clocks(monkeypatch):
+    scope = run(NOTEBOOKS[1], monkeypatch)
+    # the same change of the history changes the young spectrum more, which so tells more of it
+    contrast, width = scope["contrast"], scope["width"]
+    assert contrast["z = 3.2"] > 3.0 * contrast["today"]
+    assert width["z = 3.2"] < 0.5 * width["today"] < 0.55 * width["prior"]
+    assert scope["effective"]["z = 3.2"] > 20
+    t50, drawn = scope["t50"], scope["posterior"]["z = 3.2"]
+    assert abs(t50[drawn].mean() - t50[scope["truth"]]) < 4.0 * t50[drawn].std()
+    # a relic is of the same stars, the other one is not
+    assert scope["beside"]["relic"].p_value()[1] > 0.01 > 1e-3 > scope["beside"]["not one"].p_value()[1]
+    assert scope["clocks"]["z = 3.2"].universe_gyr < 2.0 < scope["clocks"]["today"].universe_gyr
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     not dsps_sbi.ssp.available("miles"), reason="the grid miles is not in the cache: dsps-sbi fetch miles"
@@ -72,7 +87,7 @@ def test_fit_by_gradient(monkeypatch):
 @pytest.mark.skipif("miles-optical" not in shipped(), reason="no bundle miles-optical comes with the package")
 @pytest.mark.optimized
 def test_latents_of_spectra(monkeypatch):
-    scope = run(NOTEBOOKS[1], monkeypatch)
+    scope = run(NOTEBOOKS[2], monkeypatch)
     assert scope["with_flux"].shape == (scope["n_latent"] + scope["n_shown"], len(scope["wave"]))
     # the mean of the posterior knows more than a straight line through the latents
     r2 = {name: shares for name, shares in scope["r2"].items() if name in scope["names"]}

@@ -21,10 +21,11 @@ from .compiled import keep_compiled
 from .demo import demo
 from .indices import indices
 from .infer import infer
+from .study import study
 from .train import simulate, train, typicality
 
 # Commands that compile
-_COMPILING = ("infer", "indices", "clocks", "simulate", "typicality", "train", "check", "demo")
+_COMPILING = ("infer", "indices", "clocks", "study", "simulate", "typicality", "train", "check", "demo")
 
 app = typer.Typer(
     help="Galaxy light to posteriors: images to maps, spectra to star formation histories.",
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.command()(infer)
 app.command()(indices)
 app.command()(clocks)
+app.command()(study)
 app.command()(simulate)
 app.command()(typicality)
 app.command()(train)

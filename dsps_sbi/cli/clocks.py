@@ -35,6 +35,16 @@ def clocks(
         Path | None,
         typer.Option(help="TOML of [alpha/Fe] as a clock: intercept, slope, scatter, of, source."),
     ] = None,
+    later_z: Annotated[
+        float | None, typer.Option(help="Age the stars passively to this redshift: what are they then?")
+    ] = None,
+    beside: Annotated[
+        Path | None, typer.Option(help="Spectrum to lay beside the aged stars, such as that of a relic.")
+    ] = None,
+    beside_sigma_v: Annotated[float, typer.Option(help="Velocity dispersion there in km/s.")] = 0.0,
+    refine: Annotated[
+        bool, typer.Option(help="Repair draws of little weight; takes seconds to minutes.")
+    ] = True,
     draws: Annotated[int, typer.Option(min=2, max=MOST_DRAWS, help="Draws per spectrum.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the random numbers.")] = 0,
     z: Redshift = None,
@@ -53,14 +63,19 @@ def clocks(
         raise UserError(
             "--calibration was given without --alpha: [alpha/Fe] needs a source, such as MILES_KB_LIS8.4.fits"
         )
+    if beside is not None and later_z is None:
+        raise UserError("--beside was given without --later-z: name the redshift to age to, such as 0")
     source = None if alpha is None else alpha_source(alpha)
     spectra = read_spectra(files, z, lsf, medium, columns, wave_unit, flux_unit)
+    other = None if beside is None else read_spectra([beside], *[None] * 6)[0][1]
 
     from ..bundle.load import load_bundle
     from ..io.summary import write_summary
     from ..plots.clocks_figure import plot_clocks
     from ..spectroscopy.alpha import AlphaSource, infer_alpha
     from ..spectroscopy.clocks import Clocks
+    from ..spectroscopy.fast_forward import fast_forward
+    from ..spectroscopy.posterior import bundled_ssp
 
     post = load_bundle(bundle)
     if post.data_words != "spectra":
@@ -78,19 +93,43 @@ def clocks(
         print(f"{label}: {'; '.join(spectrum.notes)}")
         with option_words():
             if source is None:
-                result = post.infer(spectrum, n_draws=draws, seed=seed)
+                result = post.infer(spectrum, n_draws=draws, seed=seed, refine=refine)
                 trust, ess = str(result.trust[0]), float(result.posteriors.ess[0])
             else:
-                result = infer_alpha(post, spectrum, source, n_draws=draws, seed=seed)
+                result = infer_alpha(post, spectrum, source, n_draws=draws, seed=seed, refine=refine)
                 trust, ess = result.trust, result.ess
         found = Clocks.of(result, clock, seed=seed)
         print(f"{label}: {trust}, {ess:.0f} effective draws")
         for line in found.lines():
             print(f"  {line}")
         plot_clocks(found, label, path=output / f"{label}_clocks.png")
+        if later_z is not None:
+            grids = bundled_ssp(post.meta) if source is None else source.model.grids
+            aged = fast_forward(result, later_z, ssp=grids, label=label)
+            for line in forward(aged, other, beside_sigma_v, output):
+                print(f"  {line}")
         rows.append({"name": label, "trust": str(trust), "ess": ess} | found.row())
     write_summary(output / "clocks.ecsv", {name: [row[name] for row in rows] for name in rows[0]})
     print(f"in {output}: clocks.ecsv and pictures")
+
+
+def forward(aged, other, sigma_v: float, output: Path) -> list[str]:
+    """Write what aged stars are, beside another spectrum where one is given, and tell it in words."""
+    from ..io.summary import write_summary
+    from ..plots.forward_figure import plot_forward
+
+    table, compared = aged.table(), None
+    write_summary(output / f"{aged.label}_later.ecsv", table)
+    words = [f"{row['quantity']} {row['value']:.3g} {row['unit']}".strip() for row in table[:4]]
+    lines = [f"at z = {aged.later_z:g}, {aged.years_gyr:.1f} Gyr later: {', '.join(words)}"]
+    if other is not None:
+        with option_words():
+            compared = aged.beside(other, sigma_v=sigma_v)
+        write_summary(output / f"{aged.label}_beside.ecsv", compared.table())
+        chi2, p = compared.p_value()
+        lines.append(f"beside {other.label}: chi2 {chi2:.1f} of {len(compared.names)} indices, p = {p:.2g}")
+    plot_forward(aged, compared, other, path=output / f"{aged.label}_later.png")
+    return lines
 
 
 def alpha_source(path: Path):

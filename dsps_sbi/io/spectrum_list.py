@@ -11,6 +11,7 @@ from astropy.table import Table
 from ..errors import UserError
 from ..instruments.lsf import LSF
 from .fits_open import existing_file
+from .lsf_file import read_lsf
 from .read_spectrum import read_spectrum, spectrum_names
 from .spectrum import Spectrum
 
@@ -145,20 +146,25 @@ def columns_of(text: str):
 
 
 def lsf_of(text: str) -> LSF:
-    """LSF of a text such as ``fwhm_aa=2.8``.
+    """LSF of a text such as ``fwhm_aa=2.8``, or of a file of it (:func:`~dsps_sbi.io.lsf_file.read_lsf`).
 
     Raises
     ------
     UserError
         If it is none.
     """
+    if text.lower().endswith(".fits"):
+        try:
+            return read_lsf(text)
+        except UserError as problem:
+            raise UserError(f"lsf {problem}") from problem
     quantity, _, value = text.partition("=")
     try:
         number = float(value)
     except ValueError as problem:
         raise UserError(
-            f"lsf {text}: give what it is and its value, such as fwhm_aa=2.8, resolving_power=2000 or "
-            "sigma_km_s=60"
+            f"lsf {text}: give what it is and its value, such as fwhm_aa=2.8, resolving_power=2000, "
+            "sigma_km_s=60 or the name of a FITS file"
         ) from problem
     return LSF(quantity.strip(), number)
 

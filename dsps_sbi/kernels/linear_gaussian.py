@@ -1,6 +1,7 @@
 """A multiplicative polynomial with a Gaussian prior, integrated out of a Gaussian likelihood."""
 
 import jax.numpy as jnp
+import numpy as np
 
 from .cholesky import cholesky, solve_factored, solve_lower
 from .full_precision import matmul
@@ -120,8 +121,11 @@ def _white(data, variance, valid, template):
 
 def _factor(t, terms):
     """Lower Cholesky factor (..., Term, Term) of the precision of coefficients in units of their prior."""
-    n_pixel, n_term = terms.shape
-    # all objects share the basis, so that their normal matrices are one product of matrices
-    pairs = (terms[:, :, None] * terms[:, None, :]).reshape(n_pixel, n_term**2)
-    matrix = matmul(t * t, pairs).reshape(*t.shape[:-1], n_term, n_term)
+    n_term = terms.shape[1]
+    # all objects share the basis, so that their normal matrices are one product of matrices; of each pair of
+    # terms once
+    row, column = np.triu_indices(n_term)
+    place = np.zeros((n_term, n_term), int)
+    place[row, column] = place[column, row] = np.arange(len(row))
+    matrix = matmul(t * t, terms[:, row] * terms[:, column])[..., place]
     return cholesky(matrix + jnp.eye(n_term, dtype=t.dtype))

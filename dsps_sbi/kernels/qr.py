@@ -4,6 +4,7 @@ Normal equations square the condition number: in single precision what data leav
 what they know best. Not LAPACK, see :mod:`dsps_sbi.kernels.cholesky`.
 """
 
+import jax
 import jax.numpy as jnp
 
 from .cholesky import solve_lower
@@ -17,16 +18,17 @@ def qr(rows, right):
     The columns must be independent.
     """
     n = rows.shape[1]
-    remaining = jnp.concatenate([rows, right[:, None]], axis=1)
-    out = []
-    for k in range(n):
-        column = remaining[:, k]
-        unit = column / jnp.maximum(jnp.linalg.norm(column), 1e-30)
+
+    def column(remaining, k):
+        one = jax.lax.dynamic_index_in_dim(remaining, k, axis=1, keepdims=False)
+        unit = one / jnp.maximum(jnp.linalg.norm(one), 1e-30)
         shares = einsum("i,ij->j", unit, remaining)
         shares = jnp.where(jnp.arange(n + 1) < k, 0.0, shares)
-        remaining = remaining - unit[:, None] * shares
-        out.append(shares)
-    out = jnp.stack(out)
+        return remaining - unit[:, None] * shares, shares
+
+    # a loop: unrolled, dozens of columns take minutes to compile, and as many copies of the rows
+    together = jnp.concatenate([rows, right[:, None]], axis=1)
+    _, out = jax.lax.scan(column, together, jnp.arange(n))
     return out[:, :n], out[:, n]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from .aged import Aged as Aged
 from .continuity import Continuity as Continuity
 from .delayed_tau import DelayedTau as DelayedTau
 from .dirichlet import Dirichlet as Dirichlet

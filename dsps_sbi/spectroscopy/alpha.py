@@ -23,7 +23,6 @@ import numpy as np
 from jax.scipy.special import ndtr, ndtri
 from jax.scipy.stats import norm
 
-from ..components import pytree
 from ..errors import UserError
 from ..inference.edges import edges_of_normal, limits
 from ..inference.engine import Engine, Posteriors, check_numbers
@@ -36,9 +35,9 @@ from ..priors import Prior, Uniform
 from ..ssp import IndexTable, SSPGrid, index_changes, with_alpha
 from ..ssp.alpha_enhanced import alpha_names
 from .alpha_result import AlphaResult
+from .by_prior import PriorLikelihood
 from .data import SpectrumData
 from .infer import without_distance
-from .likelihood import SpectrumLikelihood
 from .model import SpectrumModel
 from .posterior import SpectrumPosterior
 
@@ -48,69 +47,6 @@ INDEX_ERROR = {"Angstrom": 0.1, "mag": 0.003}
 _STEP, _N_DRAWS = 0.05, 128
 # Branch of an object's key, beyond those of weighing and repair
 _ALPHA = 21
-
-
-@pytree(arrays=(), static=("prior", "sfh"))
-@dataclass(frozen=True, eq=False)
-class PriorProposal:
-    """What repair proposes from beside its kernels, in the place of a network: the prior itself.
-
-    Parameters
-    ----------
-    prior : Prior
-    sfh : StarFormationHistory
-    """
-
-    prior: Prior
-    sfh: object
-
-    def condition(self, weights, *data):
-        """Nothing depends on the data."""
-        return ()
-
-    def draw_shape(self, weights, condition, noise):
-        """Draws (Object, Draw, Param - 1) and their log density."""
-        return noise, norm.logpdf(noise).sum(axis=-1)
-
-    def log_prob_shape(self, weights, condition, u):
-        """Log density (Object, Draw) of u (Object, Draw, Param - 1)."""
-        return norm.logpdf(u).sum(axis=-1)
-
-
-@pytree(arrays=("network", "weights"), aside=("like_training",))
-@dataclass(frozen=True, eq=False)
-class AlphaProposal:
-    """A posterior of one parameter more, as weighing and repair need it.
-
-    Parameters
-    ----------
-    network : PriorProposal
-    weights : tuple
-    like_training : bool
-        Whether the spectrum is like those that the network was trained on.
-    """
-
-    network: PriorProposal
-    weights: tuple
-    like_training: bool
-    typicality = None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Parameters, [alpha/Fe] among them."""
-        return self.network.prior.names
-
-    def in_range(self, data) -> np.ndarray:
-        """See :meth:`~dsps_sbi.SpectrumPosterior.in_range`."""
-        return np.array([self.like_training])
-
-    theta = SpectrumPosterior.theta
-
-
-@pytree(arrays=("post", "model"))
-@dataclass(frozen=True, eq=False)
-class AlphaLikelihood(SpectrumLikelihood):
-    """The exact likelihood of a spectrum with [alpha/Fe]; a pytree."""
 
 
 def alpha_prior(prior: Prior, low: float, high: float) -> Prior:
@@ -261,7 +197,7 @@ def infer_alpha(
     source = AlphaSource.of(post, source, ssp, index_error)
     model, spectrum = source.model, without_distance(spectrum)
     scaled, rest = post.prepared(spectrum, lsf)
-    likelihood = AlphaLikelihood(AlphaProposal(PriorProposal(model.prior, model.sfh), (), True), model)
+    likelihood = PriorLikelihood.of(model)
     view = likelihood.observed(scaled, rest.extra_km_s, lsf)
     target = replace(view.target, view=source.with_errors(view.target.view, scaled))
     view = replace(view, target=target)

@@ -1,7 +1,7 @@
 """Priors of spectra."""
 
 from ..priors import Prior, Uniform
-from ..sfh import DelayedTau, Dirichlet, StarFormationHistory
+from ..sfh import Aged, Dirichlet, StarFormationHistory
 
 
 def spectrum_prior(
@@ -45,11 +45,9 @@ def spectrum_prior(
     Prior
     """
     sfh = Dirichlet() if sfh is None else sfh
-    if isinstance(sfh, DelayedTau):
-        marginals = {"log_tau": Uniform(-2.0, 2.0), "t_start": Uniform(0.0, 1.0, of_age=True)}
-    else:
-        marginals = dict(sfh.marginals())
-    if isinstance(sfh, Dirichlet):
+    family = sfh.sfh if isinstance(sfh, Aged) else sfh
+    marginals = dict(sfh.marginals())
+    if isinstance(family, Dirichlet):
         marginals["log_ssfr_now"] = Uniform(-60.0, -10.0)
     ranges = {"metallicity": metallicity, "alpha_fe": alpha_fe, "av": av}
     marginals |= {name: Uniform(*pair) for name, pair in ranges.items() if pair is not None}

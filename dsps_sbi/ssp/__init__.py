@@ -4,6 +4,7 @@ from dsps_sbi.ssp.alpha_enhanced import index_changes, with_alpha
 from dsps_sbi.ssp.dsps_alpha import read_dsps_alpha
 from dsps_sbi.ssp.dsps_hdf5 import read_dsps, write_dsps
 from dsps_sbi.ssp.fetch import available, fetch, load
+from dsps_sbi.ssp.finer import finer_ages
 from dsps_sbi.ssp.grid import SSPGrid
 from dsps_sbi.ssp.hdf5 import read_grid, write_grid
 from dsps_sbi.ssp.index_table import IndexTable, read_index_table
@@ -17,6 +18,7 @@ __all__ = [
     "SSPGrid",
     "available",
     "fetch",
+    "finer_ages",
     "index_changes",
     "load",
     "miles_kinds",

@@ -78,3 +78,11 @@ def test_names_and_refusals():
         Dirichlet(0)
     with pytest.raises(UserError, match="beta prior with a = 0.1"):
         Dirichlet(3, 0.1)
+
+
+def test_no_history_ends_earlier_than_its_last_gap_lets_it():
+    """Of the last quarter, the most that can be there at a share x of the last gap is 1 - (1 - x)^3."""
+    params = jnp.array([1e-4, 1e-4, 1e-4, -60.0])
+    earliest = float(Dirichlet().formation_time(params[None], jnp.array([0.9]), 10.0)[0])
+    share = (0.9 - 0.75) / 0.25
+    assert earliest == pytest.approx(10.0 * (1.0 - (1.0 - share) ** (1.0 / 3.0)), rel=2e-3)

@@ -9,7 +9,7 @@ import pytest
 
 import dsps_sbi as ds
 from dsps_sbi.errors import UserError
-from dsps_sbi.spectroscopy.alpha import AlphaLikelihood, AlphaProposal, PriorProposal
+from dsps_sbi.spectroscopy.by_prior import PriorLikelihood
 from dsps_sbi.ssp import IndexTable
 
 NAMES = ("Fe4531", "Hbeta", "Fe5015", "Mg2", "Mgb", "Fe5270")
@@ -70,9 +70,7 @@ def test_all_parameters_are_inferred_together(result, source):
 def test_it_is_the_exact_posterior(trained, mock, source, result, by_prior):
     """Weighed draws of the prior owe nothing to the network, nor to what the spectrum was divided by."""
     scaled, rest = trained.prepared(mock)
-    proposal = AlphaProposal(PriorProposal(source.model.prior, source.model.sfh), (), True)
-    likelihood = AlphaLikelihood(proposal, source.model)
-    observed = likelihood.observed(scaled, rest.extra_km_s)
+    observed = PriorLikelihood.of(source.model).observed(scaled, rest.extra_km_s)
     view = source.with_errors(observed.target.view, scaled)
     observed = replace(observed, target=replace(observed.target, view=view))
     theta, weight, _ = by_prior(source.model, observed, 12_000)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 import dsps_sbi as ds
@@ -181,8 +182,37 @@ def test_command_line(files, tmp_path, capsys, monkeypatch):
     assert (
         said.count("\n") == 1 and "--calibration was given without --alpha: [alpha/Fe] needs a source" in said
     )
+    assert main([*common, "--bundle", "none", "--beside", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert "--beside was given without --later-z: name the redshift to age to, such as 0" in said
     assert main([*common, "--bundle", "none", "--alpha", str(tmp_path / "no.fits")]) == 1
     assert "there is no" in (said := capsys.readouterr().err) and said.count("\n") == 1
+
+
+def test_a_spectrum_of_nirspec_in_the_layout_of_the_dja(tmp_path, capsys, monkeypatch):
+    """As of ZF-UDS-7329 in EXCELS: microns, micro-Jansky, and what the pipeline adds; neither z nor LSF."""
+    wave = np.arange(1.70, 3.10, 1e-3)
+    # f_lambda flat: f_nu rises with the square of the wavelength
+    columns = {"wave": wave, "flux": 2.0 * wave**2, "err": np.where(wave < 1.75, 0.0, 0.02)}
+    columns |= {"full_err": columns["err"], "path_corr": np.ones(wave.size), "profsum": np.ones(wave.size)}
+    units = {"wave": "um", "flux": "uJy", "err": "uJy", "full_err": "uJy"}
+    hdu = fits.BinTableHDU(Table(columns, units=units), name="SPEC1D")
+    hdu.header["SRCNAME"], hdu.header["GRATING"], hdu.header["FILTER"] = "3543_55410", "G235M", "F170LP"
+    others = [fits.ImageHDU(np.zeros((5, wave.size)), name=name) for name in ("SCI", "WHT", "PROFILE")]
+    path = tmp_path / "excels-uds04-v4_g235m-f170lp_3543_55410.spec.fits"
+    fits.HDUList([fits.PrimaryHDU(), hdu, *others]).writeto(path)
+    seen = []
+    post = SimpleNamespace(data_words="spectra", infer=lambda s, **k: seen.append(s) or plain_result())
+    monkeypatch.setattr(bundle_module, "load_bundle", {"mine": post}.get)
+    command = ["clocks", str(path), "--bundle", "mine", "--z", "3.205", "-o", str(tmp_path / "out")]
+    assert main([*command, "--lsf", "resolving_power=1000"]) == 0
+    assert "msaexp SPEC1D" in capsys.readouterr().out
+    (spectrum,) = seen
+    assert spectrum.redshift == 3.205 and spectrum.medium == "vacuum" and spectrum.absolute
+    np.testing.assert_allclose(spectrum.wave_aa[[0, -1]] / 4.205, [4042.8, 7369.8], atol=3.0)
+    assert not spectrum.valid[:49].any() and spectrum.valid[51:].all()
+    # 2 uJy at 1 micron, of wavelength squared: 2e-29 c / (1 micron)^2 in erg/s/cm2/Angstrom
+    np.testing.assert_allclose(spectrum.flux[60:], 2e-29 * 2.99792458e18 / 1e8 / 1e-17, rtol=1e-5)
 
 
 def test_command_line_with_both_clocks(files, tmp_path, capsys, monkeypatch):
@@ -212,7 +242,7 @@ def test_command_line_with_both_clocks(files, tmp_path, capsys, monkeypatch):
     options = ["--medium", "air", "--lsf", "fwhm_aa=5.5", "-o", str(tmp_path), "--bundle", "mine"]
     options += ["--alpha", "table.fits", "--calibration", str(path), "--draws", "400"]
     assert main(["clocks", str(files["a"]), *options]) == 0
-    assert given == {"source": "table.fits", "n_draws": 400, "seed": 0}
+    assert given == {"source": "table.fits", "n_draws": 400, "seed": 0, "refine": True}
     said = capsys.readouterr().out
     assert "a: trusted, 300 effective draws" in said and "[alpha/Fe] 0." in said
     assert "history - chemistry: 0." in said and "made up, scatter 0.05 dex" in said
