@@ -38,6 +38,8 @@ try:
     from .io import read_spectrum as read_spectrum
     from .io.spectrum_list import SpectrumFile as SpectrumFile
     from .io.spectrum_list import read_spectrum_list as read_spectrum_list
+    from .io.target_list import Target as Target
+    from .io.target_list import read_target_list as read_target_list
     from .photometry import parts as _photometry
     from .photometry.catalogue import CatalogueResult as CatalogueResult
     from .photometry.fisher import fisher as fisher
@@ -80,6 +82,7 @@ try:
     from .ssp import fetch as fetch
     from .survey.compare import compare as compare
     from .survey.many import infer_many as infer_many
+    from .survey.merge import merge as merge
     from .training.trainer import TrainConfig as TrainConfig
 finally:
     if _collects:

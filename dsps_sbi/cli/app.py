@@ -21,6 +21,7 @@ from .compiled import keep_compiled
 from .demo import demo
 from .indices import indices
 from .infer import infer
+from .merge import merge
 from .train import simulate, train, typicality
 
 # Commands that compile
@@ -33,6 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(infer)
+app.command()(merge)
 app.command()(indices)
 app.command()(clocks)
 app.command()(simulate)

@@ -53,12 +53,9 @@ def atomic_path(path):
         yield temporary
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
-        reason = _no_room(error)
-        if reason is None:
+        if no_room(error) is None:
             raise
-        raise UserError(
-            f"{path} cannot be written ({reason}): make room on the disk, or choose another folder"
-        ) from None
+        raise _full(path, error) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -79,8 +76,36 @@ def reserve(path) -> None:
                 raise
 
 
-def _no_room(error) -> str | None:
-    """Why a file has no room; None for errors of another kind."""
+@contextlib.contextmanager
+def full_disk_told(path):
+    """Turn what the system says of a full disk into one line, where a file is added to.
+
+    Raises
+    ------
+    UserError
+        If the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if no_room(error) is None:
+            raise
+        raise _full(path, error) from None
+
+
+def _full(path, error) -> UserError:
+    return UserError(
+        f"{path} cannot be written ({no_room(error)}): make room on the disk, or choose another folder"
+    )
+
+
+def no_room(error) -> str | None:
+    """Why a file has no room; None for errors of another kind, and of none that they come from.
+
+    Parameters
+    ----------
+    error : BaseException
+    """
     while error is not None:
         said = _ERRNO.search(str(error))
         number = int(said[1]) if said else getattr(error, "errno", None)

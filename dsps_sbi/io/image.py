@@ -49,6 +49,8 @@ class Region:
     ----------
     cutout : dict or None
         ``ra``, ``dec`` (deg, ICRS) and ``size_arcsec``, the side of a square; ``None``: whole images.
+    box : (slice, slice), optional
+        Rows and columns, instead of a cutout.
 
     Attributes
     ----------
@@ -56,8 +58,8 @@ class Region:
         Why the WCS of the first image cannot be used, where it has one.
     """
 
-    def __init__(self, cutout=None):
-        self._cutout, self.unreadable = cutout, None
+    def __init__(self, cutout=None, box=None):
+        self._cutout, self._box, self.unreadable = cutout, box, None
         self._wcs = self._shape = self._slices = None
 
     def header(self):
@@ -70,6 +72,17 @@ class Region:
 
     def cut(self, hdu, header, path, is_flux):
         """Pixels of an image in the region, float64 (y, x)."""
+        self.check(hdu, header, path, is_flux)
+        # no more than these is read, and integers with BZERO are numbers
+        return native(hdu.section[self._slices])
+
+    def check(self, hdu, header, path, is_flux):
+        """Refuse an image that is not on the grid of the first one.
+
+        Raises
+        ------
+        UserError
+        """
         wcs = celestial_wcs(header)
         if self._shape is None:
             self.unreadable = None if wcs is not None else unreadable_wcs(header)
@@ -82,11 +95,10 @@ class Region:
         # Error, weight and mask images may lack a WCS: their shape is all there is to compare.
         if is_flux or (wcs is not None and self._wcs is not None):
             check_same_grid(self._wcs, wcs, self._shape, where=str(path))
-        return native(hdu.data[self._slices])
 
     def _fix(self, hdu, wcs, path):
         if self._cutout is None:
-            slices = (slice(None), slice(None))
+            slices = (slice(None), slice(None)) if self._box is None else self._box
         else:
             if wcs is None:
                 found = f", as its WCS cannot be used ({self.unreadable})" if self.unreadable else ""
@@ -97,13 +109,28 @@ class Region:
             centre = SkyCoord(self._cutout["ra"], self._cutout["dec"], unit="deg")
             size = self._cutout["size_arcsec"] * u.arcsec
             try:
-                slices = Cutout2D(hdu.data, centre, size, wcs=wcs, mode="trim").slices_original
+                slices = Cutout2D(hdu.section, centre, size, wcs=wcs, mode="trim").slices_original
             except (NoOverlapError, ValueError) as error:
                 where = f"{self._cutout['ra']:.6f} {self._cutout['dec']:.6f}"
                 raise UserError(
                     f"{path} does not cover {where}: expected a cutout inside; mend ra and dec"
                 ) from error
         self._wcs, self._shape, self._slices = wcs, hdu.shape, slices
+
+
+def check_image(path, ext, region, is_flux=False):
+    """Refuse an image that cannot be read or is not on the grid of a region, without reading its pixels.
+
+    Parameters as of :func:`read_image`.
+
+    Raises
+    ------
+    UserError
+    """
+    # sections of mapped files cannot have BZERO; without, only what is asked for is read, too
+    with open_fits(path, memmap=False) as hdus:
+        hdu = image_hdu(hdus, ext, path)
+        region.check(hdu, hdu.header, path, is_flux)
 
 
 def read_image(path, ext, region, is_flux=False):
@@ -122,7 +149,7 @@ def read_image(path, ext, region, is_flux=False):
     -------
     Image
     """
-    with open_fits(path) as hdus:
+    with open_fits(path, memmap=False) as hdus:
         hdu = image_hdu(hdus, ext, path)
         header = hdus[0].header.copy()
         # The geometry is the extension's own; the rest may stand in the primary header.
