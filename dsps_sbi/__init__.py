@@ -80,6 +80,7 @@ try:
     from .spectroscopy.train import train_spectra as train_spectra
     from .ssp import SSPGrid as SSPGrid
     from .ssp import fetch as fetch
+    from .survey.cluster import infer_on_cluster as infer_on_cluster
     from .survey.compare import compare as compare
     from .survey.many import infer_many as infer_many
     from .survey.merge import merge as merge
