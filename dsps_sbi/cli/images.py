@@ -1,5 +1,6 @@
 """Cutouts in, maps out: what the command ``infer`` does with a bundle of images."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -9,7 +10,65 @@ from tqdm.auto import tqdm
 from ..errors import UserError
 
 
-def infer_files(
+def infer_files(post, cutouts, output, *, bundle, dask=None, **options) -> None:
+    """Fit cutouts, here or on a cluster; the options are those of the command line, None where not given.
+
+    Parameters
+    ----------
+    post : PhotometryPosterior or UniversalPosterior
+    cutouts : sequence of Path
+    output : Path
+    bundle : str
+        Name or folder that the posterior was loaded by.
+    dask : str, optional
+        Cluster, see :func:`dsps_sbi.infer_on_cluster`.
+    **options
+        Of :func:`fit_files`.
+    """
+    if dask is None:
+        table = fit_files(post, cutouts, output, **options)
+    else:
+        table = fit_on_cluster(bundle, cutouts, output, dask, options)
+    failed = int(sum(table["problem"] != "")) if len(table) else 0
+    if failed:
+        raise UserError(f"{failed} of {len(table)} cutouts failed: mend them and run again with --resume")
+
+
+def fit_on_cluster(bundle, cutouts, output, dask, options):
+    """Fit cutouts by the workers of a cluster, and merge the shares."""
+    from functools import partial
+
+    from ..survey.cluster import SHARDS, on_cluster
+
+    if options.pop("shard", None) is not None:
+        raise UserError("--shard and --dask were given: each of them shares out the images; leave one out")
+    options.pop("resume", None)
+    # workers may stand in another folder
+    options = {name: _absolute(value) for name, value in options.items()}
+    bundle = str(_absolute(Path(bundle))) if Path(bundle).is_dir() else bundle
+    files = [_absolute(path) for path in cutouts]
+    task = partial(fit_shard, bundle, files, _absolute(output) / SHARDS, options)
+    table = on_cluster(task, output, cluster=dask, progress=sys.stderr.isatty())
+    for row in table[table["problem"] != ""] if len(table) else ():
+        print(f"error: {row['name']}: {row['problem']}", file=sys.stderr)
+    print(f"{len(table)} images; in {output}")
+    return table
+
+
+def fit_shard(bundle, files, output, options, shard) -> None:
+    """Fit one share in a worker of a cluster."""
+    from ..survey.cluster import loaded
+
+    fit_files(loaded(bundle), files, output, shard=shard, resume=True, **options)
+
+
+def _absolute(value):
+    if isinstance(value, str) and value.lower().endswith(".toml"):
+        return os.path.abspath(value)
+    return value.absolute() if isinstance(value, Path) else value
+
+
+def fit_files(
     post,
     cutouts,
     output,
@@ -33,8 +92,14 @@ def infer_files(
     no_pictures,
     shard,
     **reading,
-) -> None:
-    """Fit cutouts one after the other; the options are those of the command line, None where not given."""
+):
+    """Fit cutouts one after the other; the options are those of the command line, None where not given.
+
+    Returns
+    -------
+    Table
+        The catalogue.
+    """
     from ..photometry.band_floors import floor_of_words
     from ..survey.image_entries import expanded, file_entry, target_entry
     from ..survey.images import ImageJob
@@ -122,11 +187,9 @@ def infer_files(
     of_run = {"resume": resume, "on_row": tell, "progress": progress and several}
     root = output if shard is None else shard.folder(output)
     table = run(job, entries, output, shard=shard, **of_run)
-    failed = int(sum(table["problem"] != "")) if len(table) else 0
-    if failed:
-        raise UserError(f"{failed} of {len(table)} cutouts failed: mend them and run again with --resume")
     if shard is not None:
         print(f"shard {shard} is complete; when all are: dsps-sbi merge {output} -o FOLDER")
+    return table
 
 
 def read_targets(path, mosaics, reading):

@@ -174,10 +174,17 @@ def infer(
             "arrays do so by themselves."
         ),
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            help="Images: by the workers of a dask cluster: address of its scheduler, or local:n for n "
+            "processes."
+        ),
+    ] = None,
 ) -> None:
     """Posterior maps of images, or a catalogue of galaxies or spectra: bundle and files tell which."""
     of_images = {"filters": filters, "galaxy": galaxy, "quantities": quantities}
-    of_images |= {"error": error, "shape": shape, "shard": shard}
+    of_images |= {"error": error, "shape": shape, "shard": shard, "dask": dask}
     of_lists = {"list_": list_, "no_pictures": no_pictures or None}
     of_spectra = {"lsf": lsf, "medium": medium, "columns": columns, "wave_unit": wave_unit}
     of_spectra |= {"flux_unit": flux_unit, "snr": snr}
@@ -236,7 +243,7 @@ def infer(
     else:
         from .images import infer_files as run
 
-        given = of_images | of_lists | of_photometry | {"keep_p_z": keep_p_z}
+        given = of_images | of_lists | of_photometry | {"keep_p_z": keep_p_z, "bundle": bundle}
         others, other_words = of_spectra | of_tables, "spectra, cubes or tables"
     _refuse(others, f"bundle {bundle}, which knows {post.data_words}", other_words)
     try:

@@ -94,3 +94,24 @@ def test_clusters_that_are_not_there(tmp_path, monkeypatch):
         ds.infer_on_cluster("tiny", "a.fits", tmp_path, cluster="tcp://127.0.0.1:9")
     with pytest.raises(UserError, match="cluster local:x: expected local:n with n processes"):
         ds.infer_on_cluster("tiny", "a.fits", tmp_path, cluster="local:x")
+
+
+def test_the_command_line_asks_a_cluster(infer, several, tmp_path, monkeypatch, contents):
+    """Shares one after the other in this process, as workers would fit them."""
+    from dsps_sbi.survey.merge import merge
+
+    def here(task, folder, cluster, progress):
+        assert cluster == "tcp://there:8786" and not progress
+        for i in (2, 1):
+            task(f"{i}/2")
+        return merge(folder / SHARDS, folder)
+
+    monkeypatch.setattr(cluster_module, "on_cluster", here)
+    monkeypatch.chdir(tmp_path)
+    names = [path.name for path in several]
+    status, output, error = infer(*names, "--no-pictures", "--dask", "tcp://there:8786")
+    assert status == 1 and "5 images; in" in output and "1 of 5 cutouts failed: mend them" in error
+    assert infer(*several, "--no-pictures", out=tmp_path / "whole")[0] == 1
+    same = {name: data for name, data in contents(tmp_path / "out").items() if not name.startswith(SHARDS)}
+    assert same == contents(tmp_path / "whole")
+    assert "--shard and --dask were given" in infer(*several, "--dask", "local", "--shard", "1/2")[2]
