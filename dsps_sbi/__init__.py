@@ -41,6 +41,7 @@ try:
     from .io.target_list import Target as Target
     from .io.target_list import read_target_list as read_target_list
     from .photometry import parts as _photometry
+    from .photometry.bins import binned as binned
     from .photometry.catalogue import CatalogueResult as CatalogueResult
     from .photometry.fisher import fisher as fisher
     from .photometry.flags import PixelFlag as PixelFlag
@@ -50,9 +51,14 @@ try:
     from .photometry.network import PhotometryArchitecture as PhotometryArchitecture
     from .photometry.posterior import PhotometryPosterior as PhotometryPosterior
     from .photometry.prior import photometry_prior as photometry_prior
+    from .photometry.products import Products as Products
+    from .photometry.profiles import Ellipse as Ellipse
+    from .photometry.profiles import Profile as Profile
     from .photometry.redshift.infer import RedshiftResult as RedshiftResult
     from .photometry.redshift.prior import redshift_prior as redshift_prior
+    from .photometry.resolved import Resolved as Resolved
     from .photometry.result import ImageResult as ImageResult
+    from .photometry.side_by_side import side_by_side as side_by_side
     from .photometry.simulator import PhotometrySimulator as PhotometrySimulator
     from .photometry.train import train as train
     from .photometry.typicality import fit_typicality as fit_typicality

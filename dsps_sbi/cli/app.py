@@ -22,6 +22,7 @@ from .demo import demo
 from .indices import indices
 from .infer import infer
 from .merge import merge
+from .products import products
 from .train import simulate, train, typicality
 
 # Commands that compile
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command()(infer)
 app.command()(merge)
+app.command()(products)
 app.command()(indices)
 app.command()(clocks)
 app.command()(simulate)

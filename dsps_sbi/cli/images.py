@@ -91,6 +91,7 @@ def fit_files(
     list_,
     no_pictures,
     shard,
+    integrated,
     **reading,
 ):
     """Fit cutouts one after the other; the options are those of the command line, None where not given.
@@ -153,6 +154,7 @@ def fit_files(
         folders=several or list_ is not None,
         progress=progress and not several,
         pictures=not no_pictures,
+        integrated=bool(integrated),
         reading=reading,
         error_scale=error_scale,
         floor=None if floor is None else floor_of_words(floor),

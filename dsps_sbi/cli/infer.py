@@ -167,6 +167,10 @@ def infer(
     no_pictures: Annotated[
         bool, typer.Option("--no-pictures", help="Images, spectra: do not draw them; saves a second each.")
     ] = False,
+    integrated: Annotated[
+        bool,
+        typer.Option("--integrated", help="Images: fit the summed light too, and write integrated.ecsv."),
+    ] = False,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -184,7 +188,13 @@ def infer(
 ) -> None:
     """Posterior maps of images, or a catalogue of galaxies or spectra: bundle and files tell which."""
     of_images = {"filters": filters, "galaxy": galaxy, "quantities": quantities}
-    of_images |= {"error": error, "shape": shape, "shard": shard, "dask": dask}
+    of_images |= {
+        "error": error,
+        "shape": shape,
+        "shard": shard,
+        "dask": dask,
+        "integrated": integrated or None,
+    }
     of_lists = {"list_": list_, "no_pictures": no_pictures or None}
     of_spectra = {"lsf": lsf, "medium": medium, "columns": columns, "wave_unit": wave_unit}
     of_spectra |= {"flux_unit": flux_unit, "snr": snr}

@@ -16,15 +16,18 @@ from ..inference.error_summary import checked_scale
 from ..inference.quality import OF_REDSHIFTS
 from ..inference.result import provenance
 from ..inference.table import table_of
-from ..io.summary import TRUSTED
+from ..io.summary import TRUSTED, write_summary
 from ..photometry.flags import PixelFlag
 from ..photometry.maps_fits import card_text, source_of
 from ..photometry.result import ERRORS, REDSHIFT
+from ..photometry.side_by_side import SIDE_BY_SIDE, side_by_side
 from .entries import Entry
 from .run import Job
 from .table_redshifts import TableRedshifts
 
 _OUTPUTS = ("maps.fits", "summary.ecsv", "maps.png")
+# What there may be beside
+_MORE = ("draws.h5", ERRORS, REDSHIFT, SIDE_BY_SIDE)
 _COLUMNS = {
     "name": ("", "name of the image"),
     "z": ("", "redshift; the median where it is inferred"),
@@ -94,6 +97,9 @@ class ImageJob(Job):
         What is known of redshifts that are not exact, the same of all images; by default they are.
     pictures : bool
         Draw maps and errors; takes a second or two each.
+    integrated : bool
+        Fit the summed light of each image too, and write ``integrated.ecsv``: see
+        :func:`dsps_sbi.photometry.side_by_side.side_by_side`.
     """
 
     words: ClassVar[str] = "images"
@@ -118,10 +124,12 @@ class ImageJob(Job):
         floor=None,
         redshifts: TableRedshifts | None = None,
         pictures: bool = True,
+        integrated: bool = False,
     ):
         check_numbers(n_draws, seed, "pixel")
         self.post, self.likelihood = post, likelihood
         self.keep_draws, self.folders, self.pictures = keep_draws, folders, pictures
+        self.integrated = integrated
         self._reading = {name: str(value) for name, value in (reading or {}).items() if value is not None}
         self._infer = {"model": likelihood, "weigh": likelihood is not None, "refine": refine}
         self._infer |= {"n_draws": n_draws, "seed": seed, "progress": progress}
@@ -196,6 +204,11 @@ class ImageJob(Job):
                 prior = self.redshifts.of_image(cube, self.limits)
                 result = self.post.infer(cube, draws_path=draws_path, redshift=prior, **self._infer)
             result.write(unfinished, pictures=self.pictures)
+            if self.integrated:
+                own = ("model", "weigh", "refine", "n_draws", "seed", "floor")
+                options = {name: self._infer[name] for name in own if name in self._infer}
+                table = side_by_side(self.post, cube, result, **options)
+                write_summary(unfinished / SIDE_BY_SIDE, table)
             _move(unfinished, place)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -207,6 +220,7 @@ class ImageJob(Job):
         """Whether all files of a row are there."""
         wanted = _OUTPUTS[: None if self.pictures else -1]
         wanted += ("draws.h5",) * self.keep_draws + (REDSHIFT,) * self.inferred
+        wanted += (SIDE_BY_SIDE,) * self.integrated
         return all((self._place(row["name"], folder) / name).is_file() for name in wanted)
 
     def files(self, row, folder):
@@ -214,7 +228,7 @@ class ImageJob(Job):
         if "problem" in row:
             return []
         place = self._place(row["name"], folder)
-        names = (*_OUTPUTS, "draws.h5", ERRORS, REDSHIFT)
+        names = (*_OUTPUTS, *_MORE)
         return [(place / name).relative_to(folder).as_posix() for name in names if (place / name).is_file()]
 
     @property
@@ -254,9 +268,9 @@ def _same(there: str, entry: Entry, fingerprint, source) -> bool:
 
 def _move(unfinished: Path, place: Path) -> None:
     """Whole files to where they belong; the picture goes first and comes last, as the sign of the rest."""
-    for name in ("maps.png", "draws.h5", ERRORS, REDSHIFT):
+    for name in ("maps.png", *_MORE):
         (place / name).unlink(missing_ok=True)
-    for name in ("draws.h5", ERRORS, REDSHIFT, *_OUTPUTS):
+    for name in (*_MORE, *_OUTPUTS):
         if (unfinished / name).is_file():
             os.replace(unfinished / name, place / name)
 
