@@ -1,6 +1,7 @@
 """One image of a band, cut out of a file on the pixel grid that all bands share."""
 
 import dataclasses
+import os
 
 import numpy as np
 from astropy import units as u
@@ -62,6 +63,11 @@ class Region:
         self._cutout, self._box, self.unreadable = cutout, box, None
         self._wcs = self._shape = self._slices = None
 
+    @property
+    def wcs(self):
+        """WCS of the first image, whole; None where there is none."""
+        return self._wcs
+
     def header(self):
         """Cards of the celestial WCS of the region."""
         if self._wcs is None:
@@ -118,10 +124,46 @@ class Region:
         self._wcs, self._shape, self._slices = wcs, hdu.shape, slices
 
 
-def check_image(path, ext, region, is_flux=False):
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """Where the pixels of an image are in its file, row after row.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    first : int
+        Byte of the first one.
+    width : int
+        Pixels of a row.
+    item_bytes : int
+    """
+
+    path: object
+    first: int
+    width: int
+    item_bytes: int
+
+    def touch(self, box) -> None:
+        """Bring a box of rows and columns from disk into the memory of the system; nothing is kept."""
+        rows, columns = box
+        n = (columns.stop - columns.start) * self.item_bytes
+        number = os.open(self.path, os.O_RDONLY)
+        try:
+            for row in range(rows.start, rows.stop):
+                os.pread(number, n, self.first + (row * self.width + columns.start) * self.item_bytes)
+        finally:
+            os.close(number)
+
+
+def check_image(path, ext, region, is_flux=False) -> Stored | None:
     """Refuse an image that cannot be read or is not on the grid of a region, without reading its pixels.
 
     Parameters as of :func:`read_image`.
+
+    Returns
+    -------
+    Stored or None
+        None for images that are compressed.
 
     Raises
     ------
@@ -131,6 +173,10 @@ def check_image(path, ext, region, is_flux=False):
     with open_fits(path, memmap=False) as hdus:
         hdu = image_hdu(hdus, ext, path)
         region.check(hdu, hdu.header, path, is_flux)
+        place = None if isinstance(hdu, fits.CompImageHDU) else hdu.fileinfo()
+        if place is None or str(path).lower().endswith(".gz") or not hasattr(os, "pread"):
+            return None
+        return Stored(path, place["datLoc"], hdu.shape[1], abs(hdu.header["BITPIX"]) // 8)
 
 
 def read_image(path, ext, region, is_flux=False):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from astropy.wcs.utils import proj_plane_pixel_area
 
 from ..constants import UNKNOWN
 from ..errors import UserError
@@ -53,6 +54,10 @@ class Target:
         Its number in the segmentation map.
     box : (slice, slice) or None
         Rows and columns of mosaics, where no size is given.
+    stored : tuple of Stored
+        Where the pixels of mosaics are.
+    near : (slice, slice) or None
+        Rows and columns of mosaics that hold its cutout.
     problem : str
         Why it cannot be used; empty where it can.
     reading : mapping
@@ -68,6 +73,8 @@ class Target:
     size_arcsec: float | None = None
     label: int | None = None
     box: tuple | None = None
+    stored: tuple = ()
+    near: tuple | None = None
     problem: str = ""
     reading: Mapping = dataclasses.field(default_factory=dict)
 
@@ -82,6 +89,11 @@ class Target:
         box = None if self.box is None else [[part.start, part.stop] for part in self.box]
         place = [self.ra, self.dec, self.size_arcsec, self.label, box, self.redshift, self.problem]
         return [*place, [path.name for path in self.files]]
+
+    def prefetch(self) -> None:
+        """Bring its pixels of mosaics from disk into the memory of the system."""
+        for image in self.stored if self.near is not None else ():
+            image.touch(self.near)
 
     def all_files(self) -> list[Path]:
         """Files that are read, and those that lists name."""
@@ -220,9 +232,10 @@ def read_target_list(path, mosaic=None, *, redshift=None, inferred=False, bands=
     if not names:
         raise UserError(f"{path} has no rows: expected a galaxy in each; give another")
     _check_names(names, path)
-    folder, boxes = Path(path).parent, None
+    folder, boxes, near, stored = Path(path).parent, None, [None] * len(names), ()
     if mosaic is not None:
-        check_band_list(mosaic)
+        wcs, stored = check_band_list(mosaic)
+        near = _near(wcs, rows, len(names))
         if "size_arcsec" not in rows:
             if "label" not in rows:
                 rows["label"] = _labels(names, path)
@@ -244,8 +257,27 @@ def read_target_list(path, mosaic=None, *, redshift=None, inferred=False, bands=
         target = dataclasses.replace(target, reading={} if bands is None else {"bands": bands})
         if boxes is not None and label is not None:
             target = dataclasses.replace(target, box=boxes.get(label))
+        target = dataclasses.replace(target, stored=stored, near=near[i] if boxes is None else target.box)
         targets.append(dataclasses.replace(target, problem=_problem(target, path)))
     return targets
+
+
+def _near(wcs, rows, n) -> list:
+    """Rows and columns about positions that hold the squares there; None where there are none."""
+    if wcs is None or not {"ra", "dec", "size_arcsec"} <= set(rows):
+        return [None] * n
+    place = np.array([rows["ra"], rows["dec"], rows["size_arcsec"]], float)
+    with np.errstate(invalid="ignore"):
+        x, y = wcs.wcs_world2pix(place[0], place[1], 0)
+        half = 0.5 * place[2] / 3600.0 / np.sqrt(proj_plane_pixel_area(wcs)) + 1.0
+    out = []
+    for one_x, one_y, one_half in zip(x, y, half, strict=True):
+        if not np.isfinite([one_x, one_y, one_half]).all():
+            out.append(None)
+            continue
+        ends = ((int(c - one_half), int(c + one_half) + 2) for c in (one_y, one_x))
+        out.append(tuple(slice(max(low, 0), max(high, 0)) for low, high in ends))
+    return out
 
 
 def _columns(table, path, in_mosaics) -> dict[str, str]:

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+from astropy.wcs import WCS
 
 from ..errors import UserError
 from .cube import PixelCube, without_wcs
 from .fits_open import existing_file
-from .image import Region, check_image, read_image
+from .image import Region, Stored, check_image, read_image
 from .stand_ins import refuse_stand_ins
 from .toml_file import read_toml
 
@@ -129,8 +130,15 @@ def segmentation_of(path):
     return Path(path).parent / str(content["segmentation"]), content.get("segmentation_ext")
 
 
-def check_band_list(path) -> None:
+def check_band_list(path) -> tuple[WCS | None, tuple[Stored, ...]]:
     """Refuse mosaics that are missing, compressed as a whole, or on different grids; no pixel is read.
+
+    Returns
+    -------
+    wcs : WCS or None
+        Of all of them.
+    stored : tuple of Stored
+        Where the pixels are.
 
     Raises
     ------
@@ -139,20 +147,20 @@ def check_band_list(path) -> None:
     path = existing_file(path)
     content = read_toml(path)
     _check_keys(content, _KEYS, path)
-    region = Region()
+    region, images = Region(), []
     for band in _bands(content, path):
         kind = _kind_of_noise(band, path)
-        check_image(path.parent / band["flux"], band.get("flux_ext"), region, is_flux=True)
-        check_image(path.parent / band.get(kind, band["flux"]), band.get(f"{kind}_ext"), region)
-    for name in ("mask", "segmentation"):
-        if name in content:
-            check_image(path.parent / str(content[name]), content.get(f"{name}_ext"), region)
+        images.append((band["flux"], band.get("flux_ext"), True))
+        images.append((band.get(kind, band["flux"]), band.get(f"{kind}_ext"), False))
+    images += [(content[k], content.get(f"{k}_ext"), False) for k in ("mask", "segmentation") if k in content]
+    stored = [check_image(path.parent / str(file), ext, region, is_flux) for file, ext, is_flux in images]
     packed = [file for file in listed_files(path) if file.suffix.lower() == ".gz"]
     if packed:
         raise UserError(
             f"{packed[0]} is compressed as a whole: expected a mosaic that is read in parts; unpack it "
             "(gunzip)"
         )
+    return region.wcs, tuple(one for one in stored if one is not None)
 
 
 def listed_files(path) -> list[Path]:

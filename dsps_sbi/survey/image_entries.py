@@ -121,7 +121,7 @@ def target_entry(target: Target, reader) -> Entry:
     source = f"{os.path.abspath(target.files[0])} galaxy {target.name}" if target.files else target.name
     if not target.is_mosaic:
         source = source.split(" galaxy ")[0]
-    return Entry(target.name, lambda: target.read(reader), fingerprint, source)
+    return Entry(target.name, lambda: target.read(reader), fingerprint, source, target.prefetch)
 
 
 def _shared_contents(path) -> str:

@@ -1,5 +1,7 @@
 """Lists of targets, in files of their own and in mosaics with a segmentation map."""
 
+import os
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -249,3 +251,32 @@ def test_lists_of_mosaics_that_are_refused(mosaic, tmp_path):
         UserError, match="seg.fits has a pixel 0.5: expected a segmentation map, of whole numbers"
     ):
         ds.read_target_list(good, path)
+
+
+def test_what_is_read_ahead_are_the_pixels_of_the_cutout(mosaic, tmp_path, monkeypatch):
+    """Bytes that the system is asked for hold the fluxes of the cutout, of all bands."""
+    path, flux, labels = mosaic
+    real, seen = os.pread, []
+
+    def pread(number, n, offset):
+        seen.append(real(number, n, offset))
+        return seen[-1]
+
+    monkeypatch.setattr(os, "pread", pread)
+    (target, _) = ds.read_target_list(write_list(tmp_path, id=[9, 7], z=[1.0, 1.0]), path)
+    target.prefetch()
+    box = boxes_of(tmp_path / "seg.fits")[9]
+    # flux and error of three bands, and the segmentation map
+    assert (
+        len(seen) == 7 * 8
+        and np.frombuffer(b"".join(seen[:8]), ">f4").tolist() == flux[0][box].ravel().tolist()
+    )
+    assert np.frombuffer(b"".join(seen[32:40]), ">f4").tolist() == flux[2][box].ravel().tolist()
+    seen.clear()
+    sky = wcs_of().pixel_to_world(30, 20)
+    columns = {"id": ["a"], "z": [1.0], "ra": [sky.ra.deg], "dec": [sky.dec.deg], "size_arcsec": [0.3]}
+    (target,) = ds.read_target_list(write_list(tmp_path, **columns), path)
+    target.prefetch()
+    rows, columns = target.near
+    assert rows.start <= 18 and rows.stop >= 23 and columns.start <= 28 and columns.stop >= 33
+    assert len(seen) == 7 * (rows.stop - rows.start) and rows.stop - rows.start < 12
