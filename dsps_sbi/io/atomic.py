@@ -13,6 +13,8 @@ from ..errors import UserError
 _NO_ROOM = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
 # How libraries that do not set errno spell it
 _ERRNO = re.compile(r"\berrno = (\d+)")
+# Names of temporary files
+_TEMPORARY = re.compile(r"\.\d+-[0-9a-f]{8}-.+")
 
 
 @contextlib.contextmanager
@@ -40,7 +42,7 @@ def atomic_path(path):
         raise UserError(f"{path} is a folder: expected the name of a file to write; add one")
     if not path.parent.is_dir():
         raise UserError(f"folder {path.parent} does not exist: expected one for {path.name}; create it")
-    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+    temporary = temporary_beside(path)
     try:
         temporary.touch(exist_ok=False)
     except OSError as error:
@@ -74,6 +76,19 @@ def reserve(path) -> None:
         except OSError as error:
             if error.errno in _NO_ROOM:
                 raise
+
+
+def temporary_beside(path) -> Path:
+    """A name for a temporary file that becomes `path`."""
+    path = Path(path)
+    return path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+
+
+def clear_temporary(folder) -> None:
+    """Remove the temporary files that killed processes left in a folder which this one has to itself."""
+    for path in Path(folder).iterdir():
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

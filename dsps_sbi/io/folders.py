@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import UserError
-from .atomic import atomic_path
+from .atomic import atomic_path, clear_temporary
 
 try:
     import fcntl
@@ -57,7 +57,8 @@ def filling(folder) -> Iterator[Path]:
 def alone_in(folder) -> Iterator[None]:
     """Refuse a folder that another process is at work in; the lock goes with the process, even if killed.
 
-    Where the file system cannot lock folders, nothing is refused.
+    What a killed process left there of files that it was writing is removed. Where the file system cannot
+    lock folders, nothing is refused or removed.
 
     Raises
     ------
@@ -76,6 +77,8 @@ def alone_in(folder) -> Iterator[None]:
                     f"another process is at work in {folder}: expected to be alone there; wait until it "
                     "ends, or give another folder"
                 ) from error
+        else:
+            clear_temporary(folder)
         yield
     finally:
         os.close(number)

@@ -64,6 +64,7 @@ def infer_on_cluster(
         share fails.
     """
     place = Path(folder).absolute() / SHARDS
+    options = {name: value for name, value in options.items() if name not in ("resume", "progress")}
     task = functools.partial(_infer_shard, str(bundle), inputs, str(place), options)
     return on_cluster(task, folder, cluster=cluster, n_shards=n_shards, retries=retries)
 

@@ -9,7 +9,7 @@ from astropy.table import Table
 
 from ..errors import UserError
 from ..inference.table import table_of
-from ..io.atomic import atomic_path
+from ..io.atomic import atomic_path, clear_temporary, temporary_beside
 from ..io.folders import alone_in, filling
 from ..io.summary import write_summary
 from .manifest import first_wrong, read_manifest, write_manifest
@@ -58,6 +58,10 @@ def merge(folders, output) -> Table:
         RunLog(output, first["options"], resume=True)
         log = RunLog(output, first["options"], resume=False)
         for folder, line in objects:
+            for place in {(output / name).parent for name in line.get("files", {})}:
+                place.mkdir(parents=True, exist_ok=True)
+                # of merging that was killed
+                clear_temporary(place)
             for name in line.get("files", {}):
                 _link(folder / name, output / name)
             log.add(line["name"], line["input"], line["row"], line.get("source", ""), line.get("files"))
@@ -154,9 +158,7 @@ def _check_files(folder, manifest):
 
 def _link(source: Path, target: Path) -> None:
     """The same file under another name; a copy where there are no links, such as across disks."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{os.getpid()}-{target.name}")
-    temporary.unlink(missing_ok=True)
+    temporary = temporary_beside(target)
     try:
         os.link(source, temporary)
         os.replace(temporary, target)

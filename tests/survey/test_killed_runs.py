@@ -100,6 +100,23 @@ def test_a_full_disk_stops_the_run_and_is_no_fault_of_an_object(
     assert contents(out) == contents(whole)
 
 
+def test_what_a_killed_process_was_writing_goes(tiny_posterior, several, tmp_path, contents):
+    whole, shards, out = tmp_path / "whole", tmp_path / "shards", tmp_path / "out"
+    ds.infer_many(tiny_posterior, several, whole, **OPTIONS)
+    before = contents(whole)
+    for name in ("manifest.json", ".infer.jsonl", "catalogue.ecsv"):
+        (whole / f".123-0123abcd-{name}").write_text("half of")
+    (whole / ".my-own-notes").touch()
+    ds.infer_many(tiny_posterior, several, whole, resume=True, **OPTIONS)
+    assert contents(whole) == before | {".my-own-notes": b""}
+    # of merging, too
+    ds.infer_many(tiny_posterior, several, shards, shard="1/1", **OPTIONS)
+    (out / "a").mkdir(parents=True)
+    (out / "a" / ".7-0123abcd-maps.fits").touch()
+    ds.merge(shards, out)
+    assert contents(out) == before
+
+
 def test_two_processes_do_not_share_a_folder(tiny_posterior, several, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
