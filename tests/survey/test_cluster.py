@@ -27,8 +27,23 @@ def test_a_worker_that_is_killed_costs_nothing(tiny_bundle, loaded, make_cutout,
     Table(columns).write(tmp_path / "targets.csv", format="ascii.csv")
     targets, whole, out = ds.read_target_list(tmp_path / "targets.csv"), tmp_path / "whole", tmp_path / "out"
     made = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+
+    def slow_files():
+        """Time for the kill, whatever else the machine does."""
+        import os
+        import time
+
+        real = os.replace
+
+        def replace(*paths):
+            time.sleep(0.05)
+            real(*paths)
+
+        os.replace = replace
+
     with distributed.LocalCluster(**made) as local, distributed.Client(local) as client:
         processes = client.run(os.getpid)
+        client.run(slow_files)
         assert len(set(processes.values())) == 2
         done = []
         options = {"cluster": client, "n_shards": 2} | OPTIONS
