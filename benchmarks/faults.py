@@ -36,6 +36,7 @@ from dsps_sbi.survey.run_log import LOG
 BUNDLE, KILLS, SEED = "jades-pixels", 5, 0
 OPTIONS = {"weigh": False, "keep_draws": True, "pictures": False, "n_draws": 500}
 COMMAND = ("--bundle", BUNDLE, "--unweighted", "--keep-draws", "--no-pictures", "--resume")
+PARTS = ("killed", "full_disk", "shards", "dask")
 # A process of its own, with a limit on the size of files [bytes]
 LIMITED = """
 import resource, signal, sys
@@ -114,7 +115,9 @@ def dask(files, out: Path) -> None:
 
 def main(argv=None):
     parser = options(__doc__.splitlines()[0])
+    parser.add_argument("--parts", default=",".join(PARTS), help="which of them, with commas between")
     arguments = parser.parse_args(argv)
+    parts = arguments.parts.split(",")
     n, most = (6, 2) if arguments.quick else (24, KILLS)
     with tempfile.TemporaryDirectory(prefix="dsps-sbi-faults-") as temporary:
         place = Path(temporary)
@@ -125,22 +128,21 @@ def main(argv=None):
         start = time.perf_counter()
         ds.infer_many(post, files, whole, **OPTIONS)
         seconds = time.perf_counter() - start
-        size = max(path.stat().st_size for path in whole.rglob("draws.h5"))
-        metrics = {"seconds": seconds}
-        metrics["killed.kills"] = killed(files, place / "killed", seconds, most)
-        metrics["full_disk.stopped"] = full_disk(files, place / "full_disk", size - 1)
-        for name in ("killed", "full_disk"):
-            ds.infer_many(post, files, place / name, resume=True, **OPTIONS)
-        for i in (2, 3, 1):
-            ds.infer_many(post, files, place / "shares", shard=f"{i}/3", **OPTIONS)
-        ds.merge(place / "shares", place / "shards")
-        for name in ("killed", "full_disk", "shards"):
-            metrics |= compared(name, whole, place / name, n)
-        try:
+        size, metrics = max(path.stat().st_size for path in whole.rglob("draws.h5")), {"seconds": seconds}
+        if "killed" in parts:
+            metrics["killed.kills"] = killed(files, place / "killed", seconds, most)
+            ds.infer_many(post, files, place / "killed", resume=True, **OPTIONS)
+        if "full_disk" in parts:
+            metrics["full_disk.stopped"] = full_disk(files, place / "full_disk", size - 1)
+            ds.infer_many(post, files, place / "full_disk", resume=True, **OPTIONS)
+        if "shards" in parts:
+            for i in (2, 3, 1):
+                ds.infer_many(post, files, place / "shares", shard=f"{i}/3", **OPTIONS)
+            ds.merge(place / "shares", place / "shards")
+        if "dask" in parts:
             dask(files, place / "dask")
-            metrics |= compared("dask", whole, place / "dask", n)
-        except ImportError:
-            print("dask.distributed is not installed: that route is left out")
+        for name in parts:
+            metrics |= compared(name, whole, place / name, n)
     own = {"bundle": BUNDLE, "images": n, "pixels_each": 144, "draws": 500, "seed": SEED, "kills": most}
     report(arguments.json, terms(**own, quick=arguments.quick), {k: float(v) for k, v in metrics.items()})
 
