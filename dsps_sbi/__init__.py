@@ -38,7 +38,10 @@ try:
     from .io import read_spectrum as read_spectrum
     from .io.spectrum_list import SpectrumFile as SpectrumFile
     from .io.spectrum_list import read_spectrum_list as read_spectrum_list
+    from .io.target_list import Target as Target
+    from .io.target_list import read_target_list as read_target_list
     from .photometry import parts as _photometry
+    from .photometry.bins import binned as binned
     from .photometry.catalogue import CatalogueResult as CatalogueResult
     from .photometry.fisher import fisher as fisher
     from .photometry.flags import PixelFlag as PixelFlag
@@ -48,9 +51,14 @@ try:
     from .photometry.network import PhotometryArchitecture as PhotometryArchitecture
     from .photometry.posterior import PhotometryPosterior as PhotometryPosterior
     from .photometry.prior import photometry_prior as photometry_prior
+    from .photometry.products import Products as Products
+    from .photometry.profiles import Ellipse as Ellipse
+    from .photometry.profiles import Profile as Profile
     from .photometry.redshift.infer import RedshiftResult as RedshiftResult
     from .photometry.redshift.prior import redshift_prior as redshift_prior
+    from .photometry.resolved import Resolved as Resolved
     from .photometry.result import ImageResult as ImageResult
+    from .photometry.side_by_side import side_by_side as side_by_side
     from .photometry.simulator import PhotometrySimulator as PhotometrySimulator
     from .photometry.train import train as train
     from .photometry.typicality import fit_typicality as fit_typicality
@@ -80,8 +88,10 @@ try:
     from .spectroscopy.train import train_spectra as train_spectra
     from .ssp import SSPGrid as SSPGrid
     from .ssp import fetch as fetch
+    from .survey.cluster import infer_on_cluster as infer_on_cluster
     from .survey.compare import compare as compare
     from .survey.many import infer_many as infer_many
+    from .survey.merge import merge as merge
     from .training.trainer import TrainConfig as TrainConfig
 finally:
     if _collects:

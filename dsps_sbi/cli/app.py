@@ -21,6 +21,8 @@ from .compiled import keep_compiled
 from .demo import demo
 from .indices import indices
 from .infer import infer
+from .merge import merge
+from .products import products
 from .study import study
 from .train import simulate, train, typicality
 
@@ -34,6 +36,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(infer)
+app.command()(merge)
+app.command()(products)
 app.command()(indices)
 app.command()(clocks)
 app.command()(study)

@@ -13,8 +13,9 @@ def infer(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Images: FITS, TOML list, sbipix HDF5, or .npy fluxes. A table of galaxies: FITS, ECSV, "
-            "CSV, Parquet, VOTable. Spectra: SDSS, FITS, ECSV, text. Cubes: MaNGA, MUSE."
+            help="Images: FITS, TOML list, sbipix HDF5, or .npy fluxes; folders and globs of these. A table "
+            "of galaxies: FITS, ECSV, CSV, Parquet, VOTable. Spectra: SDSS, FITS, ECSV, text. Cubes: MaNGA, "
+            "MUSE."
         ),
     ] = None,
     *,
@@ -90,7 +91,8 @@ def infer(
         typer.Option(
             "--list",
             help="Spectra: table with the column file, and redshift, name, lsf, medium, columns, format, "
-            "targets where they differ.",
+            "targets where they differ. Images: table with id, z, files; or id, z, ra, dec, size_arcsec or "
+            "label, beside a TOML list of mosaics.",
         ),
     ] = None,
     lsf: Annotated[
@@ -163,14 +165,39 @@ def infer(
         bool, typer.Option("--pictures", help="Tables: draw each galaxy; takes a second or two each.")
     ] = False,
     no_pictures: Annotated[
-        bool, typer.Option("--no-pictures", help="Spectra: do not draw them; saves a second each.")
+        bool, typer.Option("--no-pictures", help="Images, spectra: do not draw them; saves a second each.")
     ] = False,
+    integrated: Annotated[
+        bool,
+        typer.Option("--integrated", help="Images: fit the summed light too, and write integrated.ecsv."),
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="Images: fit every n-th one alone, i/n, in a folder shard-i-of-n; see merge. Tasks of SLURM "
+            "arrays do so by themselves."
+        ),
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            help="Images: by the workers of a dask cluster: address of its scheduler, or local:n for n "
+            "processes."
+        ),
+    ] = None,
 ) -> None:
     """Posterior maps of images, or a catalogue of galaxies or spectra: bundle and files tell which."""
     of_images = {"filters": filters, "galaxy": galaxy, "quantities": quantities}
-    of_images |= {"error": error, "shape": shape}
-    of_spectra = {"list_": list_, "lsf": lsf, "medium": medium, "columns": columns, "wave_unit": wave_unit}
-    of_spectra |= {"flux_unit": flux_unit, "snr": snr, "no_pictures": no_pictures or None}
+    of_images |= {
+        "error": error,
+        "shape": shape,
+        "shard": shard,
+        "dask": dask,
+        "integrated": integrated or None,
+    }
+    of_lists = {"list_": list_, "no_pictures": no_pictures or None}
+    of_spectra = {"lsf": lsf, "medium": medium, "columns": columns, "wave_unit": wave_unit}
+    of_spectra |= {"flux_unit": flux_unit, "snr": snr}
     of_spectra |= {"format_": format_, "targets": targets, "pixel_in_lsf": pixel_in_lsf}
     of_spectra |= {"bins": bins, "pixel": pixel or None}
     of_tables = {"dry_run": dry_run or None, "catalogue": catalogue}
@@ -201,7 +228,7 @@ def infer(
 
         of_images = {name: value for name, value in of_images.items() if name != "quantities"}
         _refuse(
-            of_spectra | of_images | {"snr_min": snr_min},
+            of_spectra | of_images | of_lists | {"snr_min": snr_min},
             f"{table}, a table of galaxies",
             "images or spectra",
         )
@@ -221,12 +248,12 @@ def infer(
     if post.data_words == "spectra":
         from .spectra import infer_files as run
 
-        given, others = of_spectra, of_images | of_tables | of_photometry
+        given, others = of_spectra | of_lists, of_images | of_tables | of_photometry
         other_words = "images and tables of galaxies"
     else:
         from .images import infer_files as run
 
-        given = of_images | of_photometry | {"keep_p_z": keep_p_z}
+        given = of_images | of_lists | of_photometry | {"keep_p_z": keep_p_z, "bundle": bundle}
         others, other_words = of_spectra | of_tables, "spectra, cubes or tables"
     _refuse(others, f"bundle {bundle}, which knows {post.data_words}", other_words)
     try:

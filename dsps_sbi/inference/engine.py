@@ -16,6 +16,7 @@ from scipy.special import ndtr
 from ..arrays import whole
 from ..constants import MOST_DRAWS, MOST_SEED
 from ..errors import UserError
+from .devices import spread
 from .edges import FEWEST_CONVERGED
 from .importance import Likelihood, importance_sample, network_draws
 from .misfit import error_scale, tail_probability
@@ -159,21 +160,27 @@ class Engine:
         """``flow``, ``weighed`` or ``refined``."""
         return "flow" if self.likelihood is None else "refined" if self.refine else "weighed"
 
-    def start(self, data, view, ids, key, n_draws):
+    def start(self, data, view, ids, key, n_draws, split: bool = False):
         """Begin with a batch; returns before it is done.
 
-        Arguments as for :func:`~dsps_sbi.inference.importance.importance_sample`.
+        Arguments as for :func:`~dsps_sbi.inference.importance.importance_sample`; ``split`` where all arrays
+        of the data have an axis of objects, and these shall be split between devices.
         """
         data, ids = jax.tree.map(jnp.asarray, self.post.filled(data)), jnp.asarray(ids, jnp.uint32)
+        n = len(ids) if split else 0
         if self.likelihood is None:
-            u = network_draws(self.post.network, self.post.weights, data, ids, key, n_draws=n_draws)
+            shared = self.post.network, self.post.weights, key
+            u = spread(_of_network, shared, (data, ids), n, n_draws=n_draws)
             weighted = misfit = None
         else:
             view = self.likelihood.view_of(view, data)
-            u, weighted, misfit = importance_sample(self.likelihood, data, view, ids, key, n_draws=n_draws)
+            own = self.likelihood.own_views
+            shared, rows = (self.likelihood, key, None if own else view), (data, ids, view if own else None)
+            u, weighted, misfit = spread(_of_likelihood, shared, rows, n, n_draws=n_draws)
         typicality = self.post.typicality
         if typicality is not None:
-            typicality = typicality.p_value(self.post, u if weighted is None else weighted.u, data)
+            drawn = u if weighted is None else weighted.u
+            typicality = spread(_typicality, (typicality, self.post), (drawn, data), n)
         return (data, view, ids, key, n_draws), u, weighted, misfit, typicality
 
     def finish(self, started, n: int, wave_used=1.0) -> Posteriors:
@@ -268,6 +275,19 @@ class Engine:
         found = {"u": u, "ess": ess, "pareto_k": np.nan * ess} | _judged(misfit)
         for name, values in found.items():
             columns[name][todo[good]] = values[good]
+
+
+def _of_network(network, weights, key, data, ids, n_draws):
+    return network_draws(network, weights, data, ids, key, n_draws=n_draws)
+
+
+def _of_likelihood(likelihood, key, shared_view, data, ids, own_view, n_draws):
+    view = shared_view if own_view is None else own_view
+    return importance_sample(likelihood, data, view, ids, key, n_draws=n_draws)
+
+
+def _typicality(typicality, post, u, data):
+    return typicality.p_value(post, u, data)
 
 
 def _rows(tree, rows):

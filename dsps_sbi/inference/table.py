@@ -23,6 +23,7 @@ _WORDS = (
     "errors",
     "notes",
     "problem",
+    "quantity",
     AT_EDGE[0],
     *CODES,
 )

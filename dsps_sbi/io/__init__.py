@@ -15,6 +15,7 @@ from .spectral_cube import SpectralCube
 from .spectrum import Spectrum
 from .summary import TotalAccumulator, write_summary
 from .tables import read_catalogue
+from .target_list import Target, read_target_list
 from .toml_list import read_band_list
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "PixelCube",
     "SpectralCube",
     "Spectrum",
+    "Target",
     "TotalAccumulator",
     "atomic_path",
     "from_specutils",
@@ -35,6 +37,7 @@ __all__ = [
     "read_spectral_cube",
     "read_spectra",
     "read_spectrum",
+    "read_target_list",
     "write_summary",
 ]
 

@@ -13,6 +13,8 @@ from ..errors import UserError
 _NO_ROOM = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
 # How libraries that do not set errno spell it
 _ERRNO = re.compile(r"\berrno = (\d+)")
+# Names of temporary files
+_TEMPORARY = re.compile(r"\.\d+-[0-9a-f]{8}-.+")
 
 
 @contextlib.contextmanager
@@ -40,7 +42,7 @@ def atomic_path(path):
         raise UserError(f"{path} is a folder: expected the name of a file to write; add one")
     if not path.parent.is_dir():
         raise UserError(f"folder {path.parent} does not exist: expected one for {path.name}; create it")
-    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+    temporary = temporary_beside(path)
     try:
         temporary.touch(exist_ok=False)
     except OSError as error:
@@ -53,12 +55,9 @@ def atomic_path(path):
         yield temporary
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
-        reason = _no_room(error)
-        if reason is None:
+        if no_room(error) is None:
             raise
-        raise UserError(
-            f"{path} cannot be written ({reason}): make room on the disk, or choose another folder"
-        ) from None
+        raise _full(path, error) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -79,8 +78,49 @@ def reserve(path) -> None:
                 raise
 
 
-def _no_room(error) -> str | None:
-    """Why a file has no room; None for errors of another kind."""
+def temporary_beside(path) -> Path:
+    """A name for a temporary file that becomes `path`."""
+    path = Path(path)
+    return path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+
+
+def clear_temporary(folder) -> None:
+    """Remove the temporary files that killed processes left in a folder which this one has to itself."""
+    for path in Path(folder).iterdir():
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def full_disk_told(path):
+    """Turn what the system says of a full disk into one line, where a file is added to.
+
+    Raises
+    ------
+    UserError
+        If the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if no_room(error) is None:
+            raise
+        raise _full(path, error) from None
+
+
+def _full(path, error) -> UserError:
+    return UserError(
+        f"{path} cannot be written ({no_room(error)}): make room on the disk, or choose another folder"
+    )
+
+
+def no_room(error) -> str | None:
+    """Why a file has no room; None for errors of another kind, and of none that they come from.
+
+    Parameters
+    ----------
+    error : BaseException
+    """
     while error is not None:
         said = _ERRNO.search(str(error))
         number = int(said[1]) if said else getattr(error, "errno", None)

@@ -1,11 +1,18 @@
 """Output folders: proven writable before the work, removed again where it fails."""
 
 import contextlib
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import UserError
-from .atomic import atomic_path
+from .atomic import atomic_path, clear_temporary
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
 
 
 def output_folder(folder) -> Path:
@@ -44,3 +51,34 @@ def filling(folder) -> Iterator[Path]:
             for path in missing:
                 path.rmdir()
         raise
+
+
+@contextlib.contextmanager
+def alone_in(folder) -> Iterator[None]:
+    """Refuse a folder that another process is at work in; the lock goes with the process, even if killed.
+
+    What a killed process left there of files that it was writing is removed. Where the file system cannot
+    lock folders, nothing is refused or removed.
+
+    Raises
+    ------
+    UserError
+    """
+    if fcntl is None:
+        yield
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
+                raise UserError(
+                    f"another process is at work in {folder}: expected to be alone there; wait until it "
+                    "ends, or give another folder"
+                ) from error
+        else:
+            clear_temporary(folder)
+        yield
+    finally:
+        os.close(number)

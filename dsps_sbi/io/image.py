@@ -1,6 +1,7 @@
 """One image of a band, cut out of a file on the pixel grid that all bands share."""
 
 import dataclasses
+import os
 
 import numpy as np
 from astropy import units as u
@@ -49,6 +50,8 @@ class Region:
     ----------
     cutout : dict or None
         ``ra``, ``dec`` (deg, ICRS) and ``size_arcsec``, the side of a square; ``None``: whole images.
+    box : (slice, slice), optional
+        Rows and columns, instead of a cutout.
 
     Attributes
     ----------
@@ -56,9 +59,14 @@ class Region:
         Why the WCS of the first image cannot be used, where it has one.
     """
 
-    def __init__(self, cutout=None):
-        self._cutout, self.unreadable = cutout, None
+    def __init__(self, cutout=None, box=None):
+        self._cutout, self._box, self.unreadable = cutout, box, None
         self._wcs = self._shape = self._slices = None
+
+    @property
+    def wcs(self):
+        """WCS of the first image, whole; None where there is none."""
+        return self._wcs
 
     def header(self):
         """Cards of the celestial WCS of the region."""
@@ -70,6 +78,17 @@ class Region:
 
     def cut(self, hdu, header, path, is_flux):
         """Pixels of an image in the region, float64 (y, x)."""
+        self.check(hdu, header, path, is_flux)
+        # no more than these is read, and integers with BZERO are numbers
+        return native(hdu.section[self._slices])
+
+    def check(self, hdu, header, path, is_flux):
+        """Refuse an image that is not on the grid of the first one.
+
+        Raises
+        ------
+        UserError
+        """
         wcs = celestial_wcs(header)
         if self._shape is None:
             self.unreadable = None if wcs is not None else unreadable_wcs(header)
@@ -82,11 +101,10 @@ class Region:
         # Error, weight and mask images may lack a WCS: their shape is all there is to compare.
         if is_flux or (wcs is not None and self._wcs is not None):
             check_same_grid(self._wcs, wcs, self._shape, where=str(path))
-        return native(hdu.data[self._slices])
 
     def _fix(self, hdu, wcs, path):
         if self._cutout is None:
-            slices = (slice(None), slice(None))
+            slices = (slice(None), slice(None)) if self._box is None else self._box
         else:
             if wcs is None:
                 found = f", as its WCS cannot be used ({self.unreadable})" if self.unreadable else ""
@@ -97,13 +115,68 @@ class Region:
             centre = SkyCoord(self._cutout["ra"], self._cutout["dec"], unit="deg")
             size = self._cutout["size_arcsec"] * u.arcsec
             try:
-                slices = Cutout2D(hdu.data, centre, size, wcs=wcs, mode="trim").slices_original
+                slices = Cutout2D(hdu.section, centre, size, wcs=wcs, mode="trim").slices_original
             except (NoOverlapError, ValueError) as error:
                 where = f"{self._cutout['ra']:.6f} {self._cutout['dec']:.6f}"
                 raise UserError(
                     f"{path} does not cover {where}: expected a cutout inside; mend ra and dec"
                 ) from error
         self._wcs, self._shape, self._slices = wcs, hdu.shape, slices
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """Where the pixels of an image are in its file, row after row.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    first : int
+        Byte of the first one.
+    width : int
+        Pixels of a row.
+    item_bytes : int
+    """
+
+    path: object
+    first: int
+    width: int
+    item_bytes: int
+
+    def touch(self, box) -> None:
+        """Bring a box of rows and columns from disk into the memory of the system; nothing is kept."""
+        rows, columns = box
+        n = (columns.stop - columns.start) * self.item_bytes
+        number = os.open(self.path, os.O_RDONLY)
+        try:
+            for row in range(rows.start, rows.stop):
+                os.pread(number, n, self.first + (row * self.width + columns.start) * self.item_bytes)
+        finally:
+            os.close(number)
+
+
+def check_image(path, ext, region, is_flux=False) -> Stored | None:
+    """Refuse an image that cannot be read or is not on the grid of a region, without reading its pixels.
+
+    Parameters as of :func:`read_image`.
+
+    Returns
+    -------
+    Stored or None
+        None for images that are compressed.
+
+    Raises
+    ------
+    UserError
+    """
+    # sections of mapped files cannot have BZERO; without, only what is asked for is read, too
+    with open_fits(path, memmap=False) as hdus:
+        hdu = image_hdu(hdus, ext, path)
+        region.check(hdu, hdu.header, path, is_flux)
+        place = None if isinstance(hdu, fits.CompImageHDU) else hdu.fileinfo()
+        if place is None or str(path).lower().endswith(".gz") or not hasattr(os, "pread"):
+            return None
+        return Stored(path, place["datLoc"], hdu.shape[1], abs(hdu.header["BITPIX"]) // 8)
 
 
 def read_image(path, ext, region, is_flux=False):
@@ -122,7 +195,7 @@ def read_image(path, ext, region, is_flux=False):
     -------
     Image
     """
-    with open_fits(path) as hdus:
+    with open_fits(path, memmap=False) as hdus:
         hdu = image_hdu(hdus, ext, path)
         header = hdus[0].header.copy()
         # The geometry is the extension's own; the rest may stand in the primary header.

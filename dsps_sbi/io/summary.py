@@ -49,7 +49,7 @@ class TotalAccumulator:
             raise UserError(
                 f"{name}: draws have shape {log10_values.shape}: expected (pixel, draw); reshape them"
             )
-        n_pixel, n_draw = log10_values.shape
+        n_pixel, _ = log10_values.shape
         weights = np.ones(n_pixel) if weights is None else np.asarray(weights, dtype=np.float64)
         if weights.shape != (n_pixel,) or not np.all(np.isfinite(weights) & (weights >= 0)):
             raise UserError(
@@ -58,21 +58,42 @@ class TotalAccumulator:
         trusted = np.zeros(n_pixel, bool) if trusted is None else np.asarray(trusted)
         if trusted.shape != (n_pixel,) or trusted.dtype != bool:
             raise UserError(f"{name}: trusted: expected {n_pixel} of true and false, one a pixel; mend them")
-        sums = self._sums.get(name)
-        if sums is None:
-            sums = np.zeros((2, 2, n_draw))
-        elif sums.shape[-1] != n_draw:
-            raise UserError(
-                f"{name}: {n_draw} draws were added: expected {sums.shape[-1]}, as before; draw as many"
-            )
         used = weights > 0
         good = used & ~(np.isnan(log10_values) | np.isposinf(log10_values)).any(axis=1)
         values = 10.0 ** log10_values[good] * weights[good, None]
         both = np.stack([values, np.sort(values, axis=1)])
         share = trusted[good]
-        self._sums[name] = sums + np.stack([both.sum(axis=1), both[:, share].sum(axis=1)])
         found = int(good.sum()), int(used.sum() - good.sum()), int(share.sum())
-        self._counts[name] = tuple(np.add(self._counts.get(name, (0, 0, 0)), found))
+        before = self._before(name, values.shape[1])
+        # one pixel after the other: the last digits must not depend on how many come at a time
+        parts = zip(before, (both, both[:, share]), strict=True)
+        total = [np.concatenate([old[:, None], part], axis=1).sum(axis=1) for old, part in parts]
+        self._keep(name, np.stack(total), found)
+
+    def add_sums(self, name, sums, counts):
+        """Add pixels whose draws were summed elsewhere.
+
+        Parameters
+        ----------
+        name : str
+        sums : array of float, (2, 2, Draw)
+            Linear, of all and of trusted pixels; of each independent and correlated.
+        counts : tuple of int
+            Pixels that are summed, that are left out, and that are trusted.
+        """
+        self._keep(name, self._before(name, sums.shape[-1]) + sums, counts)
+
+    def _before(self, name, n_draw):
+        before = self._sums.get(name, np.zeros((2, 2, n_draw)))
+        if before.shape[-1] != n_draw:
+            raise UserError(
+                f"{name}: {n_draw} draws were added: expected {before.shape[-1]}, as before; draw as many"
+            )
+        return before
+
+    def _keep(self, name, sums, counts):
+        self._sums[name] = sums
+        self._counts[name] = tuple(np.add(self._counts.get(name, (0, 0, 0)), counts))
 
     def table(self):
         """Percentiles of the logarithm of the totals.

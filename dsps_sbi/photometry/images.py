@@ -6,16 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
 from ..errors import UserError
 from ..inference.derived import quantities_of
+from ..inference.devices import n_devices, spread
 from ..inference.edges import EDGE, converged
 from ..inference.engine import BATCH_DRAWS, Engine, Posteriors, check_numbers, padded
 from ..inference.error_summary import ErrorScale, ErrorSummary, note_on
 from ..inference.quality import Columns
-from ..inference.result import percentiles, provenance
+from ..inference.result import provenance
 from ..inference.trust import Trust
 from ..io.cube import PixelCube
 from ..io.draws import DrawWriter
@@ -28,7 +30,9 @@ from .flags import PixelFlag
 from .image_redshift import infer_image_redshift
 from .notes import edge_notes, mask_note, nothing_fitted, totals_notes, unit_notes
 from .prepare import prepare
+from .quantities import derived
 from .redshift.prior import RedshiftPrior
+from .reduce import HostDraws, kept
 from .result import ImageResult
 
 _CHUNK_DRAWS = BATCH_DRAWS
@@ -150,18 +154,18 @@ def infer_cube(
         parts = chunks_at_redshifts(
             engine, data_at, found.at, chosen, n_draws, seed, names, _CHUNK_DRAWS
         )  # fmt: skip
+        parts = ((rows, posteriors, HostDraws(values)) for rows, posteriors, values in parts)
     with DrawWriter(draws_path, names, chosen, n_draws, cube.shape, meta, z=of_draws) as writer:
         bar = tqdm(total=len(chosen), unit="pixel", disable=not progress)
-        for rows, posteriors, draws in parts:
-            bad = ~np.isfinite(draws).all(axis=(0, 2))
-            flags[rows[bad]] |= int(PixelFlag.BAD_DRAWS)
-            draws[:, bad] = np.nan
-            maps[:, :, rows] = np.swapaxes(percentiles(draws), 0, 1)
+        for rows, posteriors, drawn in parts:
+            flags[rows[drawn.bad]] |= int(PixelFlag.BAD_DRAWS)
+            maps[:, :, rows] = drawn.percentiles()
             quality.put(rows, posteriors, *post.prior_limits(posteriors, data.z[rows]))
             trusted = posteriors.trust == Trust.TRUSTED
             for name in (name for name in _TOTALS if name in names):
-                totals.add(name, draws[names.index(name)], trusted=trusted)
-            writer.add(draws)
+                drawn.add_to(totals, name, names.index(name), trusted)
+            if draws_path is not None:
+                writer.add(drawn.draws())
             bar.update(len(rows))
         bar.close()
         if (flags[chosen] & int(PixelFlag.BAD_DRAWS)).all():
@@ -225,28 +229,29 @@ def _mean_snr(data: PhotometryData, snr_bands):
     return mean_snr(data.flux, data.sigma, data.valid, snr_bands, data.upper)
 
 
-def _chunks(
-    engine, data, chosen, n_draws, seed, names
-) -> Iterator[tuple[np.ndarray, Posteriors, np.ndarray]]:
-    """Pixel numbers, posteriors and quantities (Quantity, Object, Draw), chunk by chunk."""
-    # few sizes, whatever the image: few compilations
-    size = max(1, min(_CHUNK_DRAWS // n_draws, padded(len(chosen))))
+def _chunks(engine, data, chosen, n_draws, seed, names) -> Iterator[tuple[np.ndarray, Posteriors, HostDraws]]:
+    """Pixel numbers, posteriors and quantities, chunk by chunk."""
+    # few sizes, whatever the image: few compilations; one of these for each device
+    size = max(1, min(_CHUNK_DRAWS // n_draws, padded(len(chosen)))) * n_devices()
     z, key = data.z[0], jax.random.key(seed)
     # one shape at all redshifts: what is compiled for one galaxy serves all
     view = None if engine.likelihood is None else engine.likelihood.one_view(z)
+    post = engine.post
+    shared = post.network, post.mass_table, post.grey
 
     def finished(rows, started):
         posteriors = engine.finish(started, len(rows))
-        filled = np.resize(posteriors.u, (size, *posteriors.u.shape[1:]))
-        draws = engine.post.derived_draws(filled, np.full(size, z), names)
-        return rows, posteriors, np.array(draws)[:, : len(rows)]
+        filled = jnp.asarray(np.resize(posteriors.u, (size, *posteriors.u.shape[1:])))
+        of_draws = filled, jnp.full(size, z)
+        return rows, posteriors, kept(spread(derived, shared, of_draws, size, out=1, wanted=names), len(rows))
 
     pending = None
     for start in range(0, len(chosen), size):
         rows = chosen[start : start + size]
         # the last chunk is filled up with its first pixels
         batch = np.resize(rows, size)
-        started = engine.start(jax.tree.map(lambda a: a[batch], data), view, batch, key, n_draws)  # noqa: B023
+        part = jax.tree.map(lambda a: a[batch], data)  # noqa: B023
+        started = engine.start(part, view, batch, key, n_draws, split=True)
         # the next chunk is under way while the previous one is summarised
         if pending is not None:
             yield finished(*pending)

@@ -24,6 +24,8 @@ _IMAGES = {
 # What spectra do not have
 _OF_BANDS = ("NBANDS", "FLAGS")
 _PREFIX = "DSPS_SBI "
+# Beside the checksums, where astropy puts the time: the same maps shall be the same bytes
+_WHEN = "of this extension"
 _COMMENTS = {
     True: (
         "Maps of posterior percentiles: planes 1, 2, 3 of each extension are the 16th,",
@@ -70,7 +72,10 @@ def write_maps(maps, path, overwrite):
             hdus.append(column_hdu(maps.header, name, image))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyUserWarning)  # long values in HIERARCH cards
-            hdus.writeto(temporary, overwrite=True, checksum=True)
+            hdus[0].header["EXTEND"] = True
+            for hdu in hdus:
+                hdu.add_checksum(when=_WHEN)
+            hdus.writeto(temporary, overwrite=True)
 
 
 def read_maps(path):

@@ -143,11 +143,12 @@ class ImageResult(Result):
             descriptions={name: describe(name) for name in names},
         )
 
-    def write(self, folder) -> list[Path]:
+    def write(self, folder, pictures: bool = True) -> list[Path]:
         """Write ``maps.fits``, ``summary.ecsv`` and ``maps.png`` into a folder, made if missing.
 
         Where the redshift was inferred, ``redshift.ecsv`` has its density. Where the misfits of ten pixels or
-        more are known, ``errors.png`` has the distribution of their p-values.
+        more are known, ``errors.png`` has the distribution of their p-values. Without ``pictures`` neither
+        picture is drawn.
 
         Raises
         ------
@@ -162,7 +163,10 @@ class ImageResult(Result):
         paths[2].unlink(missing_ok=True)
         maps.write(paths[0])
         write_summary(paths[1], self.totals, maps.meta)
-        plot_maps(maps, path=paths[2])
+        if pictures:
+            plot_maps(maps, path=paths[2])
+        else:
+            paths.pop()
         density = folder / REDSHIFT
         density.unlink(missing_ok=True)
         if self.redshift is not None:
@@ -171,7 +175,7 @@ class ImageResult(Result):
         picture = folder / ERRORS
         # that of another run must not stay beside new maps
         picture.unlink(missing_ok=True)
-        if self.errors.known:
+        if pictures and self.errors.known:
             plot_errors(self.errors, path=picture)
             paths.append(picture)
         return paths

@@ -21,12 +21,15 @@ class Entry:
         Returns what tells the data from others, as text.
     source : str
         Where the data are: the whole path of a file; empty where nothing is known.
+    prefetch : callable, optional
+        Brings from disk what ``fingerprint`` does not read; called in another thread, it parses nothing.
     """
 
     name: str
     read: Callable[[], object]
     fingerprint: Callable[[], str]
     source: str = ""
+    prefetch: Callable[[], None] | None = None
 
 
 def name_id(name: str) -> int:

@@ -1,6 +1,5 @@
 """Images of a survey: maps, totals and a picture of each."""
 
-import hashlib
 import os
 import shutil
 import warnings
@@ -17,19 +16,18 @@ from ..inference.error_summary import checked_scale
 from ..inference.quality import OF_REDSHIFTS
 from ..inference.result import provenance
 from ..inference.table import table_of
-from ..io import read
-from ..io.cube import PixelCube
-from ..io.summary import TRUSTED
-from ..io.toml_list import listed_files
+from ..io.summary import TRUSTED, write_summary
 from ..photometry.flags import PixelFlag
 from ..photometry.maps_fits import card_text, source_of
 from ..photometry.result import ERRORS, REDSHIFT
+from ..photometry.side_by_side import SIDE_BY_SIDE, side_by_side
 from .entries import Entry
 from .run import Job
 from .table_redshifts import TableRedshifts
 
 _OUTPUTS = ("maps.fits", "summary.ecsv", "maps.png")
-_SUFFIXES = (".gz", ".fits", ".fit", ".toml", ".h5", ".hdf5", ".npy")
+# What there may be beside
+_MORE = ("draws.h5", ERRORS, REDSHIFT, SIDE_BY_SIDE)
 _COLUMNS = {
     "name": ("", "name of the image"),
     "z": ("", "redshift; the median where it is inferred"),
@@ -54,37 +52,6 @@ _ENDINGS = {"_50": "", "_16": "_p16", "_84": "_p84"}
 _WHOSE = {"": ("", "all fitted pixels"), TRUSTED: ("_trusted", "trusted pixels")}
 # Files are written in here, and moved when all of them are whole
 _UNFINISHED = ".unfinished"
-# Larger files are told from others by size and time: reading them takes as long as fitting
-_HASHED_BYTES = 2**28
-
-
-def stem(path) -> str:
-    """Name of an image: that of its file without its endings."""
-    name = Path(path).name
-    for suffix in _SUFFIXES:
-        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
-    return name
-
-
-def image_entries(images, **reading) -> list[Entry]:
-    """Entries of one or several files or images.
-
-    Parameters
-    ----------
-    images : path or PixelCube, or sequence of these
-    **reading
-        Keywords of :func:`dsps_sbi.read`, for all files.
-    """
-    single = isinstance(images, str | Path | PixelCube)
-    entries = []
-    for i, one in enumerate([images] if single else images):
-        if isinstance(one, PixelCube):
-            name = stem(one.source) or f"image_{i + 1}"
-            stamp = lambda one=one: cube_fingerprint(one)  # noqa: E731
-            entries.append(Entry(name, lambda one=one: one, stamp, one.source))
-        else:
-            entries.append(file_entry(Path(one), reading, read))
-    return entries
 
 
 def image_options(options: dict) -> tuple[dict, dict]:
@@ -100,44 +67,6 @@ def image_options(options: dict) -> tuple[dict, dict]:
     # what is not read need not be there
     unknown = redshifts.z_range is not None or redshifts.p_z is not None
     return rest | {"redshifts": redshifts}, {"redshift": UNKNOWN} if unknown else {}
-
-
-def file_entry(path: Path, reading: dict, reader) -> Entry:
-    """Entry of a file that ``reader(path, **reading)`` reads.
-
-    The fingerprint is that of the contents, of the files named in ``reading`` and in lists of images too, and
-    of how they are read.
-    """
-
-    def fingerprint():
-        files = [path, *(value for value in reading.values() if isinstance(value, Path))]
-        if path.suffix.lower() == ".toml":
-            files += listed_files(path)
-        hashes = [_contents(file) for file in files]
-        return _hashed([*hashes, sorted((key, str(value)) for key, value in reading.items())])
-
-    galaxy = f" galaxy {reading['galaxy']}" if reading.get("galaxy") is not None else ""
-    return Entry(stem(path), lambda: reader(path, **reading), fingerprint, os.path.abspath(path) + galaxy)
-
-
-def _contents(path) -> str:
-    """What tells a file from others: a hash of all of it; of large ones size and time."""
-    stat = path.stat()
-    if stat.st_size > _HASHED_BYTES:
-        return f"{stat.st_size} bytes of {stat.st_mtime_ns}"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def cube_fingerprint(cube: PixelCube) -> str:
-    """What tells an image in memory from others: a hash of all of it."""
-    arrays = (cube.flux_ujy, cube.sigma_ujy, cube.mask, cube.upper)
-    hashes = [hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays]
-    return _hashed([*hashes, cube.filters, cube.redshift, cube.shape, cube.header.tostring()])
-
-
-def _hashed(parts) -> str:
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 class ImageJob(Job):
@@ -166,6 +95,11 @@ class ImageJob(Job):
         Of a posterior for any filters, see :meth:`dsps_sbi.UniversalPosterior.for_filters`.
     redshifts : TableRedshifts, optional
         What is known of redshifts that are not exact, the same of all images; by default they are.
+    pictures : bool
+        Draw maps and errors; takes a second or two each.
+    integrated : bool
+        Fit the summed light of each image too, and write ``integrated.ecsv``: see
+        :func:`dsps_sbi.photometry.side_by_side.side_by_side`.
     """
 
     words: ClassVar[str] = "images"
@@ -189,10 +123,13 @@ class ImageJob(Job):
         error_scale=None,
         floor=None,
         redshifts: TableRedshifts | None = None,
+        pictures: bool = True,
+        integrated: bool = False,
     ):
         check_numbers(n_draws, seed, "pixel")
         self.post, self.likelihood = post, likelihood
-        self.keep_draws, self.folders = keep_draws, folders
+        self.keep_draws, self.folders, self.pictures = keep_draws, folders, pictures
+        self.integrated = integrated
         self._reading = {name: str(value) for name, value in (reading or {}).items() if value is not None}
         self._infer = {"model": likelihood, "weigh": likelihood is not None, "refine": refine}
         self._infer |= {"n_draws": n_draws, "seed": seed, "progress": progress}
@@ -266,7 +203,12 @@ class ImageJob(Job):
                 warnings.simplefilter("ignore", UserWarning)
                 prior = self.redshifts.of_image(cube, self.limits)
                 result = self.post.infer(cube, draws_path=draws_path, redshift=prior, **self._infer)
-            result.write(unfinished)
+            result.write(unfinished, pictures=self.pictures)
+            if self.integrated:
+                own = ("model", "weigh", "refine", "n_draws", "seed", "floor")
+                options = {name: self._infer[name] for name in own if name in self._infer}
+                table = side_by_side(self.post, cube, result, **options)
+                write_summary(unfinished / SIDE_BY_SIDE, table)
             _move(unfinished, place)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -276,11 +218,22 @@ class ImageJob(Job):
 
     def complete(self, row, folder) -> bool:
         """Whether all files of a row are there."""
-        wanted = _OUTPUTS + ("draws.h5",) * self.keep_draws + (REDSHIFT,) * self.inferred
+        wanted = _OUTPUTS[: None if self.pictures else -1]
+        wanted += ("draws.h5",) * self.keep_draws + (REDSHIFT,) * self.inferred
+        wanted += (SIDE_BY_SIDE,) * self.integrated
         return all((self._place(row["name"], folder) / name).is_file() for name in wanted)
 
-    def table(self, rows) -> Table:
-        """Rows as a table."""
+    def files(self, row, folder):
+        """Files of a row that are there."""
+        if "problem" in row:
+            return []
+        place = self._place(row["name"], folder)
+        names = (*_OUTPUTS, *_MORE)
+        return [(place / name).relative_to(folder).as_posix() for name in names if (place / name).is_file()]
+
+    @property
+    def columns(self):
+        """Unit and meaning of the catalogue's columns."""
         columns = {}
         for name, words in _COLUMNS.items():
             columns[name] = words
@@ -293,7 +246,11 @@ class ImageJob(Job):
                     of = f"{text} ({which}; {whose}, their errors independent)"
                     columns[name + middle + ending] = unit, of
         columns |= {"notes": ("", "what has to be known about the answer")}
-        return table_of(rows, columns | {"problem": ("", "why there is no answer")}, self.meta)
+        return columns | {"problem": ("", "why there is no answer")}
+
+    def table(self, rows) -> Table:
+        """Rows as a table."""
+        return table_of(rows, self.columns, self.meta)
 
 
 def _same(there: str, entry: Entry, fingerprint, source) -> bool:
@@ -311,9 +268,9 @@ def _same(there: str, entry: Entry, fingerprint, source) -> bool:
 
 def _move(unfinished: Path, place: Path) -> None:
     """Whole files to where they belong; the picture goes first and comes last, as the sign of the rest."""
-    for name in ("maps.png", "draws.h5", ERRORS, REDSHIFT):
+    for name in ("maps.png", *_MORE):
         (place / name).unlink(missing_ok=True)
-    for name in ("draws.h5", ERRORS, REDSHIFT, *_OUTPUTS):
+    for name in (*_MORE, *_OUTPUTS):
         if (unfinished / name).is_file():
             os.replace(unfinished / name, place / name)
 

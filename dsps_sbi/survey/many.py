@@ -5,8 +5,10 @@ from astropy.table import Table
 from ..errors import UserError
 from ..io.spectral_cube import CubeSpectra, SpectralCube
 from .cubes import CubeJob, cube_entries
-from .images import ImageJob, image_entries, image_options
+from .image_entries import image_entries
+from .images import ImageJob, image_options
 from .run import run
+from .shards import Shard
 from .spectra import SpectrumJob, spectrum_entries, with_fitted_scale
 
 # Kind of the posterior -> its job, and what makes entries of its data
@@ -24,6 +26,7 @@ def infer_many(
     model="auto",
     resume: bool = False,
     progress: bool = False,
+    shard: Shard | str | None = None,
     **options,
 ) -> Table:
     """Posteriors of many images or spectra, in a folder: a catalogue, and files of each.
@@ -34,8 +37,9 @@ def infer_many(
     Parameters
     ----------
     post : PhotometryPosterior, UniversalPosterior or SpectrumPosterior
-    inputs : path, PixelCube, Spectrum or SpectrumFile, or sequence of these
-        Or one SpectralCube (all spaxels of S/N 5 and more), or what its ``spectra`` gives.
+    inputs : path, Target, PixelCube, Spectrum or SpectrumFile, or sequence of these
+        Of images, folders and globs too, and what :func:`dsps_sbi.read_target_list` gives. Or one
+        SpectralCube (all spaxels of S/N 5 and more), or what its ``spectra`` gives.
     folder : path
         Gets ``catalogue.ecsv`` with a row of each object. Of images, a folder ``NAME`` each with maps, totals
         and a picture; of spectra, ``NAME.png`` and ``NAME_fit.ecsv``; of a cube, ``maps.fits``.
@@ -45,6 +49,8 @@ def infer_many(
         Keep what an earlier run with the same options finished in this folder.
     progress : bool
         Show a bar.
+    shard : Shard or str, optional
+        Of images, fit every n-th one alone, from the i-th: "i/n"; see :func:`dsps_sbi.merge`.
     **options
         Of :class:`~dsps_sbi.survey.images.ImageJob` or :class:`~dsps_sbi.survey.spectra.SpectrumJob`:
         ``n_draws``, ``seed``, ``keep_draws``, ``error_scale`` and others. ``error_scale="fit"`` fits one
@@ -69,6 +75,9 @@ def infer_many(
         raise UserError(
             "refine needs the stellar populations of the bundle: run dsps-sbi fetch, or give their model"
         )
+    shard = Shard.of(shard) if isinstance(shard, str) else shard
+    if shard is not None and kind is not ImageJob:
+        raise UserError(f"shard {shard} was given with spectra: expected images; give parts of the spectra")
     if isinstance(inputs, SpectralCube | CubeSpectra):
         if post.kind != "spectrum":
             raise UserError(f"a cube of spectra was given to a posterior of {post.data_words}: give images")
@@ -82,4 +91,4 @@ def infer_many(
     if post.kind == "spectrum":
         options = with_fitted_scale(post, likelihood, found, options)
     job = kind(post, likelihood, refine=refine, **options)
-    return run(job, found, folder, resume=resume, progress=progress)
+    return run(job, found, folder, resume=resume, progress=progress, shard=shard)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ..errors import UserError
-from ..io.atomic import atomic_path
+from ..io.atomic import atomic_path, full_disk_told
 
 LOG = ".infer.jsonl"
 
@@ -38,7 +38,7 @@ class RunLog:
         if resume and lines:
             self._compare(before)
         kept = lines if resume else []
-        self._rows = {line["name"]: (line["input"], line["row"], line.get("source", "")) for line in kept}
+        self._rows = {line["name"]: _value(line) for line in kept}
         self._started = False
 
     def _read(self):
@@ -63,7 +63,15 @@ class RunLog:
 
     def row(self, name: str) -> dict | None:
         """The row of an object in the run that is resumed."""
-        return self._rows.get(name, (None, None, ""))[1]
+        return self._rows.get(name, _NONE)[1]
+
+    def files(self, name: str) -> dict[str, str]:
+        """Files of an object in the run that is resumed, and their hashes."""
+        return self._rows.get(name, _NONE)[3]
+
+    def line(self, name: str) -> dict:
+        """All that is kept of an object."""
+        return _line(name, self._rows[name])
 
     def earlier(self, name: str) -> tuple[str | None, str]:
         """Fingerprint and source of an object in the run before, whether that is resumed or not."""
@@ -74,19 +82,43 @@ class RunLog:
         if not self._rows:
             self._path.unlink(missing_ok=True)
 
-    def add(self, name: str, fingerprint: str | None, row: dict, source: str = ""):
-        """Keep the row of an object."""
-        self._rows[name] = fingerprint, row, source
+    def add(self, name: str, fingerprint: str | None, row: dict, source: str = "", files=None):
+        """Keep the row of an object, and hashes by file.
+
+        Raises
+        ------
+        UserError
+            If the disk is full.
+        """
+        self._rows[name] = fingerprint, row, source, files or {}
         if not self._started:
             # whole, without what was broken off
-            with atomic_path(self._path) as temporary:
-                lines = [{"options": self._options}, *(_line(*item) for item in self._rows.items())]
-                temporary.write_text("".join(json.dumps(line) + "\n" for line in lines))
+            self._write(self._rows)
             self._started = True
             return
-        with self._path.open("a") as file:
+        with full_disk_told(self._path), self._path.open("a") as file:
             file.write(json.dumps(_line(name, self._rows[name])) + "\n")
+
+    def finish(self, names):
+        """Rows in the order of these names, each once, then others: that of finishing is forgotten."""
+        names = [name for name in names if name in self._rows]
+        if self._rows:
+            self._write(dict.fromkeys([*names, *self._rows]))
+
+    def _write(self, names):
+        with atomic_path(self._path) as temporary:
+            lines = [{"options": self._options}, *(_line(name, self._rows[name]) for name in names)]
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+# Fingerprint, row, source, files
+_NONE = (None, None, "", {})
+
+
+def _value(line):
+    return line["input"], line["row"], line.get("source", ""), line.get("files", {})
 
 
 def _line(name, value):
-    return {"name": name, "input": value[0], "row": value[1]} | ({"source": value[2]} if value[2] else {})
+    more = {key: part for key, part in (("source", value[2]), ("files", value[3])) if part}
+    return {"name": name, "input": value[0], "row": value[1]} | more

@@ -15,7 +15,7 @@ from dsps_sbi.photometry import model
 from dsps_sbi.photometry.maps import Maps
 
 FILES = {"maps.fits", "summary.ecsv", "maps.png"}
-RUN = {"catalogue.ecsv", ".infer.jsonl"}
+RUN = {"catalogue.ecsv", "manifest.json", ".infer.jsonl"}
 
 
 def names(folder):

@@ -111,3 +111,18 @@ def test_bad_tables_and_folders_are_refused(tmp_path):
         write_summary(tmp_path / "a.ecsv", {"a": [1, 2], "b": [1, 2, 3]})
     with pytest.raises(UserError, match="does not exist"):
         write_summary(tmp_path / "none" / "a.ecsv", {"a": [1]})
+
+
+def test_how_many_pixels_come_at_a_time_does_not_matter():
+    """Not to the last digit: batches are larger on several devices."""
+    rng = np.random.default_rng(5)
+    draws, trusted = rng.normal(9.0, 2.0, (41, 30)), rng.random(41) < 0.5
+    tables = []
+    for size in (1, 7, 41):
+        totals = TotalAccumulator()
+        for first in range(0, 41, size):
+            rows = slice(first, first + size)
+            totals.add("log_mass", draws[rows], trusted=trusted[rows])
+        tables.append(totals.table())
+    for name in tables[0].colnames:
+        assert all(table[name][0] == tables[0][name][0] for table in tables), name

@@ -131,9 +131,10 @@ def test_options_of_the_other_kind(refused, files, make_cutout, tmp_path):
     message = "--pixel, --snr-min goes with a cube of spectra: give one, or leave it out"
     refused(message, files["a"], "--snr-min", 5, "--pixel", "1,2")
     refused("none.fits does not exist", tmp_path / "none.fits", "--snr-min", 5)
-    message = "--lsf, --no-pictures was given with bundle images, which knows images: this goes with spectra"
-    refused(message, make_cutout(), "--lsf", "fwhm_aa=2.8", "--no-pictures", bundle="images")
-    refused("--list was given with bundle images", "--list", "some.csv", bundle="images")
+    message = "--lsf, --snr was given with bundle images, which knows images: this goes with spectra"
+    refused(message, make_cutout(), "--lsf", "fwhm_aa=2.8", "--snr", 9, bundle="images")
+    refused("some.csv does not exist", "--list", "some.csv", bundle="images")
+    refused("--shard was given with bundle spectra", files["a"], "--shard", "1/2")
 
 
 def test_wrong_input(refused, files, tmp_path):

@@ -12,7 +12,7 @@ from dsps_sbi.errors import UserError
 from dsps_sbi.instruments.jades import JADES_BANDS
 from dsps_sbi.photometry import result as result_module
 from dsps_sbi.photometry.maps import Maps
-from dsps_sbi.survey.images import file_entry
+from dsps_sbi.survey.image_entries import file_entry
 from dsps_sbi.survey.run_log import LOG
 
 OPTIONS = {"n_draws": 20, "seed": 4}
@@ -167,7 +167,7 @@ def test_images_that_a_list_names_are_part_of_it(mock_pixels, tmp_path):
 def test_large_files_are_told_by_size_and_time(tmp_path, monkeypatch):
     path = tmp_path / "a.fits"
     path.write_bytes(b"0" * 100)
-    monkeypatch.setattr("dsps_sbi.survey.images._HASHED_BYTES", 10)
+    monkeypatch.setattr("dsps_sbi.survey.image_entries._HASHED_BYTES", 10)
     entry = file_entry(path, {}, ds.read)
     first = entry.fingerprint()
     os.utime(path, ns=(1, 1))

@@ -12,7 +12,8 @@ import dsps_sbi as ds
 from dsps_sbi.errors import UserError
 from dsps_sbi.photometry import result as result_module
 from dsps_sbi.photometry.maps import Maps
-from dsps_sbi.survey.images import ImageJob, cube_fingerprint
+from dsps_sbi.survey.image_entries import cube_fingerprint
+from dsps_sbi.survey.images import ImageJob
 from dsps_sbi.survey.run_log import LOG
 
 OUTPUTS = {"maps.fits", "summary.ecsv", "maps.png"}
@@ -50,7 +51,7 @@ def test_a_row_of_the_catalogue_is_what_the_maps_say(tiny_posterior, make_cutout
     out = tmp_path / "new" / "out"
     files = [make_cutout("one.fits"), make_cube(source="two.fits", redshift=1.5)]
     table = ds.infer_many(tiny_posterior, files, out, **OPTIONS)
-    assert names(out) == {"catalogue.ecsv", "one", "two"}
+    assert names(out) == {"catalogue.ecsv", "manifest.json", "one", "two"}
     assert names(out / "one") == names(out / "two") == OUTPUTS
     assert table["name"].tolist() == ["one", "two"] and table["z"].tolist() == [2.0, 1.5]
     assert table["n_pixels"].tolist() == table["n_fitted"].tolist() == [42, 42]
@@ -80,10 +81,10 @@ def test_a_run_that_was_broken_off_goes_on(tiny_posterior, make_cutout, tmp_path
     whole = ds.infer_many(tiny_posterior, files, tmp_path / "whole", **OPTIONS)
     out, real = tmp_path / "out", ds.ImageResult.write
 
-    def interrupted(self, folder, *rest):
+    def interrupted(self, folder, **rest):
         if folder.parent.name == "b":
             raise KeyboardInterrupt
-        return real(self, folder, *rest)
+        return real(self, folder, **rest)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(ds.ImageResult, "write", interrupted)
@@ -180,7 +181,11 @@ def test_one_bad_image_costs_itself_alone(tiny_posterior, make_cutout, tmp_path,
     far, good = make_cutout("far.fits", REDSHIFT=9.0), make_cutout("good.fits")
     missing = tmp_path / "late.fits"
     table = ds.infer_many(tiny_posterior, [far, good, missing], out, **OPTIONS)
-    assert table["name"].tolist() == ["far", "good", "late"] and names(out) == {"catalogue.ecsv", "good"}
+    assert table["name"].tolist() == ["far", "good", "late"] and names(out) == {
+        "catalogue.ecsv",
+        "manifest.json",
+        "good",
+    }
     assert "redshift 9 is outside the bundle's range" in table["problem"][0] and table["problem"][1] == ""
     assert "late.fits does not exist" in table["problem"][2]
     assert table["log_mass"].mask.tolist() == table["n_fitted"].mask.tolist() == [True, False, True]
