@@ -163,3 +163,26 @@ def photoz_quadrature():
     both = [m(f"quadrature_log_evidence_{name}", form) for name, form in (("bias", "+.3f"), ("rms", ".3f"))]
     rows.append(["log evidence [nat]: mean, root mean square", *both, NONE])
     return markdown(["largest distance of", "median", "90th percentile", "largest"], rows)
+
+
+@table
+def zf_uds_7329():
+    """A massive quiescent galaxy at z = 3.2 by its photometry, with two histories."""
+    m = Metrics("zf_uds_7329")
+
+    def interval(key, form):
+        low, high = (m(f"{key}_{end}", form) for end in ("p16", "p84"))
+        return f"{m(key, form)} ({low} to {high})"
+
+    rows = [
+        [
+            label,
+            interval(f"{key}.log_mass", ".2f"),
+            interval(f"{key}.t50", ".2f"),
+            interval(f"{key}.t90_t10", ".2f"),
+            m.percent(f"{key}.p_formed_by_z7"),
+            m(f"{key}.ppc_p", ".2f"),
+        ]
+        for key, label in (("tau", "`photometry`"), ("dirichlet", "`photometry-dirichlet`"))
+    ]
+    return markdown(["", "log M*", "t50 [Gyr]", "t90 - t10 [Gyr]", "half formed by z = 7", "`ppc_p`"], rows)
