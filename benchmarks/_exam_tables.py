@@ -117,6 +117,7 @@ def candels():
 
 
 _OFFSETS = (("offset", "+.2f"), ("nmad", ".2f"))
+<<<<<<< ours
 
 
 @table
@@ -186,3 +187,5 @@ def zf_uds_7329():
         for key, label in (("tau", "`photometry`"), ("dirichlet", "`photometry-dirichlet`"))
     ]
     return markdown(["", "log M*", "t50 [Gyr]", "t90 - t10 [Gyr]", "half formed by z = 7", "`ppc_p`"], rows)
+=======
+>>>>>>> theirs

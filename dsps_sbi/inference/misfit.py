@@ -14,12 +14,6 @@ with the eigenvalues :math:`\lambda_i` of S, exactly where the posterior is Gaus
 a scaled chi2 distribution of the same mean, tr(I - S), and variance, 2 tr((I - S)^2) (Satterthwaite 1946,
 Biometrics Bulletin 2, 110). With one draw S is zero, and the p-value is Johnson's.
 
-Where draws differ in how large they say the errors are, data that scatter much get draws of large
-errors, and T scatters by less. The mean of Johnson's chi2 over the posterior is T + tr(S), and has, of the
-variance 2n for n data, what the posterior's own variance of chi2 leaves (law of total variance). Of the
-latter :math:`4 \mathrm{Var}(\ln |C| / 2)` is due to the covariance C of a draw's errors: this is taken from
-the variance of T.
-
 Were the true errors c times those that are stated, the mean of T would be tr(I - S) + (c^2 - 1) A, where A
 is the part of it that the stated errors cause, tr((I - S)^2 D) with their share D of the variances: the rest
 is the model's own error. The scale c at which T is its own median is that of the object.
@@ -37,8 +31,6 @@ from ..kernels.full_precision import einsum
 # Data that a posterior follows this closely test nothing: what is below one degree of freedom is made up to
 # it
 _LEAST = 1.0
-# Half of the variance is at least this share of the mean: what errors of draws take is known to first order
-_NARROW = 0.3
 # Objects whose misfit depends less on their errors than this tell nothing of the scale
 _LEAST_STATED = 0.5
 
@@ -64,7 +56,7 @@ class Misfit(NamedTuple):
     stated: jax.Array
 
 
-def misfit_of(residual, hidden, sky, count, log_errors) -> Misfit:
+def misfit_of(residual, hidden, sky, count) -> Misfit:
     """Misfit of residuals about draws.
 
     Parameters
@@ -77,8 +69,6 @@ def misfit_of(residual, hidden, sky, count, log_errors) -> Misfit:
         What unit errors of each datum make of the residuals.
     count : array (Object,)
         Number of data.
-    log_errors : array (Object, Draw)
-        Half of the log determinant of the covariance of a draw's errors, but for a constant.
     """
     mean = jnp.mean(residual, axis=1)
     centred = residual - mean[:, None]
@@ -88,7 +78,6 @@ def misfit_of(residual, hidden, sky, count, log_errors) -> Misfit:
     # where there is no datum nothing scatters, and nothing is counted
     expected = count - jnp.trace(spread, axis1=1, axis2=2)
     half = expected - jnp.trace(spread, axis1=1, axis2=2) + jnp.sum(spread**2, axis=(1, 2))
-    half = half - 2.0 * jnp.var(log_errors, axis=1)
     stated = jnp.sum((sky - einsum("osi,oij->osj", sky, spread)) ** 2, axis=(1, 2))
     return Misfit(jnp.sum(mean**2, axis=1), expected, half, stated)
 
@@ -98,7 +87,7 @@ def _made_up(misfit):
     chi2, expected, half, stated = (np.asarray(a, float) for a in misfit)
     more = np.maximum(_LEAST - expected, 0.0)
     # more than the mean only where draws scatter by more than the errors, as before they have converged
-    half = np.minimum(np.maximum(half, _NARROW * np.maximum(expected, 0.0)) + more, expected + more)
+    half = np.minimum(np.maximum(half, 0.0) + more, expected + more)
     return chi2 + more, expected + more, half, stated
 
 

@@ -220,26 +220,18 @@ def whitened(errors, residual):
 
     Both in units of the bands' own standard deviations; the errors have unit normal amplitudes. The modes are
     taken out one after the other, by the root of the inverse of 1 + e e'.
-
-    Returns
-    -------
-    residual : array (..., Band)
-    log_root : array (...)
-        Half of the log determinant of 1 + e e'.
     """
     rows = [errors[..., i, :] for i in range(errors.shape[-2])]
-    log_root = 0.0
     while rows:
         row = rows.pop(0)
         root = jnp.sqrt(1.0 + jnp.sum(row**2, axis=-1, keepdims=True))
         factor = row / (root * (1.0 + root))
-        log_root = log_root + jnp.log(root[..., 0])
 
         def without(values, row=row, factor=factor):
             return values - factor * jnp.sum(row * values, axis=-1, keepdims=True)
 
         residual, rows = without(residual), [without(other) for other in rows]
-    return residual, log_root
+    return residual
 
 
 def _bands_first(values):

@@ -185,10 +185,8 @@ class PhotometryLikelihood(Likelihood):
         variance = jnp.where(valid & upper, variance, 0.0)
         stated = jnp.mean(jnp.where(valid & ~upper, scale, 0.0), axis=1)
         stated = stated[:, None] * jnp.eye(stated.shape[-1], dtype=stated.dtype)
-        log_errors = -jnp.sum(jnp.where(valid & ~upper, jnp.log(scale), 0.0), axis=-1)
         if errors is not None:
             errors = errors * scale[..., None, :]
-            residual, log_root = whitened(errors, residual)
-            stated, _ = whitened(jnp.mean(errors, axis=1)[:, None], stated)
-            log_errors = log_errors + log_root
-        return misfit_of(residual, variance, stated, data.valid.sum(axis=1), log_errors)
+            residual = whitened(errors, residual)
+            stated = whitened(jnp.mean(errors, axis=1)[:, None], stated)
+        return misfit_of(residual, variance, stated, data.valid.sum(axis=1))

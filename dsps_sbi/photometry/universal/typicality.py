@@ -128,7 +128,7 @@ def _of_galaxy(network, universe, unit, bands, error, u, flux, sigma, valid, upp
     residual = jnp.where(valid, jnp.where(upper, jnp.minimum(residual, 0.0), residual), 0.0)
     if error is not None:
         of_bands = jnp.where(measured, shared * (mass * scale)[:, None], 0.0)
-        residual, _ = whitened(of_bands, residual)
+        residual = whitened(of_bands, residual)
     chi2 = jnp.sum(residual**2, axis=1)
     return jnp.min(jnp.nan_to_num(chi2, nan=1e12, posinf=1e12))
 
