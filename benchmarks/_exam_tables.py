@@ -117,7 +117,6 @@ def candels():
 
 
 _OFFSETS = (("offset", "+.2f"), ("nmad", ".2f"))
-<<<<<<< ours
 
 
 @table
@@ -187,5 +186,3 @@ def zf_uds_7329():
         for key, label in (("tau", "`photometry`"), ("dirichlet", "`photometry-dirichlet`"))
     ]
     return markdown(["", "log M*", "t50 [Gyr]", "t90 - t10 [Gyr]", "half formed by z = 7", "`ppc_p`"], rows)
-=======
->>>>>>> theirs
