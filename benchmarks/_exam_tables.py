@@ -120,52 +120,6 @@ _OFFSETS = (("offset", "+.2f"), ("nmad", ".2f"))
 
 
 @table
-def photoz():
-    """Redshifts from photometry alone."""
-    m = Metrics("photoz")
-    sets = {
-        "candels_goodss": "CANDELS GOODS-S, mocks",
-        "lsst": "LSST, mocks",
-        "medium": "30 medium bands, mocks",
-        "hdfn": "HDF-N, spectroscopic",
-    }
-    rows = [
-        [
-            label,
-            m(f"{key}.n", ".0f"),
-            m(f"{key}.bias", "+.4f"),
-            m(f"{key}.nmad", ".3f"),
-            *(m.percent(f"{key}.{name}", 1) for name in ("outliers", "outliers_sure")),
-            *(m.percent(f"{key}.{name}") for name in ("sure", "coverage68", "coverage95")),
-            m(f"{key}.pit_p", ".2g"),
-            m.percent(f"{key}.trusted"),
-            m(f"{key}.cpu_seconds_per_object", ".2f"),
-        ]
-        for key, label in sets.items()
-    ]
-    header = ["", "galaxies", "bias", "scatter", "outliers", "outliers among the sure", "sure"]
-    header += ["68 % interval holds", "95 % interval holds", "ranks: p", "trusted", "processor [s]"]
-    return markdown(header, rows)
-
-
-@table
-def photoz_quadrature():
-    """Their posteriors beside dense quadrature."""
-    m = Metrics("photoz")
-    sets = {
-        "cdf_difference": "500 draws and quadrature: distribution of z",
-        "own_difference": "two halves of the draws of the quadrature",
-        "step_difference": "all redshifts of the quadrature and every second one",
-        "median_shift": "median of z [standard deviations]",
-    }
-    names = "median", "p90", "max"
-    rows = [[label, *(m(f"quadrature_{key}_{name}", ".3f") for name in names)] for key, label in sets.items()]
-    both = [m(f"quadrature_log_evidence_{name}", form) for name, form in (("bias", "+.3f"), ("rms", ".3f"))]
-    rows.append(["log evidence [nat]: mean, root mean square", *both, NONE])
-    return markdown(["largest distance of", "median", "90th percentile", "largest"], rows)
-
-
-@table
 def zf_uds_7329():
     """A massive quiescent galaxy at z = 3.2 by its photometry, with two histories."""
     m = Metrics("zf_uds_7329")
