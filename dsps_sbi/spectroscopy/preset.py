@@ -16,11 +16,12 @@ from ..kernels.lsf import FWHM_PER_SIGMA
 from ..priors import Prior
 from ..ssp import SSPGrid, load
 from .model import SpectrumModel
-from .preset_toml import KEYS, check_tables, pair, pixels
+from .preset_toml import KEYS, check_tables, pair, pixels, width
 from .prior import spectrum_prior
 from .simulator import SpectrumSimulator
 
-_RANGES = ("sigma_v", "metallicity", "log_model_error", "log_mass_formed")
+_RANGES = ("sigma_v", "metallicity", "log_model_error", "log_mass_formed", "log_error_scale", "log_misfit")
+_WIDTHS = ("metallicity_rise", "velocity")
 
 
 def spectral_presets() -> tuple[str, ...]:
@@ -47,8 +48,8 @@ class SpectrumPreset:
         Those of the instrument, at observed wavelengths; None for a network of any instrument.
     z : (float, float)
         Redshifts.
-    ranges : mapping of str to (float, float)
-        Of the prior, those that differ from :func:`dsps_sbi.spectrum_prior`.
+    ranges : mapping of str to (float, float) or float
+        Of the prior, ranges and widths that differ from :func:`dsps_sbi.spectrum_prior`.
     noise : mapping
         Options of :class:`dsps_sbi.SpectrumSimulator`.
     rest_aa : (float, float) or None
@@ -63,7 +64,7 @@ class SpectrumPreset:
     network: Spectrograph
     observed: Spectrograph | None
     z: tuple[float, float]
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float] | float] = field(default_factory=dict)
     noise: Mapping = field(default_factory=dict)
     rest_aa: tuple[float, float] | None = None
     about: str = ""
@@ -113,6 +114,7 @@ class SpectrumPreset:
         ssp, prior, noise = (dict(content[table]) for table in ("ssp", "prior", "noise"))
         noise.pop("source", None)
         ranges = {key: pair(prior, "prior", key) for key in _RANGES if key in prior}
+        ranges |= {key: width(prior, "prior", key) for key in _WIDTHS if key in prior}
         observed = content.get("observed")
         if observed is not None:
             observed = pixels(observed, "observed", observed["medium"])
