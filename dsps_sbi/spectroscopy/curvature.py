@@ -56,7 +56,8 @@ def precision_root(target, theta_of, u, log_mass):
     slopes = jnp.concatenate([terms, d_flux]) / jnp.sqrt(variance)
     # ln of the variance: its information is half the square of its slopes
     change = own.share * flux * (own.share * d_flux + d_share[:, None] * flux) + own.scale * d_scale[:, None]
-    d_variance = jnp.pad(change * (np.sqrt(2.0) / variance), ((len(terms), 0), (0, 0)))
+    change = jnp.where(used, change * (np.sqrt(2.0) / variance), 0.0)
+    d_variance = jnp.pad(change, ((len(terms), 0), (0, 0)))
     prior = jnp.ones(len(slopes)).at[len(terms)].set(_LEAST)
     rows = [slopes.T, d_variance.T, jnp.diag(prior)]
     n_misfit = model.geometry.n_misfit
