@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..components import named
 from ..constants import C_KM_S
 from ..errors import UserError
 from ..instruments.spectrograph import Spectrograph
 from ..kernels.lsf import FWHM_PER_SIGMA
 from ..priors import Prior
+from ..sfh import FAMILIES, Dirichlet, StarFormationHistory
 from ..ssp import SSPGrid, load
 from .model import SpectrumModel
 from .preset_toml import KEYS, check_tables, pair, pixels, width
@@ -54,6 +56,7 @@ class SpectrumPreset:
         Options of :class:`dsps_sbi.SpectrumSimulator`.
     rest_aa : (float, float) or None
         Wavelengths of the SSPs to use [Angstrom].
+    sfh : StarFormationHistory
     about : str
     sources : mapping of str to str
         Where the numbers of each table come from.
@@ -67,6 +70,7 @@ class SpectrumPreset:
     ranges: Mapping[str, tuple[float, float] | float] = field(default_factory=dict)
     noise: Mapping = field(default_factory=dict)
     rest_aa: tuple[float, float] | None = None
+    sfh: StarFormationHistory = field(default_factory=Dirichlet)
     about: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -127,6 +131,7 @@ class SpectrumPreset:
             ranges,
             noise | {"snr": pair(noise, "noise", "snr")},
             pair(ssp, "ssp", "rest_aa"),
+            named(prior.get("sfh", "dirichlet"), FAMILIES, "[prior] sfh:"),
             content.get("about", ""),
             {table: content[table]["source"] for table in KEYS if "source" in content.get(table, {})},
         )
@@ -165,7 +170,7 @@ class SpectrumPreset:
             Range of [M/H] where the preset names none.
         """
         metallicities = {} if metallicity is None else {"metallicity": metallicity}
-        return spectrum_prior(**metallicities | dict(self.ranges), z=self.z)
+        return spectrum_prior(self.sfh, **metallicities | dict(self.ranges), z=self.z)
 
     def model(self, grid: SSPGrid | None = None) -> SpectrumModel:
         """The model at rest that :func:`dsps_sbi.spectroscopy.train` takes.
@@ -184,7 +189,7 @@ class SpectrumPreset:
         """
         grid = load(self.grid) if grid is None else grid
         prior = self.prior((float(grid.metallicity[0]), float(grid.metallicity[-1])))
-        model = SpectrumModel(grid, self.network, prior, sharper="mask", rest_aa=self.rest_aa)
+        model = SpectrumModel(grid, self.network, prior, self.sfh, sharper="mask", rest_aa=self.rest_aa)
         middle = 0.5 * (self.network.ln_edges[1:] + self.network.ln_edges[:-1])
         fwhm = FWHM_PER_SIGMA * np.exp(middle) * np.sqrt(self.network.ln_variance)
         if fwhm.min() < grid.fwhm_aa:

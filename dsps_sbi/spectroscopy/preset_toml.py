@@ -19,6 +19,7 @@ KEYS = {
     "ssp": ("grid", "rest_aa", "source"),
     "prior": (
         "z",
+        "sfh",
         "sigma_v",
         "metallicity",
         "metallicity_rise",
@@ -74,7 +75,7 @@ def check_tables(content: Mapping) -> None:
                 raise UserError(f"[{table}] has no {key}: add {key} = {_EXAMPLE.get(key, '...')}")
     for where in ["", *(f"[{t}] " for t in KEYS)]:
         part = content.get(where[1:-2], {}) if where else content
-        for key in ("about", "source", "medium", "grid"):
+        for key in ("about", "source", "medium", "grid", "sfh"):
             if not isinstance(part.get(key, ""), str):
                 raise UserError(f"{where}{key} = {part[key]!r}: give a text in quotes")
     for key, value in content["noise"].items():

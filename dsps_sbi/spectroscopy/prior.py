@@ -1,7 +1,7 @@
 """Priors of spectra."""
 
 from ..priors import Normal, Prior, Uniform
-from ..sfh import DelayedTau, Dirichlet, StarFormationHistory
+from ..sfh import DelayedTau, Dirichlet, DirichletBurst, StarFormationHistory
 
 
 def spectrum_prior(
@@ -65,7 +65,7 @@ def spectrum_prior(
         marginals = {"log_tau": Uniform(-2.0, 2.0), "t_start": Uniform(0.0, 1.0, of_age=True)}
     else:
         marginals = dict(sfh.marginals())
-    if isinstance(sfh, Dirichlet):
+    if isinstance(sfh, Dirichlet | DirichletBurst):
         marginals["log_ssfr_now"] = Uniform(-60.0, -10.0)
     marginals["metallicity"] = Uniform(*metallicity)
     if metallicity_rise is not None:
