@@ -15,13 +15,15 @@ AnyPreset = Annotated[
     str,
     typer.Option(
         help="Model, noise and masks: jades-pixels; any-filters for photometry of any survey; for spectra "
-        "miles-optical, sdss, muse, desi, weave, "
+        "miles-optical, miles-optical-wide, sdss, muse, desi, weave, "
         "4most or nirspec-medium."
     ),
 ]
 Sfh = Annotated[
     str,
-    typer.Option(help="Star formation history: delayed_tau, dirichlet, continuity, constant or burst."),
+    typer.Option(
+        help="Star formation history: delayed_tau, dirichlet, dirichlet_burst, continuity, constant or burst."
+    ),
 ]
 Dust = Annotated[str, typer.Option(help="Dust law: calzetti, noll, salim or charlot_fall.")]
 Lya = Annotated[

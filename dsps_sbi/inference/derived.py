@@ -41,6 +41,8 @@ _PARAMETERS = {
     "stick_#": ("", "share of the time left that passes up to this quantile of the formed mass"),
     "log_ssfr_now": ("dex(1/yr)", "log10 of the present SFR per formed mass, as a parameter"),
     "log_sfr_ratio_#": ("dex", "log10 SFR of this bin of lookback time over that of the next older one"),
+    "burst_share": ("", "share of the formed mass that a burst has"),
+    "log_burst_age": ("dex", "log10 of the age of a burst as a share of the age of the Universe"),
     "burst_age": ("Gyr", "age of all stars"),
     "dust_slope": ("", "tilt of the dust law from Calzetti's, negative is steeper"),
     "dust_bump": ("", "strength of the 2175 Angstrom bump of the dust law"),
@@ -48,6 +50,11 @@ _PARAMETERS = {
     "log_u": ("dex", "log10 ionisation parameter of the gas"),
     "alpha_fe": ("dex", "[alpha/Fe]"),
     "sigma_v": ("km/s", "velocity dispersion of the stars"),
+    "mass_weighted_metallicity": ("dex", "mass-weighted mean [M/H] of the stars"),
+    "metallicity_rise": ("dex", "[M/H] of the last stars less that of the first"),
+    "velocity": ("km/s", "mean velocity of the stars beside the redshift"),
+    "log_error_scale": ("dex", "log10 of the true errors of the data over the stated ones"),
+    "log_misfit": ("dex", "log10 of misfit along stellar populations as a share of the flux"),
     "log_model_error": ("dex", "log10 of the model's error as a share of its flux"),
 }
 _FIRST = ("metallicity", "av")

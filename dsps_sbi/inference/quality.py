@@ -75,7 +75,8 @@ QUALITY = {
     "population_p": (
         "POPUL_P",
         "p-value of residuals along mixtures of stellar populations: small where histories or metallicities "
-        "that the model does not have fit better; of spectra only, and no part of the verdict",
+        "that the model does not have fit better; of spectra only; part of the verdict where log_misfit is "
+        "a parameter",
     ),
     "n_pixels": (
         "N_PIXELS",

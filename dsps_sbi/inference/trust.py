@@ -12,7 +12,8 @@ An answer is **trusted** if all of this holds:
 
 Otherwise it is **untrusted**. Without a likelihood it is **unchecked**, whatever else is known.
 What a model cannot make at all is another question: of spectra, ``population_p`` says whether other
-stellar populations fit better, and is no part of this rule, as hardly any real galaxy passes.
+stellar populations fit better. It is part of this rule where the model has misfit along populations as a
+parameter; else it is not, as hardly any real galaxy passes.
 
 Each of the two p-values is uniform for data like those of training, so that at most 1 % of sound
 answers are called untrusted by them.
@@ -105,6 +106,19 @@ def informed(spread):
     spread = np.asarray(spread)
     told = np.where(spread <= LARGEST_SPREAD, Informed.YES, Informed.NO)
     return np.where(np.isfinite(spread), told, Informed.NONE).astype(np.int8)
+
+
+def populations_fit(trust, population_p):
+    """Verdicts (Object,) of a model that allows for misfit along populations: what still fails is untrusted.
+
+    Parameters
+    ----------
+    trust : array of int8 (Object,)
+    population_p : array (Object,)
+        NaN where not known.
+    """
+    fails = (np.asarray(population_p) <= SMALLEST_P) & (np.asarray(trust) == Trust.TRUSTED)
+    return np.where(fails, Trust.UNTRUSTED, trust).astype(np.int8)
 
 
 def verdict(method, ess, pareto_k, r_hat, ppc_p, typicality, in_range, wave_used=1.0):

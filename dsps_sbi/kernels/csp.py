@@ -1,6 +1,7 @@
 """Composite stellar populations: SSPs weighted by mass formed per age and metallicity."""
 
 import jax.numpy as jnp
+import numpy as np
 
 from .full_precision import einsum, matmul
 
@@ -24,6 +25,51 @@ def metallicity_weights(metallicity, nodes):
     columns = jnp.arange(len(nodes))
     low = jnp.where(columns == index[..., None], 1.0 - part[..., None], 0.0)
     return low + jnp.where(columns == index[..., None] + 1, part[..., None], 0.0)
+
+
+# Gauss-Legendre nodes within an age bin: exact where its metallicities lie between two nodes
+_WITHIN = np.array([0.5 - 0.5 / np.sqrt(3.0), 0.5 + 0.5 / np.sqrt(3.0)], np.float32)
+
+
+def enriched_weights(younger, metallicity, rise, nodes):
+    """Shares of the mass by metallicity and age, [M/H] being linear in the share of the mass formed.
+
+    Parameters
+    ----------
+    younger : array (..., Age + 1)
+        Share of the formed mass younger than the edges of the age bins.
+    metallicity : array (...)
+        [M/H] when half of the mass existed: its mean over the mass, where the grid holds all of it.
+    rise : array (...)
+        [M/H] of the last stars less that of the first.
+    nodes : array (Met,)
+        Beyond the grid its edge holds.
+
+    Returns
+    -------
+    array (..., Met, Age)
+        Sums to 1.
+    """
+    share = jnp.diff(younger)
+    at = younger[..., :-1, None] + share[..., None] * _WITHIN
+    line = metallicity[..., None, None] + rise[..., None, None] * (0.5 - at)
+    weights = 0.5 * metallicity_weights(line, nodes).sum(axis=-2)
+    return jnp.moveaxis(share[..., None] * weights, -1, -2)
+
+
+def mean_of_line(metallicity, rise, low, high):
+    """Mean over the mass (...) of the [M/H] of :func:`enriched_weights`, on a grid from low to high."""
+
+    def integral(x):
+        # of clip(x, low, high), from low on
+        inside = jnp.clip(x, low, high)
+        return (
+            0.5 * (inside**2 - low**2) + low * jnp.minimum(x - low, 0.0) + high * jnp.maximum(x - high, 0.0)
+        )
+
+    # a rise that is none would divide by zero
+    rise = jnp.where(jnp.abs(rise) < 1e-2, 1e-2, rise)
+    return (integral(metallicity + 0.5 * rise) - integral(metallicity - 0.5 * rise)) / rise
 
 
 def outer(first, second):

@@ -22,7 +22,7 @@ def log_evidence(residual, variance, valid, template, basis, prior_sigma):
     valid : bool array (..., Pixel)
     template : array (..., Pixel)
     basis : array (Pixel, Term)
-    prior_sigma : array (Term,)
+    prior_sigma : array (Term,) or (..., Term)
         Square root of the diagonal S.
 
     Returns
@@ -54,10 +54,9 @@ def whole_chi2(residual, variance, valid, template, basis, prior_sigma):
     best : array (..., Term)
     """
     r, t, spread = _white(residual, variance, valid, template)
-    terms = basis * prior_sigma
-    factor = _factor(t, terms)
-    best = solve_factored(factor, matmul(t * r, terms)[..., None])[..., 0]
-    remainder = r - t * matmul(best, terms.T)
+    factor = _factor(t, basis, prior_sigma)
+    best = solve_factored(factor, (matmul(t * r, basis) * prior_sigma)[..., None])[..., 0]
+    remainder = r - t * matmul(best * prior_sigma, basis.T)
     chi2 = jnp.sum(remainder**2, axis=-1) + jnp.sum(best**2, axis=-1)
     log_det = 2.0 * jnp.sum(jnp.log(jnp.diagonal(factor, axis1=-2, axis2=-1)), axis=-1)
     log_det = log_det + jnp.sum(jnp.where(valid, 2.0 * jnp.log(spread), 0.0), axis=-1)
@@ -70,11 +69,10 @@ def best_scale(data, variance, valid, template, basis, prior_sigma):
     Parameters as for :func:`log_evidence`, ``data`` in the place of residuals.
     """
     d, t, _ = _white(data, variance, valid, template)
-    terms = basis * prior_sigma
     # one column for the template, one for the data
     both = jnp.stack(jnp.broadcast_arrays(t * t, t * d), axis=-2)
-    both = matmul(both, terms)
-    solved = solve_factored(_factor(t, terms), both[..., :1, :].swapaxes(-1, -2))[..., 0]
+    both = matmul(both, basis) * prior_sigma[..., None, :]
+    solved = solve_factored(_factor(t, basis, prior_sigma), both[..., :1, :].swapaxes(-1, -2))[..., 0]
     information = jnp.sum(t * t, axis=-1) - jnp.sum(both[..., 0, :] * solved, axis=-1)
     return (jnp.sum(t * d, axis=-1) - jnp.sum(both[..., 1, :] * solved, axis=-1)) / jnp.maximum(
         information, 1e-30
@@ -105,7 +103,7 @@ def chi2_along(residual, variance, valid, template, basis, prior_sigma, directio
     largest = jnp.max(jnp.abs(a), axis=1, keepdims=True)
     a = a / jnp.where(largest > 0.0, largest, 1.0)
     design = t[:, None] * (basis * prior_sigma)
-    factor = _factor(t, basis * prior_sigma)
+    factor = _factor(t, basis, prior_sigma)
     rows = jnp.concatenate([a, r[None]])
     best = solve_factored(factor, matmul(rows, design).T).T
     remainder = rows - matmul(best, design.T)
@@ -119,13 +117,14 @@ def _white(data, variance, valid, template):
     return jnp.where(valid, data, 0.0) / spread, jnp.where(valid, template, 0.0) / spread, spread
 
 
-def _factor(t, terms):
+def _factor(t, basis, prior_sigma):
     """Lower Cholesky factor (..., Term, Term) of the precision of coefficients in units of their prior."""
-    n_term = terms.shape[1]
-    # all objects share the basis, so that their normal matrices are one product of matrices; of each pair of
-    # terms once
-    row, column = np.triu_indices(n_term)
-    place = np.zeros((n_term, n_term), int)
-    place[row, column] = place[column, row] = np.arange(len(row))
-    matrix = matmul(t * t, terms[:, row] * terms[:, column])[..., place]
+    n_pixel, n_term = basis.shape
+    # all objects share the basis, so that their normal matrices are one product of matrices; of each
+    # pair of terms once
+    i, j = np.triu_indices(n_term)
+    half = matmul(t * t, basis[:, i] * basis[:, j])
+    where = np.zeros((n_term, n_term), int)
+    where[i, j] = where[j, i] = np.arange(len(i))
+    matrix = half[..., where] * prior_sigma[..., :, None] * prior_sigma[..., None, :]
     return cholesky(matrix + jnp.eye(n_term, dtype=t.dtype))

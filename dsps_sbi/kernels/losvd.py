@@ -37,8 +37,8 @@ def cell_transfer(n):
     return np.sinc(np.fft.rfftfreq(n)).astype(np.float32)
 
 
-def broaden(spectrum, variance, as_cells=False):
-    """Convolve spectra with Gaussians; the grid is taken as periodic, so pad it.
+def broaden(spectrum, variance, as_cells=False, shift=None):
+    """Convolve spectra with Gaussians, and shift them; the grid is taken as periodic, so pad it.
 
     Parameters
     ----------
@@ -50,6 +50,8 @@ def broaden(spectrum, variance, as_cells=False):
         Prepare the result for being read as constant within each cell, as pixels do that
         integrate over it (:func:`dsps_sbi.kernels.lsf.pixel_weights`): the cell's own width is
         taken out.
+    shift : array (...), optional
+        Mean velocity, in steps of the grid: positive to longer wavelengths. Exact for fractions of a step.
 
     Returns
     -------
@@ -59,4 +61,7 @@ def broaden(spectrum, variance, as_cells=False):
     factor = transfer(n, variance)
     if as_cells:
         factor = factor / cell_transfer(n)
+    if shift is not None:
+        omega = (2.0 * np.pi * np.fft.rfftfreq(n)).astype(np.float32)
+        factor = factor * jnp.exp(-1j * omega * jnp.asarray(shift)[..., None])
     return jnp.fft.irfft(jnp.fft.rfft(spectrum) * factor, n)

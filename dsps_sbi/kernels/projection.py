@@ -17,6 +17,8 @@ from .full_precision import einsum, matmul
 # Error of the model as a share of its flux: where it is looked for, in natural logarithms
 _LN_ERROR = (math.log(1e-4), math.log(0.5))
 _N_HALVE = 12
+# ln of the square of the model's error, its prior's mean and variance, and steps of scoring
+_LN_SHARE2, _WIDTH2, _N_SCORE = 2.0 * math.log(0.01), 7.0, 12
 # Weak prior precision of coefficients, relative to the data's: masks may leave some undetermined
 _RIDGE = 1e-6
 # Error that the very first fit allows for, as a share of the amplitude
@@ -37,7 +39,7 @@ def _ridge(matrix):
     return (_RIDGE * jnp.maximum(largest, 1e-6))[..., None, None] * jnp.eye(matrix.shape[-1])
 
 
-def project(flux, sigma, valid, components, basis, prior_sigma):
+def project(flux, sigma, valid, components, basis, prior_sigma, ln_scale=None):
     """Coefficients of components in noisy spectra, a multiplicative polynomial integrated out.
 
     Parameters
@@ -49,8 +51,10 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
         Orthonormal.
     basis : array (Pixel, Term)
         Terms of the polynomial; its constant is 1.
-    prior_sigma : float
+    prior_sigma : float or sequence of float (Term,)
         Standard deviation of each of its coefficients.
+    ln_scale : (float, float), optional
+        Range of ln of a scale of the errors, found beside the model's error by their likelihood.
 
     Returns
     -------
@@ -63,6 +67,8 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
         ln of the model's error as a share of its flux that makes chi2 what it should be.
     chi2 : array (Object,)
         Per degree of freedom, without an error of the model.
+    ln_scale : array (Object,) or None
+        ln of the scale of the errors, where that is to be found; all else is for errors of this scale.
     """
     n, n_term = len(components), basis.shape[1]
     dof = jnp.maximum(valid.sum(axis=1) - n - n_term, 1.0)
@@ -85,13 +91,19 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
     template = matmul(first, components)
 
     # the polynomial by least squares, to know what is left for the model's error
-    terms = basis * prior_sigma
+    terms = basis * jnp.asarray(prior_sigma, basis.dtype)
     shape = (n_term, n_term)
     squares = (terms[:, :, None] * terms[:, None, :]).reshape(len(terms), -1)
     weight_t = weight * template
     normal_matrix = matmul(weight_t * template, squares).reshape(-1, *shape) + jnp.eye(n_term)
     slope = matmul(weight_t * (flux - template), terms)
     residual = flux - template * (1.0 + matmul(solve(normal_matrix, slope[..., None])[..., 0], terms.T))
+
+    chi2_as_stated, found = jnp.sum(jnp.where(valid, residual**2 / sigma2, 0.0), axis=1) / dof, None
+    if ln_scale is not None:
+        square = jnp.where(valid, residual**2, 0.0) * (valid.sum(axis=1) / dof)[:, None]
+        found = _scale_of(square, sigma2, template**2, valid, ln_scale)
+        sigma2 = sigma2 * jnp.exp(2.0 * found)[:, None]
 
     def misfit(ln_error):
         variance = sigma2 + jnp.exp(2.0 * ln_error)[:, None] * template**2
@@ -121,4 +133,34 @@ def project(flux, sigma, valid, components, basis, prior_sigma):
     precision = 0.5 * (precision + jnp.swapaxes(precision, 1, 2))
     best = solve(precision + _ridge(precision), right[..., None])[..., 0]
     gradient = right - einsum("oij,oj->oi", precision, best)
-    return best, precision, gradient, ln_error, misfit(jnp.full(len(flux), -30.0))
+    if ln_scale is None:
+        chi2_as_stated = misfit(jnp.full(len(flux), -30.0))
+    return best, precision, gradient, ln_error, chi2_as_stated, found
+
+
+def _scale_of(square, sigma2, flux2, valid, ends):
+    """Logarithm of the scale (Object,) of errors, beside an error of the model, by Fisher scoring of both.
+
+    Squares of residuals have the mean s^2 sigma^2 + e^2 flux^2. Both logarithms have a weak Gaussian prior:
+    that of s as wide as its range, that of e three decades.
+    """
+    middle, width = sum(ends), (ends[1] - ends[0]) / math.sqrt(3.0)
+    start = jnp.full(len(square), middle, square.dtype), jnp.full(len(square), _LN_SHARE2, square.dtype)
+
+    def step(_, now):
+        scale, share = now
+        own = jnp.exp(scale)[:, None] * sigma2
+        variance = own + jnp.exp(share)[:, None] * flux2
+        p = jnp.where(valid, own / variance, 0.0)
+        q = jnp.where(valid, 1.0 - p, 0.0)
+        off = square / variance - 1.0
+        slope = 0.5 * jnp.sum(off * p, axis=1) - (scale - middle) / width**2
+        slope_q = 0.5 * jnp.sum(off * q, axis=1) - (share - _LN_SHARE2) / _WIDTH2
+        a = 0.5 * jnp.sum(p * p, axis=1) + 1.0 / width**2
+        b, c = 0.5 * jnp.sum(p * q, axis=1), 0.5 * jnp.sum(q * q, axis=1) + 1.0 / _WIDTH2
+        det = a * c - b * b
+        move, move_q = (c * slope - b * slope_q) / det, (a * slope_q - b * slope) / det
+        return scale + jnp.clip(move, -1.0, 1.0), share + jnp.clip(move_q, -2.0, 2.0)
+
+    scale, _ = jax.lax.fori_loop(0, _N_SCORE, step, start)
+    return jnp.clip(0.5 * scale, *ends)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import betainc
+from jax.scipy.special import betainc, ndtr, ndtri
 from scipy import special
 
 from ..arrays import number
@@ -162,5 +162,53 @@ class StudentT:
         return 0.5 + 0.5 * self._centred(value / self.scale, jnp) / self._centred(self.bound / self.scale, np)
 
 
-MARGINALS: Mapping[str, type] = MappingProxyType({"uniform": Uniform, "beta": Beta, "student_t": StudentT})
+@dataclass(frozen=True)
+class Normal:
+    """Gaussian of a mean and a standard deviation, cut at ``bound`` standard deviations on either side."""
+
+    mean: float
+    sigma: float
+    bound: float = 4.0
+
+    def __post_init__(self):
+        _check_numbers(self, "mean", "sigma", "bound")
+        if not (np.isfinite(self.mean) and np.isfinite(self.sigma) and self.sigma > 0.0):
+            raise UserError(
+                f"normal prior of mean {self.mean} and sigma {self.sigma}: give a finite mean and sigma > 0"
+            )
+        if not 1.0 <= self.bound <= 5.0:
+            raise UserError(f"normal prior cut at {self.bound} sigma: give 1 to 5")
+
+    @property
+    def low(self) -> float:
+        """Lower end."""
+        return self.mean - self.bound * self.sigma
+
+    @property
+    def high(self) -> float:
+        """Upper end."""
+        return self.mean + self.bound * self.sigma
+
+    @property
+    def _inside(self):
+        """Probability of the uncut distribution below the upper end, less one half."""
+        return float(special.ndtr(self.bound)) - 0.5
+
+    def ppf(self, v, universe_gyr):
+        """Value at cumulative probability v; ``universe_gyr`` has no effect."""
+        v = jnp.clip(v, 0.0, 1.0)
+        x = jnp.clip(ndtri(0.5 + (2.0 * v - 1.0) * self._inside), -self.bound, self.bound)
+        return self.mean + self.sigma * x
+
+    def cdf(self, value, universe_gyr):
+        """Cumulative probability of a value; ``universe_gyr`` has no effect."""
+        x = (value - self.mean) / self.sigma
+        v = 0.5 + 0.5 * (ndtr(x) - 0.5) / self._inside
+        # below 0 or above 1 for values outside: Prior.contains looks for that
+        return v + (x - jnp.clip(x, -self.bound, self.bound))
+
+
+MARGINALS: Mapping[str, type] = MappingProxyType(
+    {"uniform": Uniform, "beta": Beta, "student_t": StudentT, "normal": Normal}
+)
 """Marginals by the names that configurations have for them."""

@@ -7,6 +7,7 @@ from .aged import Aged as Aged
 from .continuity import Continuity as Continuity
 from .delayed_tau import DelayedTau as DelayedTau
 from .dirichlet import Dirichlet as Dirichlet
+from .dirichlet_burst import DirichletBurst as DirichletBurst
 from .protocol import StarFormationHistory as StarFormationHistory
 from .protocol import age_edges as age_edges
 from .protocol import formation_time_by_bisection as formation_time_by_bisection
@@ -21,6 +22,7 @@ FAMILIES: Mapping[str, type] = MappingProxyType(
     {
         "delayed_tau": DelayedTau,
         "dirichlet": Dirichlet,
+        "dirichlet_burst": DirichletBurst,
         "continuity": Continuity,
         "constant": Constant,
         "burst": Burst,

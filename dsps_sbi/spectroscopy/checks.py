@@ -7,6 +7,8 @@ from ..errors import UserError
 
 # What ``model_error`` is set to where it is a parameter of each spectrum
 FREE = "free"
+# Parameters that a model has if its prior has them, in order
+OPTIONAL = ("metallicity_rise", "velocity", "log_error_scale", "log_misfit")
 
 
 def check_parts(model):
@@ -32,7 +34,10 @@ def check_parts(model):
     alpha = ("alpha_fe",) if len(model.grids) > 1 else ()
     dust = () if model.dust is None else ("av", *free_names(model.dust))
     error = ("log_model_error",) if model.model_error == FREE else ()
-    expected = (*model.sfh.names, "metallicity", *alpha, *dust, "sigma_v", *error, "log_mass_formed")
+    optional = {name: (name,) if name in model.prior.names else () for name in OPTIONAL}
+    rise, velocity, *sizes = optional.values()
+    first = *model.sfh.names, "metallicity", *rise, *alpha, *dust, "sigma_v", *velocity
+    expected = (*first, *error, *sum(sizes, ()), "log_mass_formed")
     if model.prior.names != expected:
         given = ", ".join(model.prior.names)
         raise UserError(f"prior of {given}; this model needs one of {', '.join(expected)}")

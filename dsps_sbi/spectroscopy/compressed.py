@@ -10,7 +10,7 @@ from scipy.linalg import eigh
 
 from ..errors import UserError
 from ..kernels import chebyshev
-from ..kernels.csp import metallicity_weights, outer
+from ..kernels.csp import enriched_weights, metallicity_weights, outer
 from ..kernels.full_precision import einsum, matmul, tensordot
 from ..kernels.losvd import broaden
 from ..kernels.lsf import to_pixels
@@ -18,10 +18,18 @@ from ..kernels.projection import project
 from ..sfh import mass_weights
 from .model import unit_flux
 
+# Nodes of the velocity, and their range in standard deviations of its prior
+N_VELOCITY, _VELOCITY_SIGMA = 3, 2.0
+
+
+def _nodes_of(value, ends, n):
+    low, high = ends
+    return chebyshev.lagrange((2.0 * value - low - high) / (high - low), n)
+
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["coefficients", "precision", "gradient", "ln_error", "chi2"],
+    data_fields=["coefficients", "precision", "gradient", "ln_error", "chi2", "ln_scale"],
     meta_fields=[],
 )
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Projected:
 
     Parameters
     ----------
-    coefficients, precision, gradient, ln_error, chi2
+    coefficients, precision, gradient, ln_error, chi2, ln_scale
         See :func:`dsps_sbi.kernels.projection.project`.
     """
 
@@ -39,6 +47,7 @@ class Projected:
     gradient: jax.Array
     ln_error: jax.Array
     chi2: jax.Array
+    ln_scale: jax.Array | None = None
 
 
 @partial(
@@ -54,7 +63,7 @@ class Projected:
         "log_mass_to_light",
         "error",
     ],
-    meta_fields=["sigma_v"],
+    meta_fields=["sigma_v", "velocity"],
 )
 @dataclass(frozen=True)
 class Subspace:
@@ -69,7 +78,8 @@ class Subspace:
     light : array (Alpha * Met * Age, Light)
         SSPs, not broadened, by a basis of their own, per solar mass formed.
     broadened : array (Node, Light, Component)
-        Components of that basis at Chebyshev nodes of the velocity dispersion.
+        Components of that basis at Chebyshev nodes of the velocity dispersion, and at each of these of the
+        velocity, if that has a range.
     edges_gyr : array (Age + 1,)
     metallicity : array (Met,)
     alpha_fe : array (Alpha,)
@@ -77,8 +87,8 @@ class Subspace:
         Median over the prior of log10 of the mass formed per amplitude.
     error : array ()
         Root mean square of what the components leave of a spectrum, as a share of its amplitude.
-    sigma_v : (float, float)
-        Range of the velocity dispersion [km/s].
+    sigma_v, velocity : (float, float)
+        Ranges of the nodes of velocity dispersion and velocity [km/s].
     """
 
     components: jax.Array
@@ -91,12 +101,13 @@ class Subspace:
     log_mass_to_light: jax.Array
     error: jax.Array
     sigma_v: tuple[float, float]
+    velocity: tuple[float, float] = (0.0, 0.0)
 
-    def project(self, flux, sigma, valid, basis, basis_sigma) -> Projected:
+    def project(self, flux, sigma, valid, basis, basis_sigma, ln_scale=None) -> Projected:
         """What spectra of amplitude about 1 say, see :func:`dsps_sbi.kernels.projection.project`."""
-        return Projected(*project(flux, sigma, valid, self.components, basis, basis_sigma))
+        return Projected(*project(flux, sigma, valid, self.components, basis, basis_sigma, ln_scale))
 
-    def shares(self, params, metallicity, alpha_fe, sigma_v, sfh, universe_gyr):
+    def shares(self, params, metallicity, alpha_fe, sigma_v, sfh, universe_gyr, rise=None, velocity=None):
         """What :meth:`coefficients` is linear in, of one galaxy; differentiable.
 
         Parameters
@@ -107,18 +118,28 @@ class Subspace:
             alpha_fe has no effect where there is one grid.
         sfh : StarFormationHistory
         universe_gyr : array ()
+        rise, velocity : array (), optional
+            Of a metallicity history; beside the redshift [km/s].
 
         Returns
         -------
         ages, columns, nodes : array (Age,), (Alpha * Met,), (Node,)
-            Shares of the mass by age and by metallicity, and of the nodes of the velocity dispersion.
+            Shares of the mass by age and by metallicity, and of the nodes of velocities. With a metallicity
+            history the first is 1 and the second has all SSPs.
         """
-        ages = mass_weights(sfh, params[None], self.edges_gyr, universe_gyr)
-        columns = metallicity_weights(metallicity, self.metallicity)
-        if len(self.alpha_fe) > 1:
-            columns = outer(metallicity_weights(alpha_fe, self.alpha_fe), columns)
-        low, high = self.sigma_v
-        nodes = chebyshev.lagrange((2.0 * sigma_v - low - high) / (high - low), len(self.broadened))
+        of_alpha = metallicity_weights(alpha_fe, self.alpha_fe) if len(self.alpha_fe) > 1 else None
+        if rise is None:
+            ages = mass_weights(sfh, params[None], self.edges_gyr, universe_gyr)
+            columns = metallicity_weights(metallicity, self.metallicity)
+        else:
+            younger = sfh.fraction_younger(params[None], self.edges_gyr, universe_gyr)
+            columns = enriched_weights(younger, metallicity, rise, self.metallicity).reshape(-1)
+            ages = jnp.ones(1, columns.dtype)
+        columns = columns if of_alpha is None else outer(of_alpha, columns)
+        n_v = 1 if velocity is None else N_VELOCITY
+        nodes = _nodes_of(sigma_v, self.sigma_v, len(self.broadened) // n_v)
+        if velocity is not None:
+            nodes = outer(nodes, _nodes_of(velocity, self.velocity, n_v))
         return ages, columns, nodes
 
     def coefficients(self, ages, columns, nodes):
@@ -155,8 +176,8 @@ class Subspace:
     def from_arrays(cls, arrays) -> "Subspace":
         """The inverse of :meth:`as_arrays`."""
         arrays = dict(arrays)
-        low, high = (float(a) for a in arrays.pop("sigma_v"))
-        return cls(**{name: jnp.asarray(a) for name, a in arrays.items()}, sigma_v=(low, high))
+        ranges = {name: tuple(float(a) for a in arrays.pop(name)) for name in ("sigma_v", "velocity")}
+        return cls(**{name: jnp.asarray(a) for name, a in arrays.items()}, **ranges)
 
 
 def find_subspace(
@@ -247,6 +268,10 @@ def assemble(model, view, components, spread, log_mass_to_light, error, *, n_lig
     low, high = model.sigma_v_km_s
     sigma = 0.5 * (low + high) + 0.5 * (high - low) * chebyshev.nodes(n_node)
     step = model.geometry.grid.step_km_s
+    velocity, shifts = (0.0, 0.0), [None]
+    if "velocity" in model.names:
+        most = _VELOCITY_SIGMA * model.prior.marginals["velocity"].sigma
+        velocity, shifts = (-most, most), most * chebyshev.nodes(N_VELOCITY) / step
 
     first = next(iter(model.grids.values()))
     as_array = partial(jnp.asarray, dtype=jnp.float32)
@@ -255,20 +280,25 @@ def assemble(model, view, components, spread, log_mass_to_light, error, *, n_lig
         components=as_array(components),
         spread=as_array(spread),
         light=as_array(flat @ directions.T),
-        broadened=as_array(np.stack([_through(view, s / step, basis, as_array(components)) for s in sigma])),
+        broadened=as_array(
+            np.stack(
+                [_through(view, s / step, v, basis, as_array(components)) for s in sigma for v in shifts]
+            )
+        ),
         edges_gyr=as_array(model.edges_gyr),
         metallicity=as_array(first.metallicity),
         alpha_fe=as_array(list(model.grids)),
         log_mass_to_light=as_array(log_mass_to_light),
         error=as_array(error),
         sigma_v=(low, high),
+        velocity=velocity,
     )
 
 
 @jax.jit
-def _through(view, sigma, basis, components):
+def _through(view, sigma, shift, basis, components):
     """Light of a basis (Light, Grid), moving at sigma [grid steps], in components: (Light, Component)."""
-    moving = broaden(basis, jnp.maximum(sigma**2 - view.borrowed, 0.0), as_cells=True)
+    moving = broaden(basis, jnp.maximum(sigma**2 - view.borrowed, 0.0), as_cells=True, shift=shift)
     pixels = to_pixels(moving, view.start, view.weights)
     return matmul(jnp.where(view.covered, pixels * view.scale, 0.0), components.T)
 

@@ -15,7 +15,7 @@ from ..inference.engine import Engine, Posteriors, check_numbers
 from ..inference.error_summary import COLUMNS, ErrorSummary, checked_scale, fit_scale
 from ..inference.quality import Columns
 from ..inference.result import provenance
-from ..inference.trust import Informed
+from ..inference.trust import Informed, populations_fit
 from ..instruments.lsf import LSF
 from ..io.formats.options import lsf_words
 from ..io.spectrum import Spectrum
@@ -182,6 +182,8 @@ def _one(engine, spectrum, lsf, number, key, n_draws):
     population_p = np.nan
     if likelihood is not None:
         population_p = float(likelihood.population_p(posteriors.u, view, [number], key)[0])
+        if "log_misfit" in post.names:
+            posteriors = replace(posteriors, trust=populations_fit(posteriors.trust, [population_p]))
     universe, extra = post.network.cosmology.age(rest.z), jnp.float32(rest.extra_km_s)
     theta = np.asarray(_theta(post, jnp.asarray(posteriors.u), universe, extra))
     more = {"population_p": population_p, "n_pixels": n_pixels, "wave_used": wave_used}

@@ -16,18 +16,20 @@ from ..dust import DustLaw, free_names
 from ..instruments.continuum import Continuum
 from ..instruments.spectrograph import Spectrograph
 from ..io.spectrum import Spectrum
-from ..kernels.csp import composite, metallicity_weights, outer
 from ..kernels.full_precision import matmul
 from ..kernels.linear_gaussian import log_evidence
 from ..kernels.losvd import broaden
 from ..kernels.lsf import to_pixels
 from ..priors import Prior
-from ..sfh import Dirichlet, StarFormationHistory, age_edges, mass_weights
+from ..sfh import Dirichlet, StarFormationHistory, age_edges
 from ..ssp import SSPGrid
 from ..ssp.log_grid import LogGrid, on_log_grid
 from .checks import FREE, check_parts
 from .geometry import Geometry
+from .nuisances import Nuisances, nuisances_of
+from .population_modes import misfit_light
 from .prior import spectrum_prior
+from .starlight import starlight
 from .view import SpectrumView
 
 DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -51,8 +53,9 @@ class SpectrumModel:
     prior : Prior
         Its names must be those of the SFH, then ``metallicity``, ``alpha_fe`` if there are several
         grids, ``av`` and the parameters of the dust law if there is one, ``sigma_v`` [km/s],
-        ``log_model_error`` if that is free, and ``log_mass_formed``
-        (:func:`dsps_sbi.spectrum_prior`).
+        ``log_model_error`` if that is free, and ``log_mass_formed`` (:func:`dsps_sbi.spectrum_prior`,
+        which has more that may be among them: a metallicity history, a velocity, a scale of the errors, and
+        misfit along populations).
     sfh : StarFormationHistory
     dust : DustLaw, optional
         A single screen. Without one the polynomial has to do what dust does.
@@ -76,8 +79,7 @@ class SpectrumModel:
 
     Notes
     -----
-    The simulator and the likelihood share everything: flux = M t (1 + sum_k c_k P_k), with
-    c_k ~ N(0, continuum.sigma^2), and noise of variance sigma^2 + (f M t)^2, f the model error.
+    The simulator and the likelihood share everything: see :mod:`dsps_sbi.spectroscopy.nuisances`.
 
     Not modelled: gas (mask its lines), the IGM (light below 1216 Angstrom), other than Gaussian
     distributions of velocities, noise that is correlated between pixels.
@@ -188,6 +190,7 @@ class SpectrumModel:
             self.sigma_v_km_s,
             self.continuum,
             self.cosmology,
+            misfit_light(self) if "log_misfit" in self.names else None,
         )
 
     def column(self, theta, name):
@@ -199,6 +202,10 @@ class SpectrumModel:
         if self.model_error == FREE:
             return 10.0 ** self.column(theta, "log_model_error")
         return jnp.full(theta.shape[:-1], self.model_error, theta.dtype)
+
+    def nuisances(self, theta, view: SpectrumView) -> Nuisances:
+        """Sizes of what is not flux, of theta (..., Param)."""
+        return nuisances_of(self, theta, view.basis.shape[-1])
 
     def view(self, z, distance_mpc=None) -> SpectrumView:
         """All that depends on the redshift alone, made once for many galaxies.
@@ -221,13 +228,7 @@ class SpectrumModel:
     def unit_flux(self, theta, view: SpectrumView):
         """As :meth:`predict_fast` for one solar mass formed; log_mass_formed has no effect."""
         theta = self.prior.as_theta(theta)
-        params = theta[..., : len(self.sfh.names)]
-        universe = view.universe_gyr
-        ages = mass_weights(self.sfh, params[..., None, :], self.edges, universe)
-        columns = metallicity_weights(self.column(theta, "metallicity"), self.nodes)
-        if self.alphas is not None:
-            columns = outer(metallicity_weights(self.column(theta, "alpha_fe"), self.alphas), columns)
-        return self.seen(composite(ages, columns, self.light), theta, view)
+        return self.seen(starlight(self, theta, view.universe_gyr), theta, view)
 
     def seen(self, light, theta, view: SpectrumView):
         """What pixels see of stars' light, through the dust and with the velocities of theta.
@@ -246,7 +247,10 @@ class SpectrumModel:
         """
         steps = self.column(theta, "sigma_v") / self.geometry.setting.step_km_s
         variance = jnp.maximum(steps**2 - view.borrowed, 0.0)
-        light = broaden(self._screened(light, theta), variance, as_cells=True)
+        shift = None
+        if "velocity" in self.names:
+            shift = self.column(theta, "velocity") / self.geometry.setting.step_km_s
+        light = broaden(self._screened(light, theta), variance, as_cells=True, shift=shift)
         return jnp.where(view.covered, to_pixels(light, view.start, view.weights) * view.scale, 0.0)
 
     def predict_fast(self, theta, view: SpectrumView):
@@ -312,16 +316,16 @@ class SpectrumModel:
     def observe(self, key, template, theta, view: SpectrumView, sigma):
         """As :meth:`simulate`, of predictions (..., Pixel) that are there already."""
         continuum_key, noise_key = jax.random.split(key)
-        terms = self.continuum.sigma * jax.random.normal(
-            continuum_key, (*template.shape[:-1], view.basis.shape[-1])
-        )
-        error = self.error_share(jnp.asarray(theta))[..., None] * template
+        own = self.nuisances(theta, view)
+        shape = (*template.shape[:-1], view.basis.shape[-1])
+        terms = own.terms * jax.random.normal(continuum_key, shape)
+        error = own.share[..., None] * template
         # squares of fluxes at 10 pc leave float32's range
-        noise = jnp.hypot(sigma, error) * jax.random.normal(noise_key, template.shape)
+        noise = jnp.hypot(own.scale[..., None] * sigma, error) * jax.random.normal(noise_key, template.shape)
         return template * (1.0 + matmul(terms, view.basis.T)) + noise
 
     def log_likelihood(self, theta, flux, sigma, valid, view: SpectrumView):
-        """Exact log likelihood of spectra, the polynomial integrated out under its prior.
+        """Exact log likelihood of spectra, polynomial and misfit integrated out under their prior.
 
         Parameters
         ----------
@@ -337,23 +341,20 @@ class SpectrumModel:
         log_likelihood : array (...)
             Normalisation kept; pixels that are not valid in the view do not count.
         coefficients : array (..., Term)
-            Best coefficients of the polynomial.
+            Best coefficients of the terms of the view's basis.
         """
         template = self.predict_fast(theta, view)
-        return self.log_likelihood_of(
-            template, self.error_share(jnp.asarray(theta)), flux, sigma, valid, view
-        )
+        return self.log_likelihood_of(template, self.nuisances(theta, view), flux, sigma, valid, view)
 
-    def log_likelihood_of(self, template, error_share, flux, sigma, valid, view: SpectrumView):
-        """As :meth:`log_likelihood`, of predictions (..., Pixel) and errors of the model (...)."""
+    def log_likelihood_of(self, template, nuisances: Nuisances, flux, sigma, valid, view: SpectrumView):
+        """As :meth:`log_likelihood`, of predictions (..., Pixel) and their nuisances."""
         valid = valid & view.valid
         # in units of the errors: squares of fluxes in other units would leave float32's range
         unit = jnp.where(valid, sigma, 1.0)
         template = template / unit
         residual = jnp.where(valid, flux, 0.0) / unit - template
-        variance = 1.0 + (error_share[..., None] * template) ** 2
-        prior_sigma = jnp.full(view.basis.shape[-1], self.continuum.sigma, template.dtype)
-        value, best = log_evidence(residual, variance, valid, template, view.basis, prior_sigma)
+        variance = nuisances.variance(template)
+        value, best = log_evidence(residual, variance, valid, template, view.basis, nuisances.terms)
         return value - jnp.sum(jnp.where(valid, jnp.log(unit), 0.0), axis=-1), best
 
     def formation_times(self, theta, z, fractions=DECILES):

@@ -26,6 +26,7 @@ from .peak import peak
 N_STEPS = 12
 # Channels that convolutions see, and features of the object as a whole
 _N_CHANNEL, _N_WHOLE = 4, 7
+_SCALE = "log_error_scale"
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,9 @@ class Fixed(nnx.Variable):
 
 
 class _Layers(nnx.Module):
-    def __init__(self, arch: SpectrumArchitecture, n_shape: int, shapes, *, rngs: nnx.Rngs):
+    def __init__(self, arch: SpectrumArchitecture, n_shape: int, shapes, n_whole, *, rngs: nnx.Rngs):
         self.subspace = nnx.Dict({name: Fixed(jnp.zeros(shape)) for name, shape in shapes})
-        n_inputs = 2 * arch.n_component + _N_WHOLE
+        n_inputs = 2 * arch.n_component + n_whole
         self.newton = _Newton(n_inputs, arch.guess_width, n_shape, rngs=rngs)
         self.wavelength = WavelengthEncoder(_N_CHANNEL, arch.conv_width, arch.n_latent, rngs=rngs)
         n_inputs += arch.n_component + n_of_peak(n_shape) + 1 + arch.n_latent
@@ -103,8 +104,8 @@ class SpectrumNetwork(FlowNetwork):
     cosmology : Cosmology
     subspace : Subspace
     basis : array (Pixel, Term)
-        Terms of the polynomial.
-    basis_sigma : float
+        Terms of the polynomial, and of misfit along populations where the model has that.
+    basis_sigma : float or tuple of float (Term,)
         Standard deviation of its coefficients.
     """
 
@@ -114,7 +115,7 @@ class SpectrumNetwork(FlowNetwork):
     cosmology: Cosmology
     subspace: Subspace
     basis: jax.Array
-    basis_sigma: float
+    basis_sigma: float | tuple[float, ...]
 
     def layers(self, rngs: nnx.Rngs) -> nnx.Module:
         """Fresh layers; the components of spectra among them are still zeros."""
@@ -126,7 +127,7 @@ class SpectrumNetwork(FlowNetwork):
         shapes = tuple(
             (field.name, np.shape(getattr(self.subspace, field.name))) for field in fields(Subspace)
         )
-        return self.arch, len(self.prior.names) - 1, shapes
+        return self.arch, len(self.prior.names) - 1, shapes, _N_WHOLE + (_SCALE in self.prior.names)
 
     def init(self, seed: int):
         """Fresh weights: an nnx state, with the components of spectra in it."""
@@ -143,7 +144,8 @@ class SpectrumNetwork(FlowNetwork):
     def _subspace(self, layers) -> Subspace:
         """That among the weights, without gradients."""
         arrays = {name: jax.lax.stop_gradient(value[...]) for name, value in layers.subspace.items()}
-        return Subspace(**arrays | {"sigma_v": self.subspace.sigma_v})
+        ranges = {name: getattr(self.subspace, name) for name in ("sigma_v", "velocity")}
+        return Subspace(**arrays | ranges)
 
     def _shares(self, u, universe_gyr, subspace: Subspace):
         theta = self.prior.from_normal(u, universe_gyr)
@@ -157,6 +159,8 @@ class SpectrumNetwork(FlowNetwork):
             value["sigma_v"],
             self.sfh,
             universe_gyr,
+            value.get("metallicity_rise"),
+            value.get("velocity"),
         )
 
     def unit(self, u, universe_gyr, subspace: Subspace):
@@ -167,6 +171,14 @@ class SpectrumNetwork(FlowNetwork):
         """Components (Component,) as of :meth:`unit`, and their slopes (n_shape, Component)."""
         shares, push = jax.linearize(lambda u: self._shares(u, universe_gyr, subspace), u)
         return subspace.slopes(shares, jax.vmap(push)(jnp.eye(len(u), dtype=u.dtype)))
+
+    @property
+    def _ln_scale(self):
+        """Range of ln of the scale of the errors; None where that is no parameter."""
+        if _SCALE not in self.prior.names:
+            return None
+        marginal = self.prior.marginals[_SCALE]
+        return tuple(float(np.log(10.0) * end) for end in (marginal.low, marginal.high))
 
     def guess(self, weights, flux, sigma, valid, z):
         """First guess u (Object, n_shape) that Gauss-Newton steps start from."""
@@ -187,7 +199,10 @@ class SpectrumNetwork(FlowNetwork):
         relative = jnp.sum(weight * (flux / least) ** 2, axis=1, keepdims=True) / total
         amplitude = least * jnp.sqrt(relative + 1e-6)
         flux, error = flux / amplitude, unit / amplitude
-        seen = subspace.project(flux, error, valid, self.basis, self.basis_sigma)
+        seen = subspace.project(flux, error, valid, self.basis, self.basis_sigma, self._ln_scale)
+        if seen.ln_scale is not None:
+            # from here on as large as residuals have them: what is stated does not matter
+            error = error * jnp.exp(seen.ln_scale)[:, None]
         spread = subspace.spread
         known = jnp.diagonal(seen.precision, axis1=1, axis2=2)
         snr = jnp.sum(jnp.where(valid, 1.0 / error, 0.0), axis=1) / n_valid
@@ -202,6 +217,10 @@ class SpectrumNetwork(FlowNetwork):
             jnp.log1p(z),
             jnp.log10(n_valid) / 2.0 - 1.0,
         ]
+        if seen.ln_scale is not None:
+            # chi2 as stated may be too small as well as too large
+            whole[1] = 0.5 * jnp.log(jnp.maximum(seen.chi2, 1e-3))
+            whole.append(2.0 * seen.ln_scale)
         parts = [
             jnp.arcsinh(seen.coefficients / spread) / 1.5,
             jnp.log10(spread * jnp.sqrt(jnp.maximum(known, 0.0)) + 1e-3) / 2.0,

@@ -16,7 +16,8 @@ from ..cosmology import Cosmology
 from ..instruments.emission_lines import line_wavelengths
 from ..instruments.spectrograph import Spectrograph
 from ..kernels.legendre import legendre
-from ..kernels.lsf import FWHM_PER_SIGMA, REACH, pixel_weights
+from ..kernels.losvd import broaden
+from ..kernels.lsf import FWHM_PER_SIGMA, REACH, pixel_weights, to_pixels
 from ..ssp.log_grid import LogGrid
 from .view import SpectrumView
 
@@ -24,6 +25,8 @@ from .view import SpectrumView
 _TEN_PC = 1e-5
 # Sigmas of the broadest galaxy that have to be on the grid: 6e-5 of a Gaussian is beyond
 _MARGIN = 4.0
+# Velocity dispersion at which misfit along populations is seen, whatever that of the stars [km/s]
+_MISFIT_KM_S = 150.0
 # Unit of spectra [erg / s / cm2 / Angstrom]
 FLUX_UNIT = 1e-17
 # Pixels are filled up to a multiple of this
@@ -174,7 +177,7 @@ def library_variance(pixels: Pixels, setting: Setting, z):
 
 @partial(jax.jit, static_argnums=1)
 def make_view(
-    pixels: Pixels, setting: Setting, cosmology: Cosmology, z, whole, part, distance_mpc
+    pixels: Pixels, setting: Setting, cosmology: Cosmology, z, whole, part, distance_mpc, misfit=None
 ) -> SpectrumView:
     """Pixels at a redshift that shifts them by ``whole`` cells and a ``part`` of one.
 
@@ -188,6 +191,8 @@ def make_view(
     part : array ()
     distance_mpc : array () or None
         Luminosity distance [Mpc]; None: that of the cosmology, and 10 pc at z <= 0.
+    misfit : array (Misfit + 1, Grid) or None
+        Light of :func:`~dsps_sbi.spectroscopy.population_modes.misfit_light`: further terms of the basis.
     """
     net = pixels.variance - library_variance(pixels, setting, z)
     low, high = ((sigma / setting.step_km_s) ** 2 for sigma in setting.sigma_v_km_s)
@@ -204,14 +209,22 @@ def make_view(
     start = pixels.place - whole - (setting.reach + 1)
     left = pixels.left - part + (setting.reach + 1.0)
     sigma = jnp.sqrt(jnp.maximum(net + borrowed, 0.0))
+    start = jnp.clip(start, 0, setting.n_grid - setting.n_window)
+    weights = pixel_weights(left, left + pixels.width, sigma, setting.n_window)
+    basis = _basis(pixels.position, covered, setting.degree)
+    if misfit is not None:
+        moving = (_MISFIT_KM_S / setting.step_km_s) ** 2 - borrowed
+        mean, *others = to_pixels(broaden(misfit, jnp.maximum(moving, 0.0), as_cells=True), start, weights)
+        ratios = jnp.stack(others, axis=-1) / mean[:, None]
+        basis = jnp.concatenate([basis, jnp.where(covered[:, None], ratios, 0.0)], axis=-1)
     return SpectrumView(
         z=z,
         universe_gyr=cosmology.age(z),
-        start=jnp.clip(start, 0, setting.n_grid - setting.n_window),
-        weights=pixel_weights(left, left + pixels.width, sigma, setting.n_window),
+        start=start,
+        weights=weights,
         scale=_scale(pixels, cosmology, z, distance_mpc),
         borrowed=borrowed,
-        basis=_basis(pixels.position, covered, setting.degree),
+        basis=basis,
         covered=covered,
         sharp=sharp,
         valid=valid,

@@ -25,12 +25,36 @@ def population_modes(model, n: int = 10) -> np.ndarray:
     float32 ndarray (n, Grid)
         lambda L_lambda, of arbitrary scale: for :meth:`~dsps_sbi.spectroscopy.model.SpectrumModel.seen`.
     """
+    alike, vectors, size, _ = _strongest(model, n)
+    return ((vectors / size).T @ alike).astype(np.float32)
+
+
+def misfit_light(model, n: int = 10) -> np.ndarray:
+    """Misfit along populations: the mean SSP, and that times the ratios of its ``n`` strongest components.
+
+    Each component is as strong as it is among the SSPs, and together they have a root mean square of 1: what
+    a pixel sees of the rest over what it sees of the mean are terms beside those of the polynomial, whose
+    coefficients are alike. The ratios have no continuum, which is the polynomial's.
+
+    Returns
+    -------
+    float32 ndarray (n + 1, Grid)
+        lambda L_lambda, of arbitrary scale.
+    """
+    alike, _, size, ratios = _strongest(model, n)
+    ratios = ratios * (size / np.sqrt(np.sum(size**2)) * np.sqrt(ratios.shape[1]))[:, None]
+    mean = alike.mean(axis=0)
+    return (mean * np.concatenate([np.ones((1, len(mean))), ratios])).astype(np.float32)
+
+
+def _strongest(model, n):
+    """SSPs (SSP, Grid) of one brightness, and the n strongest components of their ratios to the mean."""
     light = np.asarray(model.light, np.float64).reshape(-1, model.light.shape[-1])
     alike = light / light.mean(axis=1, keepdims=True)
     lines = alike / alike.mean(axis=0)
     x = np.linspace(-1.0, 1.0, light.shape[1])
     smooth = np.linalg.qr(legvander(x, model.continuum.degree))[0]
     lines = lines - (lines @ smooth) @ smooth.T
-    vectors, size, _ = np.linalg.svd(lines, full_matrices=False)
+    vectors, size, ratios = np.linalg.svd(lines, full_matrices=False)
     n = min(n, int((size > _WEAKEST * size[0]).sum()))
-    return ((vectors[:, :n] / size[:n]).T @ alike).astype(np.float32)
+    return alike, vectors[:, :n], size[:n], ratios[:n]

@@ -9,18 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
+from ..components import named
 from ..constants import C_KM_S
 from ..errors import UserError
 from ..instruments.spectrograph import Spectrograph
 from ..kernels.lsf import FWHM_PER_SIGMA
 from ..priors import Prior
+from ..sfh import FAMILIES, Dirichlet, StarFormationHistory
 from ..ssp import SSPGrid, load
 from .model import SpectrumModel
-from .preset_toml import KEYS, check_tables, pair, pixels
+from .preset_toml import KEYS, check_tables, pair, pixels, width
 from .prior import spectrum_prior
 from .simulator import SpectrumSimulator
 
-_RANGES = ("sigma_v", "metallicity", "log_model_error", "log_mass_formed")
+_RANGES = ("sigma_v", "metallicity", "log_model_error", "log_mass_formed", "log_error_scale", "log_misfit")
+_WIDTHS = ("metallicity_rise", "velocity")
 
 
 def spectral_presets() -> tuple[str, ...]:
@@ -47,12 +50,13 @@ class SpectrumPreset:
         Those of the instrument, at observed wavelengths; None for a network of any instrument.
     z : (float, float)
         Redshifts.
-    ranges : mapping of str to (float, float)
-        Of the prior, those that differ from :func:`dsps_sbi.spectrum_prior`.
+    ranges : mapping of str to (float, float) or float
+        Of the prior, ranges and widths that differ from :func:`dsps_sbi.spectrum_prior`.
     noise : mapping
         Options of :class:`dsps_sbi.SpectrumSimulator`.
     rest_aa : (float, float) or None
         Wavelengths of the SSPs to use [Angstrom].
+    sfh : StarFormationHistory
     about : str
     sources : mapping of str to str
         Where the numbers of each table come from.
@@ -63,9 +67,10 @@ class SpectrumPreset:
     network: Spectrograph
     observed: Spectrograph | None
     z: tuple[float, float]
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float] | float] = field(default_factory=dict)
     noise: Mapping = field(default_factory=dict)
     rest_aa: tuple[float, float] | None = None
+    sfh: StarFormationHistory = field(default_factory=Dirichlet)
     about: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -113,6 +118,7 @@ class SpectrumPreset:
         ssp, prior, noise = (dict(content[table]) for table in ("ssp", "prior", "noise"))
         noise.pop("source", None)
         ranges = {key: pair(prior, "prior", key) for key in _RANGES if key in prior}
+        ranges |= {key: width(prior, "prior", key) for key in _WIDTHS if key in prior}
         observed = content.get("observed")
         if observed is not None:
             observed = pixels(observed, "observed", observed["medium"])
@@ -125,6 +131,7 @@ class SpectrumPreset:
             ranges,
             noise | {"snr": pair(noise, "noise", "snr")},
             pair(ssp, "ssp", "rest_aa"),
+            named(prior.get("sfh", "dirichlet"), FAMILIES, "[prior] sfh:"),
             content.get("about", ""),
             {table: content[table]["source"] for table in KEYS if "source" in content.get(table, {})},
         )
@@ -163,7 +170,7 @@ class SpectrumPreset:
             Range of [M/H] where the preset names none.
         """
         metallicities = {} if metallicity is None else {"metallicity": metallicity}
-        return spectrum_prior(**metallicities | dict(self.ranges), z=self.z)
+        return spectrum_prior(self.sfh, **metallicities | dict(self.ranges), z=self.z)
 
     def model(self, grid: SSPGrid | None = None) -> SpectrumModel:
         """The model at rest that :func:`dsps_sbi.spectroscopy.train` takes.
@@ -182,7 +189,7 @@ class SpectrumPreset:
         """
         grid = load(self.grid) if grid is None else grid
         prior = self.prior((float(grid.metallicity[0]), float(grid.metallicity[-1])))
-        model = SpectrumModel(grid, self.network, prior, sharper="mask", rest_aa=self.rest_aa)
+        model = SpectrumModel(grid, self.network, prior, self.sfh, sharper="mask", rest_aa=self.rest_aa)
         middle = 0.5 * (self.network.ln_edges[1:] + self.network.ln_edges[:-1])
         fwhm = FWHM_PER_SIGMA * np.exp(middle) * np.sqrt(self.network.ln_variance)
         if fwhm.min() < grid.fwhm_aa:

@@ -17,7 +17,19 @@ KEYS = {
     "observed": (*_PIXELS, "medium"),
     "network": _PIXELS,
     "ssp": ("grid", "rest_aa", "source"),
-    "prior": ("z", "sigma_v", "metallicity", "log_model_error", "log_mass_formed", "source"),
+    "prior": (
+        "z",
+        "sfh",
+        "sigma_v",
+        "metallicity",
+        "metallicity_rise",
+        "velocity",
+        "log_model_error",
+        "log_error_scale",
+        "log_misfit",
+        "log_mass_formed",
+        "source",
+    ),
     "noise": ("snr", "shortest", "p_whole", "n_gap", "p_bad", "source"),
 }
 _NEEDED = {"network": ("wave_aa",), "ssp": ("grid",), "prior": ("z",), "noise": ("snr",)}
@@ -30,6 +42,10 @@ _EXAMPLE = {
     "metallicity": "[-1.71, 0.22]",
     "log_model_error": "[-3.0, -1.0]",
     "log_mass_formed": "[4.0, 13.0]",
+    "log_error_scale": "[-0.4, 0.4]",
+    "log_misfit": "[-4.0, -1.0]",
+    "metallicity_rise": "0.4",
+    "velocity": "30.0",
     "snr": "[5.0, 1000.0]",
 }
 # More pixels than this are a mistake: a step in the wrong unit
@@ -59,7 +75,7 @@ def check_tables(content: Mapping) -> None:
                 raise UserError(f"[{table}] has no {key}: add {key} = {_EXAMPLE.get(key, '...')}")
     for where in ["", *(f"[{t}] " for t in KEYS)]:
         part = content.get(where[1:-2], {}) if where else content
-        for key in ("about", "source", "medium", "grid"):
+        for key in ("about", "source", "medium", "grid", "sfh"):
             if not isinstance(part.get(key, ""), str):
                 raise UserError(f"{where}{key} = {part[key]!r}: give a text in quotes")
     for key, value in content["noise"].items():
@@ -90,6 +106,20 @@ def pair(table: Mapping, where: str, key: str) -> tuple[float, float] | None:
     if not good or not value[0] < value[1]:
         raise UserError(f"[{where}] {key} = {value!r}: give two numbers, low < high, like {_EXAMPLE[key]}")
     return float(value[0]), float(value[1])
+
+
+def width(table: Mapping, where: str, key: str) -> float:
+    """A standard deviation of a table.
+
+    Raises
+    ------
+    UserError
+        If it is no positive number.
+    """
+    value = table[key]
+    if not _is_number(value) or not value > 0.0:
+        raise UserError(f"[{where}] {key} = {value!r}: give a number above 0, like {_EXAMPLE[key]}")
+    return float(value)
 
 
 def _is_number(value):

@@ -1,7 +1,7 @@
 """Priors of spectra."""
 
-from ..priors import Prior, Uniform
-from ..sfh import Aged, Dirichlet, StarFormationHistory
+from ..priors import Normal, Prior, Uniform
+from ..sfh import Aged, DelayedTau, Dirichlet, DirichletBurst, StarFormationHistory
 
 
 def spectrum_prior(
@@ -15,6 +15,10 @@ def spectrum_prior(
     log_model_error=(-3.0, -1.0),
     log_mass_formed=(4.0, 13.0),
     z=(0.0001, 1.0),
+    metallicity_rise=None,
+    velocity=None,
+    log_error_scale=None,
+    log_misfit=None,
 ) -> Prior:
     """Prior of a :class:`dsps_sbi.SpectrumModel`: ranges within which each parameter is uniform.
 
@@ -39,6 +43,18 @@ def spectrum_prior(
         log10 of the fractional error of the model; None where that is fixed.
     z : (float, float)
         Redshifts that a network trained under this prior knows.
+    metallicity_rise : float, optional
+        For a metallicity history: [M/H] is linear in the share of the mass formed, and that of the last stars
+        less that of the first is normal about 0 with this standard deviation [dex]. ``metallicity`` is that
+        of the stars formed when half of the mass existed. Beyond the grid its edge holds.
+    velocity : float, optional
+        For a velocity beside the redshift: normal about 0 with this standard deviation [km/s], the error of
+        the redshift.
+    log_error_scale : (float, float), optional
+        For a scale of the stated errors: log10 of true over stated ones.
+    log_misfit : (float, float), optional
+        For misfit along populations: log10 of its root mean square as a share of the flux, see
+        :mod:`dsps_sbi.spectroscopy.nuisances`.
 
     Returns
     -------
@@ -46,12 +62,22 @@ def spectrum_prior(
     """
     sfh = Dirichlet() if sfh is None else sfh
     family = sfh.sfh if isinstance(sfh, Aged) else sfh
-    marginals = dict(sfh.marginals())
-    if isinstance(family, Dirichlet):
+    if isinstance(sfh, DelayedTau):
+        marginals = {"log_tau": Uniform(-2.0, 2.0), "t_start": Uniform(0.0, 1.0, of_age=True)}
+    else:
+        marginals = dict(sfh.marginals())
+    if isinstance(family, Dirichlet | DirichletBurst):
         marginals["log_ssfr_now"] = Uniform(-60.0, -10.0)
-    ranges = {"metallicity": metallicity, "alpha_fe": alpha_fe, "av": av}
+    marginals["metallicity"] = Uniform(*metallicity)
+    if metallicity_rise is not None:
+        marginals["metallicity_rise"] = Normal(0.0, metallicity_rise)
+    ranges = {"alpha_fe": alpha_fe, "av": av}
     marginals |= {name: Uniform(*pair) for name, pair in ranges.items() if pair is not None}
     marginals |= {} if dust is None else dict(dust)
-    ranges = {"sigma_v": sigma_v, "log_model_error": log_model_error, "log_mass_formed": log_mass_formed}
+    marginals["sigma_v"] = Uniform(*sigma_v)
+    if velocity is not None:
+        marginals["velocity"] = Normal(0.0, velocity)
+    ranges = {"log_model_error": log_model_error, "log_error_scale": log_error_scale}
+    ranges |= {"log_misfit": log_misfit, "log_mass_formed": log_mass_formed}
     marginals |= {name: Uniform(*pair) for name, pair in ranges.items() if pair is not None}
     return Prior(marginals, z)

@@ -16,6 +16,7 @@ from ..inference.result import Result
 from ..inference.table import percentile_columns, quality_columns, rows_of, table_of
 from ..instruments.lsf import LSF
 from ..io.spectrum import Spectrum
+from ..kernels.csp import mean_of_line
 from .best_fit import SpectrumFit, best_fit
 from .history import HistoryQuantiles, draw_ages, draw_times, history_quantiles
 from .model import DECILES
@@ -28,13 +29,15 @@ _FIRST = {
     "universe_age": ("Gyr", "age of the Universe at the epoch of observation"),
     "snr": ("", "median signal-to-noise ratio of the pixels that can be used"),
 }
+_ENRICHED = "mass_weighted_metallicity"
 _LAST = {"p_t90_1gyr": ("", "probability that 90 % of the formed mass existed 1 Gyr after the Big Bang")}
 
 
 def quantity_names(post) -> tuple[str, ...]:
     """Quantities of spectra: formation times, age, and parameters that are not of the history."""
     times = tuple(f"t{round(100 * share)}" for share in DECILES)
-    return (*times, "mass_weighted_age", *post.names[len(post.network.sfh.names) :])
+    enriched = (_ENRICHED,) if "metallicity_rise" in post.names else ()
+    return (*times, "mass_weighted_age", *enriched, *post.names[len(post.network.sfh.names) :])
 
 
 def catalogue_columns(post) -> dict[str, tuple[str, str]]:
@@ -105,6 +108,10 @@ class SpectrumResult(Result):
         if name in self.post.names:
             return self.theta[..., self.post.names.index(name)]
         time = _DECILE.fullmatch(self._known(name))
+        if name == _ENRICHED:
+            nodes = np.asarray(self.post.network.subspace.metallicity, float)
+            line = (np.float64(self.draws(which)) for which in ("metallicity", "metallicity_rise"))
+            return np.asarray(mean_of_line(*line, nodes[0], nodes[-1]))
         if time:
             return self.formation_times([int(time[1]) / 100.0])[..., 0]
         sfh, params, universe = self._history

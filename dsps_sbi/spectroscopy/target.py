@@ -84,29 +84,28 @@ class SpectrumTarget:
         return self.valid & self.view.valid
 
     def log_likelihood(self, theta):
-        """Exact log likelihood (...) of theta (..., Param), the polynomial integrated out.
+        """Exact log likelihood (...) of theta (..., Param), polynomial and misfit integrated out.
 
         Of smoothed pixels it is the mean over what noise would have to be added for theirs to be independent
         again: their residuals are small because they were smoothed, not because the model is good.
         """
         theta = jnp.asarray(theta)
-        return self._log_likelihood_of(
-            self.model.predict_fast(theta, self.view), self.model.error_share(theta)
-        )
+        return self._log_likelihood_of(self.model.predict_fast(theta, self.view), self._nuisances(theta))
 
-    def _log_likelihood_of(self, template, error_share):
-        value = self.model.log_likelihood_of(
-            template, error_share, self.flux, self.sigma, self.valid, self.view
-        )[0]
+    def _nuisances(self, theta):
+        return self.model.nuisances(theta, self.view)
+
+    def _log_likelihood_of(self, template, nuisances):
+        data = self.flux, self.sigma, self.valid, self.view
+        value = self.model.log_likelihood_of(template, nuisances, *data)[0]
         if self.noise_left is None:
             return value
         missing = jnp.where(self.used, 1.0 - self.noise_left, 0.0)
-        return value - 0.5 * jnp.sum(missing / self._variance(template, error_share), axis=-1)
+        return value - 0.5 * jnp.sum(missing * self._stated(template, nuisances), axis=-1)
 
-    def _variance(self, template, error_share):
-        """Of data and model (..., Pixel), in units of the data's."""
-        unit = jnp.where(self.used, self.sigma, 1.0)
-        return 1.0 + (error_share[..., None] * (template / unit)) ** 2
+    def _stated(self, template, nuisances):
+        """The share (..., Pixel) of the variances that the data's errors are."""
+        return nuisances.stated(template / jnp.where(self.used, self.sigma, 1.0))
 
     def chi2(self, theta):
         """Chi2 (...) of theta (..., Param), of as many degrees of freedom as there are pixels that count.
@@ -133,7 +132,7 @@ class SpectrumTarget:
         """
         theta = jnp.asarray(theta)
         chi2, count = self.chi2(theta), jnp.sum(self.used)
-        share = 1.0 / self._variance(self.model.predict_fast(theta, self.view), self.model.error_share(theta))
+        share = self._stated(self.model.predict_fast(theta, self.view), self._nuisances(theta))
         stated = jnp.sum(jnp.where(self.used, share, 0.0), axis=-1) / jnp.maximum(count, 1)
         if self.noise_left is None:
             return chi2, count, stated
@@ -167,9 +166,9 @@ class SpectrumTarget:
         template, unit = self.model.predict_fast(theta, self.view), jnp.where(self.used, self.sigma, 1.0)
         template = template / unit
         residual = jnp.where(self.used, self.flux, 0.0) / unit - template
-        variance = 1.0 + (self.model.error_share(jnp.asarray(theta))[..., None] * template) ** 2
-        sigma = jnp.full(self.view.basis.shape[-1], self.model.continuum.sigma, template.dtype)
-        return residual, variance, self.used, template, self.view.basis, sigma
+        nuisances = self._nuisances(theta)
+        variance = nuisances.variance(template)
+        return residual, variance, self.used, template, self.view.basis, nuisances.terms
 
     def best_fit(self, theta):
         """Flux (..., Pixel) of theta (..., Param) with the best polynomial."""
@@ -196,13 +195,13 @@ class SpectrumTarget:
         """
         theta = jnp.asarray(theta)
         template = self.model.unit_flux(theta, self.view)
-        error_share = self.model.error_share(theta)
+        nuisances = self._nuisances(theta)
         # nodes are where they are: the integral, not their places, carries the gradient
-        fixed = jax.lax.stop_gradient((template, error_share))
+        fixed = jax.lax.stop_gradient((template, nuisances))
 
-        def at(log_mass, template=template, error_share=error_share):
+        def at(log_mass, template=template, nuisances=nuisances):
             flux = template * 10.0 ** log_mass[..., None]
-            return self._log_likelihood_of(flux, error_share)
+            return self._log_likelihood_of(flux, nuisances)
 
         def along(function):
             return lambda x: jax.jvp(function, (x,), (jnp.ones_like(x),))[1]
@@ -223,18 +222,18 @@ class SpectrumTarget:
         log_evidence = jax.nn.logsumexp(terms, axis=0) + jnp.log(np.sqrt(2.0) * width)
         return log_evidence - np.log(marginal.high - marginal.low), peak + mean, spread
 
-    def _first_mass(self, unit_flux, error_share):
+    def _first_mass(self, unit_flux, nuisances):
         """Generalised least-squares log10 mass (...), without what the mass does to the variances."""
         use, basis = self.used, self.view.basis
         unit = jnp.where(use, self.sigma, 1.0)
         template, data = jnp.where(use, unit_flux / unit, 0.0), jnp.where(use, self.flux, 0.0) / unit
         largest = jnp.max(template, axis=-1, keepdims=True)
-        t, sigma = template / largest, jnp.full(basis.shape[-1], self.model.continuum.sigma, unit_flux.dtype)
+        t = template / largest
         scale = jnp.sum(data * t, axis=-1) / jnp.sum(t * t, axis=-1)
         for _ in range(_N_LINEAR):
             light = jnp.maximum(scale, 1e-3)[..., None] * t
-            variance = 1.0 + (error_share[..., None] * light) ** 2
-            ratio = best_scale(data, variance, use, light, basis, sigma)
+            variance = nuisances.variance(light)
+            ratio = best_scale(data, variance, use, light, basis, nuisances.terms)
             # noise may make a best factor that no mass can have
             scale = jnp.maximum(scale, 1e-3) * jnp.clip(ratio, 0.1, 10.0)
         return jnp.log10(jnp.maximum(scale, 1e-3)) - jnp.log10(largest[..., 0])

@@ -39,7 +39,7 @@ class SpectrumView:
     borrowed : array ()
         Variance of the stars' velocities that the pixels' weights hold, in grid steps squared.
     basis : array (Pixel, Term)
-        Terms of the continuum polynomial.
+        Terms of the continuum polynomial, then those of the misfit along populations, if there are any.
     covered, sharp, valid : bool array (Pixel,)
         Whether the SSPs reach all that the pixel sees; whether it is not masked but sharper than
         the SSPs and the slowest stars together; whether it counts in a likelihood.

@@ -14,6 +14,7 @@ from dsps_sbi.sfh import (
     Continuity,
     DelayedTau,
     Dirichlet,
+    DirichletBurst,
     age_edges,
     formation_time_by_bisection,
     formation_times,
@@ -29,6 +30,7 @@ FAMILIES = {
     "dirichlet": (Dirichlet(), Dirichlet().marginals()),
     "dirichlet-1": (Dirichlet(1, 0.5), Dirichlet(1, 0.5).marginals()),
     "dirichlet-6": (Dirichlet(6, 3.0), Dirichlet(6, 3.0).marginals()),
+    "dirichlet_burst": (DirichletBurst(), DirichletBurst().marginals()),
     "continuity": (Continuity(), Continuity().marginals()),
 }
 UNIVERSES = np.float32([0.37, 0.7, 3.0, 13.7])

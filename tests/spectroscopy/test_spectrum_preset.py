@@ -61,7 +61,16 @@ def test_presets_say_where_their_numbers_come_from(name):
 
 
 def test_all_presets_are_there():
-    expected = {"miles-optical", "sdss", "muse", "desi", "weave", "4most", "nirspec-medium"}
+    expected = {
+        "miles-optical",
+        "miles-optical-wide",
+        "sdss",
+        "muse",
+        "desi",
+        "weave",
+        "4most",
+        "nirspec-medium",
+    }
     assert set(spectral_presets()) == expected
 
 
