@@ -39,6 +39,7 @@ CASES = {
     "dirichlet": (Dirichlet(4, 0.7, log_ssfr_low=-13.0), CharlotFall(mu=None), "free"),
     "continuity": (Continuity(5, scale=0.5, nu=1), Salim(slope=None, bump=None), None),
     "constant": ("constant", "calzetti", -3.0),
+    "dirichlet_burst": ("dirichlet_burst", "calzetti", -2.0),
     "burst": ("burst", CharlotFall(slope=-1.0, mu=0.5), -2.0),
 }
 

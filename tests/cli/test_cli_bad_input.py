@@ -136,7 +136,7 @@ def test_interruption(infer, make_cutout, tmp_path, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dsps_sbi.photometry.images.percentiles", interrupt)
+    monkeypatch.setattr("dsps_sbi.photometry.reduce.percentiles", interrupt)
     status, _, error = infer(make_cutout(), "--keep-draws")
     assert (status, error) == (130, "error: interrupted\n") and not (tmp_path / "out").exists()
 

@@ -12,6 +12,7 @@ from dsps_sbi.inference.importance import importance_sample
 from dsps_sbi.inference.trust import Method, Trust
 from dsps_sbi.instruments.jades import JADES_BANDS
 from dsps_sbi.photometry import images as infer
+from dsps_sbi.photometry import reduce
 from dsps_sbi.photometry.fingerprint import reference_fluxes
 from dsps_sbi.photometry.flags import PixelFlag
 from dsps_sbi.photometry.likelihood import PhotometryLikelihood
@@ -143,21 +144,19 @@ def test_an_interruption_leaves_no_file_of_draws(tiny_posterior, make_cube, tmp_
     def broken(draws):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(infer, "percentiles", broken)
+    monkeypatch.setattr(reduce, "percentiles", broken)
     with pytest.raises(KeyboardInterrupt):
         tiny_posterior.infer(make_cube(), draws_path=tmp_path / "draws.h5", **OPTIONS)
     assert not list(tmp_path.iterdir())
 
 
 def test_draws_that_are_not_finite_are_flagged(tiny_posterior, make_cube, monkeypatch):
-    real = type(tiny_posterior).derived_draws
+    real = infer.derived
 
-    def broken(self, u, z, names):
-        draws = np.array(real(self, u, z, names))
-        draws[0, 4, 0] = np.nan
-        return draws
+    def broken(*args, **wanted):
+        return real(*args, **wanted).at[0, 4, 0].set(jnp.nan)
 
-    monkeypatch.setattr(type(tiny_posterior), "derived_draws", broken)
+    monkeypatch.setattr(infer, "derived", broken)
     result = tiny_posterior.infer(make_cube(), **OPTIONS)
     assert np.flatnonzero(has(result, PixelFlag.BAD_DRAWS)).tolist() == [4]
     assert np.flatnonzero(~result.fitted).tolist() == [4] and result.totals["n_left_out"].tolist() == [1] * 4
