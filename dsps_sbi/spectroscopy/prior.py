@@ -1,7 +1,7 @@
 """Priors of spectra."""
 
 from ..priors import Normal, Prior, Uniform
-from ..sfh import Aged, DelayedTau, Dirichlet, DirichletBurst, StarFormationHistory
+from ..sfh import Aged, Dirichlet, DirichletBurst, StarFormationHistory
 
 
 def spectrum_prior(
@@ -62,10 +62,7 @@ def spectrum_prior(
     """
     sfh = Dirichlet() if sfh is None else sfh
     family = sfh.sfh if isinstance(sfh, Aged) else sfh
-    if isinstance(sfh, DelayedTau):
-        marginals = {"log_tau": Uniform(-2.0, 2.0), "t_start": Uniform(0.0, 1.0, of_age=True)}
-    else:
-        marginals = dict(sfh.marginals())
+    marginals = dict(sfh.marginals())
     if isinstance(family, Dirichlet | DirichletBurst):
         marginals["log_ssfr_now"] = Uniform(-60.0, -10.0)
     marginals["metallicity"] = Uniform(*metallicity)

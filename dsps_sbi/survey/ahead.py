@@ -54,5 +54,6 @@ def fingerprint_of(entry: Entry) -> str | None:
     """None for what cannot be read: reading it tells why."""
     try:
         return entry.fingerprint()
+    # of any kind: it comes up again where the object is read, and costs that object alone
     except Exception:
         return None
