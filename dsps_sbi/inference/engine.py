@@ -2,8 +2,8 @@
 
 A verdict must not depend on the random numbers. Effective number and Pareto k of few draws scatter, and an
 object near a threshold would pass with one seed and fail with the next. Hence an object that fails is not
-judged at once. It gets up to three iterations of population Monte Carlo, each of which takes it further from
-the thresholds, until it passes. What fails then is far from passing with any seed.
+judged at once. It gets up to four iterations of population Monte Carlo, whose draws add up and take it away
+from the thresholds, until it passes. What fails then is far from passing with any seed.
 """
 
 from dataclasses import dataclass, fields
@@ -37,9 +37,10 @@ BATCH_DRAWS = 12_800
 # Iterations of repair: a narrow or split posterior is found by degrees, more of it with mode searches
 _ITERATIONS, _ITERATIONS_WITH_MODES = 4, 8
 # Iterations of adaptation that an object gets which fails at first, where nothing is to be repaired
-_MORE_ITERATIONS = 3
-# Objects that get more at a time: few, so that little is filled up in vain
-_MORE_OBJECTS = 4
+_MORE_ITERATIONS = 4
+# Objects that get more at a time on a GPU. A processor takes as long for each of several as for one, and gets
+# them one by one: nothing is filled up in vain.
+_MORE_OBJECTS = 16
 
 
 def check_numbers(n_draws, seed, unit: str) -> None:
@@ -84,8 +85,8 @@ class Posteriors:
         Predictive p-value, see :mod:`dsps_sbi.inference.misfit`: small where the model does not fit, near 1
         where errors are too large; NaN where unweighted.
     error_scale, error_dof : ndarray (Object,)
-        Scale of the stated errors at which that would be a half, and the degrees of freedom that tell it;
-        NaN where unweighted.
+        Scale of the stated errors at which the misfit would be its own median, and the degrees of freedom
+        that tell it; NaN where unweighted.
     typicality : ndarray (Object,)
         p-value of the data under training; NaN where the bundle does not know it.
     shrinkage : ndarray (Object, Param)
@@ -200,7 +201,8 @@ class Engine:
             columns["method"][:] = Method.IS
             n_draws = batch[-1]
             # what a draw of the network is worth, in independent ones
-            worth = n_draws / np.shape(weighted.log_weight)[1] if self.likelihood.adapts else 1.0
+            proposed = np.shape(weighted.log_weight)[1]
+            worth = max(n_draws / proposed, 1.0) if self.likelihood.adapts else 1.0
             _put(columns, slice(None), weighted, misfit, worth)
             if self.refine:
                 self._repair(columns, batch, weighted)
@@ -218,21 +220,23 @@ class Engine:
 
     def _draw_more(self, columns, batch, weighted):
         """Adapted draws of the objects whose weights are not good enough, in place."""
-        todo = _unreliable(columns, np.arange(len(columns["ess"])))
-        weighted = _rows(weighted, todo)
-        for i in range(_MORE_ITERATIONS):
-            found, failed = [], []
-            for first in range(0, len(todo), _MORE_OBJECTS):
-                group = slice(first, min(first + _MORE_OBJECTS, len(todo)))
-                part = _part(self.likelihood, batch, todo[group], _MORE_OBJECTS)
-                start = _filled(_rows(weighted, group), _MORE_OBJECTS)
-                one, rest = _kept(columns, todo[group], by_one_iteration(self.likelihood, *part, start, i))
-                found.append(_rows(one, rest))
-                failed.append(todo[group][rest])
-            if not sum(map(len, failed)):
-                return
-            todo = np.concatenate(failed)
-            weighted = jax.tree.map(lambda *a: np.concatenate(a), *found)
+        failed, size = _unreliable(columns, np.arange(len(columns["ess"]))), _more_objects()
+        for first in range(0, len(failed), size):
+            todo, earlier = failed[first : first + size], []
+            before = _rows(weighted, todo)
+            for i in range(_MORE_ITERATIONS):
+                part = _part(self.likelihood, batch, todo, size)
+                found = by_one_iteration(self.likelihood, *part, _filled(before, size), i)
+                before, rest = _kept(columns, todo, found)
+                todo, earlier = todo[rest], _rows([*earlier, before], rest)
+                # each iteration may leave few effective draws: they add up
+                if len(todo) and len(earlier) > 1:
+                    part, filled = _part(self.likelihood, batch, todo, size), _filled(earlier, size)
+                    rest = _kept(columns, todo, together(self.likelihood, *part, filled, _MORE_ITERATIONS))[1]
+                    todo, earlier = todo[rest], _rows(earlier, rest)
+                if not len(todo):
+                    break
+                before = earlier[-1]
 
     def _repair(self, columns, batch, weighted):
         """Refine the objects whose weights are not good enough, in place."""
@@ -275,6 +279,10 @@ class Engine:
         found = {"u": u, "ess": ess, "pareto_k": np.nan * ess} | _judged(misfit)
         for name, values in found.items():
             columns[name][todo[good]] = values[good]
+
+
+def _more_objects() -> int:
+    return 1 if jax.default_backend() == "cpu" else _MORE_OBJECTS
 
 
 def _of_network(network, weights, key, data, ids, n_draws):

@@ -243,7 +243,7 @@ def judged(likelihood: Likelihood, weighted: WeightedDraws, data, view, ids, key
 
 def like_judged(*_, **__):
     """A pytree of the structure that :func:`judged` returns, for :func:`~.exported.exported`."""
-    return 0, WeightedDraws(0, 0, 0, 0, 0), Misfit(0, 0, 0, 0)
+    return 0, WeightedDraws(0, 0, 0, 0, 0), Misfit(*[0] * 6)
 
 
 @exported(like_judged)

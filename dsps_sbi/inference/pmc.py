@@ -58,7 +58,15 @@ def pool(u, log_weight):
 
 
 def population_monte_carlo(
-    likelihood: Likelihood, data, view, keys, u, log_weight, n_iterations=N_ITERATIONS
+    likelihood: Likelihood,
+    data,
+    view,
+    keys,
+    u,
+    log_weight,
+    n_iterations=N_ITERATIONS,
+    n_kernel=N_KERNEL,
+    n_flow=N_FLOW,
 ) -> WeightedDraws:
     """Iterations of adapted importance sampling; traceable.
 
@@ -72,12 +80,15 @@ def population_monte_carlo(
         Shapes to start from, of :func:`pool`.
     log_weight : array (Object, N_DRAWS)
     n_iterations : int
+    n_kernel, n_flow : int
+        Draws of an iteration from the kernels, and from the flow.
 
     Returns
     -------
     WeightedDraws
-        The N_DRAWS draws of the last iteration.
+        The draws of the last iteration.
     """
+    n_draws = n_kernel + n_flow
     network, weights = likelihood.proposal.network, likelihood.proposal.weights
     n = likelihood.n_shape
     condition = network.condition(weights, *data)
@@ -92,8 +103,8 @@ def population_monte_carlo(
         index = systematic_resample(jax.vmap(jax.random.uniform)(keys_of[0]), soft, _N_CENTRES)
         centres = jnp.take_along_axis(white, index[..., None], axis=1)
         mixture = centres, jax.vmap(local_factors)(white, soft, centres)
-        kernel = jax.vmap(lambda *of: draw(*of, N_KERNEL))(*mixture, keys_of[1])
-        noise = jax.vmap(lambda k: jax.random.normal(k, (N_FLOW, n)))(keys_of[2])
+        kernel = jax.vmap(lambda *of: draw(*of, n_kernel))(*mixture, keys_of[1])
+        noise = jax.vmap(lambda k: jax.random.normal(k, (n_flow, n)))(keys_of[2])
         flow, _ = network.draw_shape(weights, condition, noise)
         u = jnp.concatenate([einsum("oij,odj->odi", factor, kernel), flow], axis=1)
         white = jnp.concatenate([kernel, jax.vmap(whiten)(factor, flow)], axis=1)
@@ -102,13 +113,16 @@ def population_monte_carlo(
         log_flow = network.log_prob_shape(weights, per_draw, u)
         log_flow = jnp.where(jnp.isnan(log_flow), -jnp.inf, log_flow)
         log_q = jnp.logaddexp(
-            log_kernel + math.log(N_KERNEL / N_DRAWS), log_flow + math.log(N_FLOW / N_DRAWS)
+            log_kernel + math.log(n_kernel / n_draws), log_flow + math.log(n_flow / n_draws)
         )
         evidence, *mass = likelihood.shape_evidence(u, data, view)
         log_weight = evidence + norm.logpdf(u).sum(axis=-1) - log_q
-        share = jax.vmap(lambda k: jax.random.uniform(k, (N_DRAWS,)))(keys_of[3])
+        share = jax.vmap(lambda k: jax.random.uniform(k, (n_draws,)))(keys_of[3])
         log_weight = jnp.where(jnp.isnan(log_weight), -jnp.inf, log_weight)
         return (u, log_weight), likelihood.with_mass(u, share, *mass)
 
+    if n_iterations == 1:
+        (_, log_weight), u = one_iteration((u, log_weight), 0)
+        return WeightedDraws.of(u, log_weight)
     (_, log_weight), u = jax.lax.scan(one_iteration, (u, log_weight), jnp.arange(n_iterations))
     return WeightedDraws.of(u[-1], log_weight)

@@ -24,6 +24,8 @@ from .pmc import N_ITERATIONS, pool, population_monte_carlo
 # Branches of an object's key, beyond those of weighing
 _PMC, _START, _CHAINS, _MASS, _MODES, _ONCE = 11, 12, 13, 14, 15, 16
 _SAMPLE = ("u", "log_weight")
+# Draws from kernels and from the flow of a single iteration: half of what repair makes, and more often enough
+_ONCE_DRAWS = 450, 62
 
 
 def by_weights(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraws, iteration=0):
@@ -51,8 +53,8 @@ def by_one_iteration(likelihood, data, view, ids, key, n_draws, weighted: Weight
 @partial(jax.jit, static_argnames=("n_draws", "once"))
 def _by_weights(likelihood: Likelihood, data, view, ids, key, start, iteration, n_draws, once=False):
     keys = branch(branch(object_keys(key, ids), _ONCE if once else _PMC), iteration)
-    n_iterations = 1 if once else N_ITERATIONS
-    weighted = population_monte_carlo(likelihood, data, view, keys, *start, n_iterations)
+    numbers = (1, *_ONCE_DRAWS) if once else (N_ITERATIONS,)
+    weighted = population_monte_carlo(likelihood, data, view, keys, *start, *numbers)
     return judged(likelihood, weighted, data, view, ids, key, n_draws)
 
 
@@ -125,7 +127,7 @@ def by_chains(likelihood, data, view, ids, key, n_draws, weighted: WeightedDraws
     return _by_chains(likelihood, data, view, ids, key, *start, n_draws=n_draws)
 
 
-@exported(lambda *_, n_draws: (0, 0, 0, Misfit(0, 0, 0, 0)))
+@exported(lambda *_, n_draws: (0, 0, 0, Misfit(*[0] * 6)))
 @partial(jax.jit, static_argnames="n_draws")
 def _by_chains(likelihood: Likelihood, data, view, ids, key, u, log_weight, n_draws):
     keys, n = object_keys(key, ids), likelihood.n_shape

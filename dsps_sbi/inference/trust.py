@@ -18,7 +18,7 @@ parameter; else it is not, as hardly any real galaxy passes.
 Each of the two p-values is uniform for data like those of training, so that at most 1 % of sound
 answers are called untrusted by them.
 
-Effective draws are counted in independent ones: a quasi-random draw of photometry is worth about four
+Effective draws are counted in independent ones: a quasi-random draw of photometry is worth about two
 (:meth:`dsps_sbi.photometry.likelihood.PhotometryLikelihood.n_proposed`). What fails the first
 condition by the accident of few draws gets more of them first (:mod:`dsps_sbi.inference.engine`).
 

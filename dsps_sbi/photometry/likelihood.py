@@ -12,6 +12,7 @@ from jax.scipy.special import ndtr, ndtri
 from ..components import pytree
 from ..inference.importance import Likelihood
 from ..inference.misfit import Misfit, misfit_of
+from ..inference.trust import FEWEST_EFFECTIVE
 from ..kernels.full_precision import einsum
 from ..kernels.likelihood import below
 from ..kernels.mass import draw_mass, marginalise, whitened
@@ -46,10 +47,12 @@ class PhotometryLikelihood(Likelihood):
     def n_proposed(self, n_draws: int) -> int:
         """So many quasi-random draws that percentiles have the error of n_draws independent ones.
 
-        A power of 2, with which they are most even; few draws are as many.
+        A power of 2, with which they are most even. How many draws are asked for has no part in the verdict,
+        unless they are too few for any: those are as many.
         """
-        enough = 2 ** math.ceil(math.log2(n_draws / _WORTH))
-        return min(n_draws, max(enough, _FEWEST_PROPOSED))
+        if n_draws < FEWEST_EFFECTIVE:
+            return n_draws
+        return max(2 ** math.ceil(math.log2(n_draws / _WORTH)), _FEWEST_PROPOSED)
 
     def views(self, data: PhotometryData):
         """Rows of each redshift, and the band table there; all tables have one shape."""

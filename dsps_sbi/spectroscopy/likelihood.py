@@ -13,7 +13,7 @@ from scipy.special import gammaincc
 from ..components import constant, pytree
 from ..errors import UserError
 from ..inference.importance import Likelihood, branch, object_keys
-from ..inference.misfit import Misfit
+from ..inference.misfit import Misfit, normal_score
 from ..instruments.lsf import LSF
 from ..io.spectrum import Spectrum
 from .curvature import precision_root
@@ -148,7 +148,9 @@ class SpectrumLikelihood(Likelihood):
         count = jnp.mean(n)
         explained = jnp.minimum(0.5 * jnp.var(chi2), u.shape[-1])
         rest = jnp.maximum(count - explained, 0.0)
+        score = normal_score(chi2, n)
         found = jnp.maximum(jnp.mean(chi2) - explained, 0.0), rest, rest, jnp.mean(stated) * rest
+        found += jnp.mean(score), jnp.var(score)
         return Misfit(*(value[None] for value in found))
 
     def population_p(self, u, view: Observed, ids, key):

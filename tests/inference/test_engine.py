@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from dsps_sbi.inference import engine as module
 from dsps_sbi.inference.engine import Engine, padded
@@ -11,8 +12,6 @@ from dsps_sbi.inference.misfit import Misfit
 from dsps_sbi.inference.trust import Method
 
 N_DRAWS = 8
-# chi2 of two degrees of freedom that half of all are above
-HALF = 2.0 * np.log(2.0)
 
 
 def weighed(ess):
@@ -24,9 +23,9 @@ def weighed(ess):
 class Repairs:
     """Posteriors whose effective draws are those of a list, one for each turn; it notes who was asked."""
 
-    def __init__(self, *ess, chi2=HALF, adds_up=False):
+    def __init__(self, *ess, score=0.0, adds_up=False):
         self.ess, self.asked, self.adds_up = iter(ess), [], adds_up
-        self.misfit = Misfit(*(np.full(1, value) for value in (chi2, 2.0, 2.0, 2.0)))
+        self.misfit = Misfit(*(np.full(1, value) for value in (2.0, 2.0, 2.0, 2.0, score, 0.0)))
 
     def _turn(self, kind):
         self.asked.append(kind)
@@ -109,10 +108,10 @@ def test_chains_come_last(repaired, finds_modes, turns):
 
 
 def test_no_chains_where_the_model_does_not_fit(repaired):
-    repairs = Repairs(*[50.0] * 4, chi2=20.0)
+    repairs = Repairs(*[50.0] * 4, score=4.0)
     own = repaired(repairs, 60.0, finds_modes=False)
     assert repairs.asked == [f"weights {i}" for i in range(4)] and own["method"] == Method.FAILED
-    assert own["ppc_p"] == pytest.approx(np.exp(-10.0)) and own["ess"] == 50.0 and np.isnan(own["r_hat"])
+    assert own["ppc_p"] == pytest.approx(norm.sf(4.0)) and own["ess"] == 50.0 and np.isnan(own["r_hat"])
 
 
 def test_batches_have_few_sizes():
@@ -121,21 +120,39 @@ def test_batches_have_few_sizes():
     assert all(size >= n for n, size in enumerate(sizes, 1)) and padded(4) == 4 and padded(5) == 16
 
 
-def test_what_fails_at_first_gets_more_until_it_passes(monkeypatch):
+@pytest.mark.parametrize(("backend", "size"), [("cpu", 1), ("gpu", 16)])
+def test_what_fails_at_first_gets_more_until_it_passes(monkeypatch, backend, size):
     # by object and iteration
-    ess = {1: (120.0,), 3: (50.0, 130.0), 4: (9.0, 9.0, 9.0), 5: (99.0, 98.0, 97.0), 6: (20.0, 30.0, 101.0)}
+    ess = {
+        1: (120.0,),
+        3: (50.0, 130.0),
+        4: (9.0, 9.0, 9.0, 9.0),
+        5: (60.0, 55.0),
+        6: (20.0, 30.0, 101.0),
+    }
     asked = []
 
-    def by_one_iteration(likelihood, data, view, ids, key, n_draws, start, i):
-        # four at a time, from the last draws of the objects themselves
-        assert len(ids) == 4 and n_draws == N_DRAWS
-        np.testing.assert_array_equal(start.u[:, 0, 0], ids + 10 * i)
-        asked.append((i, sorted({*ids.tolist()})))
-        draws, misfit = weighed([ess[j][i] for j in ids]), Misfit(*np.full((4, len(ids)), 2.0))
-        draws.u[:] = (ids + 10.0 * (i + 1))[:, None, None]
+    def drawn(ids, effective, value):
+        draws, misfit = weighed(effective), Misfit(*np.full((6, len(ids)), 0.5))
+        draws.u[:] = value[:, None, None]
         return np.ones((len(ids), N_DRAWS, 3)), draws, misfit
 
+    def by_one_iteration(likelihood, data, view, ids, key, n_draws, start, i):
+        # from the last draws of the objects themselves
+        assert len(ids) == size and n_draws == N_DRAWS
+        np.testing.assert_array_equal(start.u[:, 0, 0], ids + 10 * i)
+        asked.append((i, sorted({*ids.tolist()})))
+        return drawn(ids, [ess[j][i] for j in ids], ids + 10.0 * (i + 1))
+
+    def together(likelihood, data, view, ids, key, n_draws, found, most):
+        assert most == 4 and 2 <= len(found) <= most
+        for i, one in enumerate(found):
+            np.testing.assert_array_equal(one.u[:, 0, 0], ids + 10 * (i + 1))
+        return drawn(ids, np.sum([one.ess for one in found], axis=0), ids + 100.0)
+
     monkeypatch.setattr(module, "by_one_iteration", by_one_iteration)
+    monkeypatch.setattr(module, "together", together)
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
     first = np.array([500.0, 99.0, 100.0, 10.0, 9.0, 60.0, 20.0])
     columns = {"ess": first.copy(), "pareto_k": np.full(7, 0.2), "u": np.zeros((7, N_DRAWS, 3))}
     numbers = ("log_evidence", "log_evidence_error", "ppc_p", "error_scale", "error_dof")
@@ -145,16 +162,18 @@ def test_what_fails_at_first_gets_more_until_it_passes(monkeypatch):
     before = weighed(first)
     before.u[:] = np.arange(7.0)[:, None, None]
     Engine(SimpleNamespace(), likelihood)._draw_more(columns, batch, before)
-    # those that pass are left alone
-    assert asked == [(0, [1, 3, 4, 5]), (0, [6]), (1, [3, 4, 5, 6]), (2, [4, 5, 6])]
-    np.testing.assert_array_equal(columns["ess"], [500.0, 120.0, 100.0, 130.0, 9.0, 97.0, 101.0])
+    # those that pass are left alone; one passes by the draws of two iterations
+    alone = [[1], [3], [3], [4], [4], [4], [4], [5], [5], [6], [6], [6]]
+    groups = [[1, 3, 4, 5, 6], [3, 4, 5, 6], [4, 6], [4]]
+    assert [ids for _, ids in asked] == (alone if size == 1 else groups)
+    np.testing.assert_array_equal(columns["ess"], [500.0, 120.0, 100.0, 130.0, 36.0, 115.0, 101.0])
     np.testing.assert_array_equal(columns["u"][:, 0, 0], [0, 1, 0, 1, 1, 1, 1])
 
 
 def test_effective_draws_and_errors_of_quasi_random_ones():
     columns = {name: np.zeros(1) for name in ("ess", "pareto_k", "log_evidence", "log_evidence_error")}
     columns |= {name: np.zeros(1) for name in ("ppc_p", "error_scale", "error_dof")}
-    misfit = Misfit(*(np.full(1, value) for value in (HALF, 2.0, 2.0, 2.0)))
+    misfit = Misfit(*(np.full(1, value) for value in (2.0, 2.0, 2.0, 2.0, 0.0, 0.0)))
     module._put(columns, slice(None), weighed([4.0]), misfit, worth=3.0)
     assert columns["ess"] == 12.0
     # of 8 draws that are worth 24

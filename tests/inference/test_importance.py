@@ -48,7 +48,7 @@ class Normal(Likelihood):
         raise NotImplementedError
 
     def misfit(self, u, data, view, light=None):
-        return Misfit(*[jnp.mean(u, axis=(1, 2))] * 4)
+        return Misfit(*[jnp.mean(u, axis=(1, 2))] * 6)
 
 
 jax.tree_util.register_pytree_node(Normal, lambda one: ((), None), lambda _, __: Normal())
@@ -84,7 +84,7 @@ def exact_evidence(data):
 
 
 def test_how_many_are_proposed(quasi):
-    numbers = {2: 2, 40: 40, 256: 256, 300: 256, 500: 256, 513: 512, 1000: 512, 4096: 2048}
+    numbers = {2: 2, 40: 40, 99: 99, 100: 256, 256: 256, 300: 256, 500: 256, 513: 512, 1000: 512, 4096: 2048}
     assert {n: Normal().n_proposed(n) for n in numbers} == numbers
     u, weighted, _ = quasi
     assert u.shape == (N_OBJECT, 500, 4) and weighted.u.shape == (N_OBJECT, 256, 4)

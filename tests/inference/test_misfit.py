@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dsps_sbi.inference.misfit import Misfit, error_scale, misfit_of, tail_probability, two_sided
+from dsps_sbi.inference.misfit import (
+    Misfit,
+    error_scale,
+    misfit_of,
+    normal_score,
+    tail_probability,
+    two_sided,
+)
 
 N_DATUM, N_DRAWS = 8, 200
 
@@ -55,7 +62,37 @@ def test_of_one_draw_it_is_the_tail_of_chi2():
     found = misfit(residual)
     chi2 = np.sum(residual[:, 0] ** 2, axis=-1)
     np.testing.assert_allclose(found.chi2, chi2, rtol=1e-5)
-    np.testing.assert_allclose(tail_probability(found), stats.chi2.sf(chi2, N_DATUM), rtol=1e-4)
+    exact = stats.norm.isf(stats.chi2.sf(chi2, N_DATUM))
+    np.testing.assert_allclose(stats.norm.isf(tail_probability(found)), exact, atol=0.01)
+    assert np.all(np.asarray(found.score_variance) == 0.0)
+
+
+@pytest.mark.parametrize(("count", "most"), [(3, 0.06), (5, 0.02), (8, 0.01), (19, 2e-3), (3000, 2e-3)])
+def test_scores_are_quantiles_of_chi2(count, most):
+    exact = np.linspace(-3.0, 3.0, 61)
+    chi2 = stats.chi2.isf(stats.norm.sf(exact), count)
+    np.testing.assert_allclose(normal_score(jnp.asarray(chi2), float(count)), exact, atol=most)
+
+
+def test_no_data_have_no_score():
+    nothing = jnp.zeros((2, 5, 3))
+    found = misfit_of(nothing, nothing, jnp.zeros((2, 3, 3)), jnp.zeros(2))
+    np.testing.assert_array_equal(tail_probability(found), 0.5)
+
+
+def test_p_is_uniform_where_the_errors_of_the_model_are_free():
+    """A posterior of the size of the model's own errors: larger where the data scatter more."""
+    rng, n = np.random.default_rng(11), 2000
+    size = np.geomspace(0.3, 1.3, 41)
+    y = (1.0 + rng.choice(size, n)[:, None] ** 2) ** 0.5 * rng.standard_normal((n, N_DATUM))
+    sigma = np.sqrt(1.0 + size**2)
+    log_density = stats.norm.logpdf(y[:, None], 0.0, sigma[:, None]).sum(axis=-1)
+    weight = np.exp(log_density - log_density.max(axis=1, keepdims=True))
+    cumulative = np.cumsum(weight, axis=1) / weight.sum(axis=1, keepdims=True)
+    drawn = (rng.random((n, N_DRAWS, 1)) > cumulative[:, None]).sum(axis=-1)
+    p = tail_probability(misfit(y[:, None] / sigma[np.minimum(drawn, 40)][..., None]))
+    assert stats.kstest(p, "uniform").pvalue > 0.01
+    assert stats.kstest(two_sided(p), "uniform").pvalue > 0.01
 
 
 @pytest.mark.parametrize("true", [0.4, 1.0, 2.5])
@@ -79,7 +116,8 @@ def test_data_that_test_nothing_condemn_nothing():
 
 def test_error_of_the_model_alone_is_more_than_what_is_seen():
     """Half of the variances are the stated errors, and residuals are a fifth of what they should be."""
-    found = Misfit(*(np.array([value]) for value in (0.04 * 8.0, 8.0, 8.0, 4.0)))
+    score = np.asarray(normal_score(0.04 * 8.0, 8.0))
+    found = Misfit(*(np.array([value]) for value in (0.04 * 8.0, 8.0, 8.0, 4.0, score, 0.0)))
     assert error_scale(found)[0] == 0.0 and tail_probability(found)[0] > 0.9999
 
 

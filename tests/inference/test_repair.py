@@ -28,7 +28,7 @@ class Known(Likelihood):
         raise NotImplementedError
 
     def misfit(self, u, data, view, light=None):
-        return Misfit(*[jnp.mean(u, axis=(1, 2))] * 4)
+        return Misfit(*[jnp.mean(u, axis=(1, 2))] * 6)
 
 
 jax.tree_util.register_pytree_node(Known, lambda known: ((), None), lambda _, __: Known())
