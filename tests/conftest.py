@@ -1,12 +1,15 @@
 import ctypes
 import gc
 import hashlib
+import math
 import os
 import resource
+import sys
 import zipfile
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -40,6 +43,26 @@ jax.config.update("jax_include_full_tracebacks_in_locations", False)
 jax.config.update("jax_traceback_in_locations_limit", 0)
 
 _TRACED = pytest.StashKey()
+
+
+# Where jax keeps its random functions: initial weights are drawn by those of this module
+_RANDOM = sys.modules[jax.random.truncated_normal.__module__]
+_truncated_normal = _RANDOM.truncated_normal
+
+
+def _of_few_sizes(key, lower, upper, shape=None, dtype=float, **more):
+    """``truncated_normal`` compiled for few sizes: the first numbers do not depend on how many there are.
+
+    Else each shape of a weight is a program of its own.
+    """
+    n = math.prod(shape or ())
+    if more or n < 2 or isinstance(key, jax.core.Tracer) or np.ndim(lower) or np.ndim(upper):
+        return _truncated_normal(key, lower, upper, shape, dtype, **more)
+    longer = _truncated_normal(key, lower, upper, (max(256, 1 << (n - 1).bit_length()),), dtype)
+    return jnp.asarray(np.asarray(longer)[:n].reshape(shape))
+
+
+_RANDOM.truncated_normal = _of_few_sizes
 
 
 def pytest_configure(config):

@@ -57,7 +57,6 @@ def folder(post, tmp_path):
     return ds.save_bundle(post, tmp_path / "bundle")
 
 
-@pytest.mark.optimized
 def test_round_trip(post, model, folder, grid):
     again = ds.load_bundle(folder, grid)
     assert isinstance(again, ds.SpectrumPosterior) and again.names == post.names
@@ -88,7 +87,6 @@ def test_round_trip(post, model, folder, grid):
     assert again.meta["command"] == "as it was made" and again.meta["ssp"]["name"] == ["one-line"]
 
 
-@pytest.mark.optimized
 def test_training_begins_with_a_bundle(post, model, folder, grid):
     """Its network and its first guess, for a step so short that both can be recognised."""
     config = ds.TrainConfig(steps=1, batch=16, n_z=1, n_per_z=16, pool=4, warmup=1, learning_rate=1e-6)
