@@ -65,7 +65,6 @@ def test_fit_by_gradient(monkeypatch):
     assert len(scope["gain"]) == 19 and all(0.0 <= share <= 1.0 for share in scope["gain"].values())
 
 
-@pytest.mark.optimized
 def test_formation_clocks(monkeypatch):
     scope = run(NOTEBOOKS[1], monkeypatch)
     # the same change of the history changes the young spectrum more, which so tells more of it
@@ -85,7 +84,6 @@ def test_formation_clocks(monkeypatch):
     not dsps_sbi.ssp.available("miles"), reason="the grid miles is not in the cache: dsps-sbi fetch miles"
 )
 @pytest.mark.skipif("miles-optical" not in shipped(), reason="no bundle miles-optical comes with the package")
-@pytest.mark.optimized
 def test_latents_of_spectra(monkeypatch):
     scope = run(NOTEBOOKS[2], monkeypatch)
     assert scope["with_flux"].shape == (scope["n_latent"] + scope["n_shown"], len(scope["wave"]))
