@@ -23,6 +23,9 @@ _SPECTRA = (
 _OTHERS = (
     "test_notebooks",
     "test_redshift_infer",
+    "test_image_redshift",
+    "test_redshift_predictive",
+    "test_redshift_tables",
     "test_universal_typicality",
     "test_universal_posterior",
     "test_universal_likelihood",

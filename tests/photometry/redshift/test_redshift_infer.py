@@ -1,6 +1,7 @@
 """The posterior of the redshift against quadrature with exact band tables, and what comes of it."""
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import jax
@@ -25,7 +26,11 @@ def result(untrained, plain_galaxies, mocks):
     return untrained.infer(*mocks[:2], **options)
 
 
-@jax.jit
+# what runs for long is compiled as users have it
+@partial(
+    jax.jit,
+    compiler_options={"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False},
+)
 def prior_evidence(likelihood, u, data, view):
     evidence = likelihood.shape_evidence(u, data, view)[0]
     return jax.scipy.special.logsumexp(evidence, axis=1) - jnp.log(u.shape[1])

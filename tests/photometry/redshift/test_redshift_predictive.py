@@ -25,7 +25,7 @@ def behind(untrained, plain_galaxies):
 
 @pytest.fixture(scope="module")
 def result(untrained, plain_galaxies, mocks):
-    return untrained.infer(*mocks[:2], z_range=RANGE, filters=NAMES, model=plain_galaxies, n_draws=60)
+    return untrained.infer(*mocks[:2], z_range=RANGE, filters=NAMES, model=plain_galaxies, n_draws=400)
 
 
 def test_the_best_draw_is_seen_at_its_own_redshift(result, behind):
@@ -75,7 +75,7 @@ def test_outputs_of_a_table(behind, mocks, tmp_path):
         post,
         post.likelihood_of(model),
         layout,
-        n_draws=60,
+        n_draws=400,
         kind="ecsv",
         outputs=("model-fluxes", "seds", "pictures"),
         redshifts=TableRedshifts(z_range=RANGE),

@@ -26,9 +26,9 @@ def test_rows_of_a_table(untrained, plain_galaxies, mocks):
     post = untrained.for_filters(NAMES)
     likelihood = post.likelihood_of(replace(plain_galaxies, filters=post.filter_set))
     redshifts = TableRedshifts(z_range=(0.1, 5.0))
-    run = TableRun(post, likelihood, layout, n_draws=50, quantities=("log_mass",), redshifts=redshifts)
+    run = TableRun(post, likelihood, layout, n_draws=400, quantities=("log_mass",), redshifts=redshifts)
     rows, draws, _ = run.rows(photometry_of(chunk, layout, file.units), 0)
-    assert run.names == ("z", "log_mass") and draws.shape == (2, 3, 50)
+    assert run.names == ("z", "log_mass") and draws.shape == (2, 3, 400)
     assert np.isfinite(draws[:, [0, 2]]).all() and np.isnan(draws[:, 1]).all()
     assert [row["problem"] for row in rows] == ["", "no band was measured", ""]
     for row in (rows[0], rows[2]):
