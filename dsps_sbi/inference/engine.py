@@ -3,7 +3,8 @@
 A verdict must not depend on the random numbers. Effective number and Pareto k of few draws scatter, and an
 object near a threshold would pass with one seed and fail with the next. Hence an object that fails is not
 judged at once. It gets up to four iterations of population Monte Carlo, whose draws add up and take it away
-from the thresholds, until it passes. What fails then is far from passing with any seed.
+from the thresholds, until it passes. What fails then is far from passing with any seed. An object that cannot
+be trusted for another reason gets none.
 """
 
 from dataclasses import dataclass, fields
@@ -19,7 +20,7 @@ from ..errors import UserError
 from .devices import spread
 from .edges import FEWEST_CONVERGED
 from .importance import Likelihood, importance_sample, network_draws
-from .misfit import error_scale, tail_probability
+from .misfit import error_scale, tail_probability, two_sided
 from .protocol import Posterior
 from .repair import by_chains, by_modes, by_one_iteration, by_weights, together
 from .trust import (
@@ -38,6 +39,8 @@ BATCH_DRAWS = 12_800
 _ITERATIONS, _ITERATIONS_WITH_MODES = 4, 8
 # Iterations of adaptation that an object gets which fails at first, where nothing is to be repaired
 _MORE_ITERATIONS = 4
+# Log evidence that an iteration finds more where the draws before it were not where the posterior is
+_GAIN = 1.0
 # Objects that get more at a time on a GPU. A processor takes as long for each of several as for one, and gets
 # them one by one: nothing is filled up in vain.
 _MORE_OBJECTS = 16
@@ -196,6 +199,8 @@ class Engine:
         names = ("ess", "pareto_k", "log_evidence", "log_evidence_error")
         names += ("r_hat", "ppc_p", "error_scale", "error_dof")
         columns = {name: unknown.copy() for name in names}
+        columns["typicality"] = unknown if typicality is None else np.asarray(typicality)
+        in_range = self.post.in_range(data)
         columns |= {"u": np.array(u), "method": np.full(n, Method.FLOW, np.int8)}
         if weighted is not None:
             columns["method"][:] = Method.IS
@@ -208,26 +213,29 @@ class Engine:
                 self._repair(columns, batch, weighted)
             # fewer draws cannot be worth as many as it takes, and nobody asked for more
             elif self.likelihood.adapts and n_draws >= FEWEST_EFFECTIVE:
-                self._draw_more(columns, batch, weighted)
-        columns["typicality"] = unknown if typicality is None else np.asarray(typicality)
+                # nor does it help where something else forbids trust
+                hopeful = ~(columns["typicality"] <= SMALLEST_P) & in_range
+                self._draw_more(columns, batch, weighted, np.flatnonzero(hopeful))
         columns["shrinkage"] = 1.0 - columns["u"].var(axis=1)
         columns["mass_spread"] = mass_spread(self.post.names, columns["u"])
         columns["informed"] = informed(columns["mass_spread"])
         names = ("method", "ess", "pareto_k", "r_hat", "ppc_p", "typicality")
-        in_range = self.post.in_range(data)
         trust = verdict(*(columns[name] for name in names), in_range, wave_used)
         return Posteriors(trust=trust, **columns)
 
-    def _draw_more(self, columns, batch, weighted):
-        """Adapted draws of the objects whose weights are not good enough, in place."""
-        failed, size = _unreliable(columns, np.arange(len(columns["ess"]))), _more_objects()
+    def _draw_more(self, columns, batch, weighted, hopeful):
+        """Adapted draws of those of some objects whose weights are not good enough, in place."""
+        failed, size = hopeful[_unreliable(columns, hopeful)], _more_objects()
         for first in range(0, len(failed), size):
             todo, earlier = failed[first : first + size], []
             before = _rows(weighted, todo)
             for i in range(_MORE_ITERATIONS):
-                part = _part(self.likelihood, batch, todo, size)
+                part, evidence = _part(self.likelihood, batch, todo, size), columns["log_evidence"][todo]
                 found = by_one_iteration(self.likelihood, *part, _filled(before, size), i)
                 before, rest = _kept(columns, todo, found)
+                # no draws make a model fit: enough, where these are no better than those before
+                better = columns["log_evidence"][todo] > evidence + _GAIN
+                rest = rest[better[rest] | (two_sided(columns["ppc_p"][todo[rest]]) > SMALLEST_P)]
                 todo, earlier = todo[rest], _rows([*earlier, before], rest)
                 # each iteration may leave few effective draws: they add up
                 if len(todo) and len(earlier) > 1:

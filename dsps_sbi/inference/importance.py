@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import ndtr
 from jax.scipy.stats import norm
 
@@ -82,10 +83,13 @@ class Likelihood(ABC):
         Whether :meth:`precision_root` is there, and with it the search of :mod:`dsps_sbi.inference.modes`.
     adapts : bool
         Whether objects whose draws are not good enough get more, see :mod:`dsps_sbi.inference.engine`.
+    n_misfit : int
+        Draws, or some more, that a misfit is averaged over: it changes little from one to the next.
     """
 
     finds_modes: ClassVar[bool] = False
     adapts: ClassVar[bool] = False
+    n_misfit: ClassVar[int] = 128
 
     @abstractmethod
     def shape_evidence(self, u, data, view, light=None):
@@ -193,6 +197,11 @@ def base_noise(key, ids, n_draws, n_dim):
     return sobol_normals(object_keys(key, ids), n_draws, n_dim)
 
 
+def _order(n_draws):
+    """An order of draws in which any part of them is fair: every second point of Sobol's lies in one half."""
+    return np.random.default_rng(n_draws).permutation(n_draws)
+
+
 def propose(likelihood: Likelihood, data, view, ids, key, n_draws):
     """Draws of the flow, how much each counts, and their light; traceable.
 
@@ -226,19 +235,25 @@ def resample(weighted: WeightedDraws, ids, key, n_draws):
     """Which draws count, equally (Object, n_draws), by systematic resampling."""
     keys = branch(object_keys(key, ids), _RESAMPLE)
     shift = jax.vmap(jax.random.uniform)(keys)
-    return systematic_resample(shift, weighted.log_weight, n_draws)
+    return systematic_resample(shift, weighted.log_weight, n_draws)[:, _order(n_draws)]
 
 
 def judged(likelihood: Likelihood, weighted: WeightedDraws, data, view, ids, key, n_draws, light=None):
     """What :func:`importance_sample` returns, of draws that are weighed already; traceable."""
     index = resample(weighted, ids, key, n_draws)
 
-    def chosen(values):
+    def chosen(values, index):
         return jnp.take_along_axis(values, index.reshape(*index.shape, *[1] * (values.ndim - 2)), axis=1)
 
-    u = chosen(weighted.u)
-    misfit = likelihood.misfit(u, data, view, None if light is None else chosen(light))
-    return u, weighted, misfit
+    some = _some(likelihood, index)
+    light = None if light is None else chosen(light, some)
+    misfit = likelihood.misfit(chosen(weighted.u, some), data, view, light)
+    return chosen(weighted.u, index), weighted, misfit
+
+
+def _some(likelihood, drawn):
+    """As many of the draws (Object, Draw, ...) as a misfit takes."""
+    return drawn[:, :: max(1, drawn.shape[1] // likelihood.n_misfit)]
 
 
 def like_judged(*_, **__):
@@ -277,7 +292,7 @@ def importance_sample(likelihood: Likelihood, data, view, ids, key, n_draws):
 
 @jax.jit
 def _misfit(likelihood, u, data, view):
-    return likelihood.misfit(u, data, view)
+    return likelihood.misfit(_some(likelihood, u), data, view)
 
 
 @exported(lambda *_, n_draws: 0)
@@ -285,4 +300,4 @@ def _misfit(likelihood, u, data, view):
 def network_draws(network, weights, data, ids, key, n_draws):
     """Draws u (Object, Draw, Param) of the network in normal coordinates; compiled."""
     noise = base_noise(key, ids, n_draws, len(network.prior.names))
-    return network.draw(weights, network.condition(weights, *data), noise)[0]
+    return network.draw(weights, network.condition(weights, *data), noise[:, _order(n_draws)])[0]

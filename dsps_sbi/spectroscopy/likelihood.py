@@ -25,8 +25,6 @@ from .to_library import AtLibrary, reached, to_library
 
 # Branch of an object's key, beyond those of weighing and repair
 _POPULATIONS = 3
-# Draws that the misfit is averaged over: it changes little from one to the next
-_N_MISFIT = 64
 # Pixels and windows come in multiples of these: few shapes, hence few compilations
 _PIXELS, _WINDOW = 512, 4
 
@@ -62,6 +60,7 @@ class SpectrumLikelihood(Likelihood):
     post: object
     model: SpectrumModel
     finds_modes: ClassVar[bool] = True
+    n_misfit: ClassVar[int] = 64
 
     @cached_property
     def modes(self) -> jax.Array:
@@ -142,9 +141,8 @@ class SpectrumLikelihood(Likelihood):
         pixels the draws explain a few: how many is known from the variance of chi2 over the draws, which is
         twice that number, and no more than there are parameters.
         """
-        some = u[0, :: max(1, u.shape[1] // _N_MISFIT)]
         # a few at a time: the intermediate arrays of all draws would be large
-        chi2, n, stated = jax.lax.map(view.target.misfit, self.theta(some, view)[0], batch_size=8)
+        chi2, n, stated = jax.lax.map(view.target.misfit, self.theta(u[0], view)[0], batch_size=8)
         count = jnp.mean(n)
         explained = jnp.minimum(0.5 * jnp.var(chi2), u.shape[-1])
         rest = jnp.maximum(count - explained, 0.0)

@@ -1,3 +1,4 @@
+import dataclasses
 from types import SimpleNamespace
 
 import jax
@@ -161,13 +162,42 @@ def test_what_fails_at_first_gets_more_until_it_passes(monkeypatch, backend, siz
     batch = (np.zeros((7, 4)),), None, np.arange(7, dtype=np.uint32), jax.random.key(0), N_DRAWS
     before = weighed(first)
     before.u[:] = np.arange(7.0)[:, None, None]
-    Engine(SimpleNamespace(), likelihood)._draw_more(columns, batch, before)
+    Engine(SimpleNamespace(), likelihood)._draw_more(columns, batch, before, np.arange(7))
     # those that pass are left alone; one passes by the draws of two iterations
     alone = [[1], [3], [3], [4], [4], [4], [4], [5], [5], [6], [6], [6]]
     groups = [[1, 3, 4, 5, 6], [3, 4, 5, 6], [4, 6], [4]]
     assert [ids for _, ids in asked] == (alone if size == 1 else groups)
     np.testing.assert_array_equal(columns["ess"], [500.0, 120.0, 100.0, 130.0, 36.0, 115.0, 101.0])
     np.testing.assert_array_equal(columns["u"][:, 0, 0], [0, 1, 0, 1, 1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("evidence", "score", "iterations"),
+    # the model does not fit, once the draws are where the posterior is; it does
+    [((1.0, 30.0, 30.5, 31.0), 5.0, 3), ((0.5, 30.0), 5.0, 1), ((0.1, 0.2, 0.3, 0.4), 1.0, 4)],
+)
+def test_no_more_where_no_draws_help(monkeypatch, evidence, score, iterations):
+    asked = []
+
+    def found(effective, at):
+        values = (2.0, 2.0, 2.0, 2.0, score, 0.0)
+        draws = dataclasses.replace(weighed([effective]), log_evidence=np.array([at]))
+        return np.ones((1, N_DRAWS, 3)), draws, Misfit(*(np.full(1, value) for value in values))
+
+    def by_one_iteration(likelihood, data, view, ids, key, n_draws, start, i):
+        asked.append(i)
+        return found(9.0, evidence[i])
+
+    monkeypatch.setattr(module, "by_one_iteration", by_one_iteration)
+    monkeypatch.setattr(module, "together", lambda *_: found(18.0, evidence[asked[-1]]))
+    columns = {"ess": np.full(2, 9.0), "pareto_k": np.full(2, 0.2), "u": np.zeros((2, N_DRAWS, 3))}
+    numbers = ("log_evidence", "log_evidence_error", "ppc_p", "error_scale", "error_dof")
+    columns |= {name: np.full(2, -0.5) for name in numbers}
+    batch = (np.zeros((2, 4)),), None, np.arange(2, dtype=np.uint32), jax.random.key(0), N_DRAWS
+    engine = Engine(SimpleNamespace(), SimpleNamespace(part_of=lambda view, rows: view))
+    # the other one can be trusted in no case
+    engine._draw_more(columns, batch, weighed([9.0, 9.0]), np.array([1]))
+    assert asked == list(range(iterations)) and columns["ppc_p"][0] == -0.5
 
 
 def test_effective_draws_and_errors_of_quasi_random_ones():

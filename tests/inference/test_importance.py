@@ -124,6 +124,14 @@ def test_ranks_of_the_truth_are_uniform(quasi, truth):
     assert min(stats.kstest(column, "uniform").pvalue for column in pit.T) > 0.01
 
 
+def test_parts_of_the_draws_are_fair(quasi):
+    """Every second point of Sobol's lies in one half of a coordinate: in that order, half of the draws would."""
+    u = np.asarray(quasi[0])
+    ahead = (u[:, ::2].mean(axis=1) - u.mean(axis=1)) / u.std(axis=1)
+    # the standard error of 250 of 500 draws
+    assert np.abs(ahead.mean(axis=0)).max() < 0.02 and ahead.std() < 1.5 * (1.0 / 500.0) ** 0.5
+
+
 def test_an_answer_is_that_of_the_object(quasi, data):
     some = np.array([17, 400])
     alone = importance_sample(Normal(), (data[0][some],), None, IDS[some], KEY, n_draws=500)
