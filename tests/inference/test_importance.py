@@ -125,7 +125,7 @@ def test_ranks_of_the_truth_are_uniform(quasi, truth):
 
 
 def test_parts_of_the_draws_are_fair(quasi):
-    """Every second point of Sobol's lies in one half of a coordinate: in that order, half of the draws would."""
+    """Every second of Sobol's points lies in one half of a coordinate, and so would half of the draws."""
     u = np.asarray(quasi[0])
     ahead = (u[:, ::2].mean(axis=1) - u.mean(axis=1)) / u.std(axis=1)
     # the standard error of 250 of 500 draws
