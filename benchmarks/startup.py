@@ -6,7 +6,8 @@ on disk.
 
 - ``pixels``: the demo galaxy with the bundle ``jades-pixels``;
 - ``spectrum``: NGC 3522 with ``miles-optical``, refined, and (``_weighed``) weighed only;
-- ``tenth_galaxy``: the last of ten cutouts of 12 x 12 pixels at ten redshifts, in one run of the command.
+- ``tenth_galaxy``: the last of ten galaxies like the demo's, 12 x 12 pixels, at ten redshifts, in one run of
+  the command.
 
 ``_cold`` is the first call with an empty cache of compiled programs, ``_warm`` the next call. The base
 build has no such cache: it compiles in every call. A ratio is the time of ours over the time of the base
@@ -34,6 +35,7 @@ import numpy as np
 from _base_build import COMMIT, base_build, versions
 from _contract import options, report, terms
 from astropy.io import fits
+from make_demo import galaxy_theta
 
 import dsps_sbi as ds
 from dsps_sbi.ssp import available
@@ -49,19 +51,30 @@ PIXELS, SPECTRA = "jades-pixels", "miles-optical"
 
 
 def cutouts(folder: Path, n: int) -> list[Path]:
-    """Cutouts of SIZE x SIZE pixels from the middle of the demo galaxy, at n redshifts."""
-    paths = []
+    """The middle SIZE x SIZE pixels of a galaxy like the demo's, seen at n redshifts, as bright at each."""
+    model, paths = ds.GalaxyModel.preset("jades-pixels"), []
+    simulator = ds.PhotometrySimulator.jades_pixels(model)
     with fits.open(DEMO) as demo:
         ny, nx = demo["FLUX"].shape[1:]
-        rows, columns = (slice((size - SIZE) // 2, (size + SIZE) // 2) for size in (ny, nx))
-        for i, z in enumerate(np.linspace(*REDSHIFTS, n)):
+        middle = tuple(slice((size - SIZE) // 2, (size + SIZE) // 2) for size in (ny, nx))
+        seen = demo["FLUX"].data[:, *middle].reshape(-1, SIZE**2)
+        for i, z in enumerate(np.round(np.linspace(*REDSHIFTS, n), 3)):
+            table = model.band_table(z)
+            theta = galaxy_theta(float(table.universe_gyr)).reshape(ny, nx, -1)[middle].reshape(SIZE**2, -1)
+            u = model.prior.to_normal(theta, table.universe_gyr)
+            light = np.asarray(simulator.noiseless(u, table)[0])
+            # light is linear in mass
+            light = light * (seen.sum() / light.sum())
+            sky = np.broadcast_to(np.float32(simulator.noise.depth_ujy), light.shape)
+            noisy = simulator.noise.add(jax.random.key(i), light, sky)
             planes = [fits.PrimaryHDU()]
-            for name in ("FLUX", "ERROR"):
+            for name, values in (("FLUX", noisy), ("ERROR", sky)):
                 header = demo[name].header.copy()
-                header["REDSHIFT"] = round(float(z), 3)
-                header["CRPIX1"] -= columns.start
-                header["CRPIX2"] -= rows.start
-                planes.append(fits.ImageHDU(demo[name].data[:, rows, columns], header, name))
+                header["REDSHIFT"] = z
+                header["CRPIX1"] -= middle[1].start
+                header["CRPIX2"] -= middle[0].start
+                values = np.asarray(values, np.float32).T.reshape(-1, SIZE, SIZE)
+                planes.append(fits.ImageHDU(values, header, name))
             paths.append(folder / f"galaxy_{i + 1}.fits")
             fits.HDUList(planes).writeto(paths[-1])
     return paths

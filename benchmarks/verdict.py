@@ -74,12 +74,12 @@ def timed_more(likelihood, data, seeds):
     """Weighed answers with each seed, and the cost of further draws, without that of compiling."""
     post, draw_more, more, whole, failed = likelihood.post, Engine._draw_more, 0.0, 0.0, []
 
-    def timed(self, columns, batch, weighted):
+    def timed(self, columns, *batch):
         nonlocal more
         failed.append(~weights_reliable(columns["ess"], columns["pareto_k"]))
         start = time.process_time()
         try:
-            return draw_more(self, columns, batch, weighted)
+            return draw_more(self, columns, *batch)
         finally:
             more += time.process_time() - start
 
