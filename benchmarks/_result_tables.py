@@ -330,6 +330,23 @@ def field_gsz14():
 
 
 @table
+def noise_learned():
+    """Scatter of sums of empty pixels over their errors, and a galaxy's total."""
+    m = Metrics("noise_learned")
+    rows = [
+        [f"sums of {side} x {side} empty pixels", m(f"field.side_{side}.scatter_stated", ".2f"),
+         m(f"field.side_{side}.scatter_learned", ".2f")]
+        for side in (1, 3, 5, 9)
+    ]  # fmt: skip
+    stated, learned = (
+        f"{m(f'galaxy.total_log_mass_{word}', '.2f')} ± {m(f'galaxy.total_log_mass_error_{word}', '.3f')}"
+        for word in ("stated", "learned")
+    )
+    rows.append([f"log M* of {m('galaxy.pixels', '.0f')} pixels of the galaxy", stated, learned])
+    return markdown([" ", "errors as stated, independent", "errors as learned"], rows)
+
+
+@table
 def recovery_spectra():
     """Recovery of mock spectra by signal-to-noise ratio."""
     m = Metrics("recovery_spectra")

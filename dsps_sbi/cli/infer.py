@@ -171,6 +171,13 @@ def infer(
         bool,
         typer.Option("--integrated", help="Images: fit the summed light too, and write integrated.ecsv."),
     ] = False,
+    noise: Annotated[
+        Path | None,
+        typer.Option(
+            help="Images: noise of the survey, of dsps-sbi noise learn: scales the errors, and totals tell "
+            "correlated ones."
+        ),
+    ] = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -194,6 +201,7 @@ def infer(
         "shard": shard,
         "dask": dask,
         "integrated": integrated or None,
+        "noise": noise,
     }
     of_lists = {"list_": list_, "no_pictures": no_pictures or None}
     of_spectra = {"lsf": lsf, "medium": medium, "columns": columns, "wave_unit": wave_unit}
