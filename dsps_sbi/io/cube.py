@@ -163,7 +163,10 @@ class PixelCube:
                 f"{self._name()} has the noise of {self.noise.source} already: expected errors as stated; "
                 "give the image as it was read"
             )
-        own = noise.of_filters(self.filters)
+        seen = self.valid.any(axis=0)
+        own = noise.of_filters(
+            self.filters, [name for name, there in zip(self.filters, seen, strict=True) if not there]
+        )
         sigma = self.sigma_ujy * np.float32(own.error_ratio)
         return dataclasses.replace(self, sigma_ujy=sigma, noise=own)
 

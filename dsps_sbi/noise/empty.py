@@ -43,7 +43,7 @@ class EmptySky:
             raise UserError(f"radii {tuple(radii)} of apertures: expected numbers above 0, in pixels")
         self.disks = [_disk(radius) for radius in sorted(radii)]
         n, side = len(self.filters), 2 * self.lags + 1
-        self._n, self._x2 = np.zeros(n), np.zeros(n)
+        self._n, self._x2, self._seen = np.zeros(n), np.zeros(n), np.zeros(n, bool)
         self._log, self._log2 = np.zeros(n), np.zeros(n)
         self._pairs, self._products = np.zeros((n, side, side)), np.zeros((n, side, side))
         self._apertures = np.zeros((2, n, len(self.disks)))
@@ -62,6 +62,7 @@ class EmptySky:
             Pixels without a source.
         """
         for b in range(len(self.filters)):
+            self._seen[b] |= valid[b].any()
             sky = valid[b] & empty
             if sky.sum() < _FEWEST_EMPTY // 10:
                 continue
@@ -102,24 +103,33 @@ class EmptySky:
             self._of_flux[row, b] += np.bincount(at, weights, minlength=len(EDGES) - 1)
 
     def noise(self, source: str = "") -> SurveyNoise:
-        """What all of it says.
+        """What all of it says, of the bands that have data.
 
         Raises
         ------
         UserError
             If a band has too few empty pixels.
         """
-        few = [f"{self.filters[b]} ({int(n)})" for b, n in enumerate(self._n) if n < _FEWEST_EMPTY]
-        if few:
+        counts = zip(self.filters, self._n, self._seen, strict=True)
+        few = [f"{name} ({int(n)})" for name, n, seen in counts if seen and n < _FEWEST_EMPTY]
+        if few or not self._seen.any():
             raise UserError(
-                f"too few empty pixels in {', '.join(few)}: expected {_FEWEST_EMPTY} in each band; give "
-                "images with more sky, mend the segmentation map, or leave these bands out"
+                f"too few empty pixels in {', '.join(few) or 'all bands'}: expected {_FEWEST_EMPTY} in each; "
+                "give images with more sky, mend the segmentation map, or leave these bands out"
             )
-        variance = self._x2 / self._n
-        mean, square = self._log / self._n, self._log2 / self._n
+        found = self._noise(source)
+        seen = [name for name, there in zip(self.filters, self._seen, strict=True) if there]
+        return found if len(seen) == len(self.filters) else found.of_filters(seen)
+
+    def _noise(self, source) -> SurveyNoise:
+        # bands without data get numbers that are taken out again
+        count = np.where(self._seen, self._n, 1.0)
+        variance = np.where(self._seen, self._x2 / count, 1.0)
+        mean, square = self._log / count, self._log2 / count
         pairs = np.maximum(self._pairs, 1.0)
         correlation = self._products / pairs / variance[:, None, None]
         correlation = np.where(self._pairs > 0.5, np.clip(correlation, -1.0, 1.0), 0.0)
+        correlation[~self._seen, self.lags, self.lags] = 1.0
         sizes = np.array([int(disk.sum()) for disk in self.disks])
         number, squares = self._apertures
         independent = number / sizes

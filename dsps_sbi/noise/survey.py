@@ -111,23 +111,35 @@ class SurveyNoise:
         """Farthest distance along an axis [pixel] that a correlation is known of."""
         return self.correlation.shape[-1] // 2
 
-    def of_filters(self, filters) -> "SurveyNoise":
+    def of_filters(self, filters, unseen=()) -> "SurveyNoise":
         """That of some bands, in their order.
+
+        Parameters
+        ----------
+        filters : sequence of str
+        unseen : sequence of str
+            Bands without data: where their noise was not learned, errors stay as they are.
 
         Raises
         ------
         UserError
             For a band that was not learned.
         """
-        missing = [name for name in filters if name not in self.filters]
+        missing = [name for name in filters if name not in (*self.filters, *unseen)]
         if missing:
             raise UserError(
                 f"the noise of {', '.join(missing)} is not in {self.source or 'what was learned'}, which has "
                 f"{', '.join(self.filters)}: learn it from images with these bands, or leave the noise out"
             )
-        rows = [self.filters.index(name) for name in filters]
-        names = ("stated_ujy", "error_ratio", "depth_sd_dex", "correlation", "far", "factor", "log_sigma")
-        parts = {name: getattr(self, name)[rows] for name in (*names, "log_sigma_sd", "n_empty")}
+        # one row more, of noise that is independent and as stated
+        side = np.arange(2 * self.lags + 1) == self.lags
+        more = {"stated_ujy": 1.0, "error_ratio": 1.0, "depth_sd_dex": 0.0, "far": 0.0, "n_empty": 0}
+        more |= {"correlation": np.outer(side, side).astype(float), "factor": np.ones(len(self.n_pixels))}
+        more |= dict.fromkeys(("log_sigma", "log_sigma_sd"), np.full(len(self.flux_edges) - 1, np.nan))
+        rows = [self.filters.index(n) if n in self.filters else len(self.filters) for n in filters]
+        parts = {
+            n: np.concatenate([getattr(self, n), np.asarray(row)[None]])[rows] for n, row in more.items()
+        }
         rest = {"n_pixels": self.n_pixels, "flux_edges": self.flux_edges, "source": self.source}
         return SurveyNoise(tuple(filters), **parts, **rest)
 

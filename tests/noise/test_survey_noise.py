@@ -107,6 +107,20 @@ def test_sources_are_found_without_a_map(image, noise):
     np.testing.assert_allclose(found.correlation, noise.correlation, atol=0.05)
 
 
+def test_bands_without_data_are_left_out(image, noise):
+    flux, sigma, segmentation = image
+    filters = (FILTERS[0], "jwst_f430m", FILTERS[1])
+    flux, sigma = (np.stack([a[0], 0.0 * a[0], a[1]]) for a in (flux, sigma))
+    cube = cube_of(flux, sigma, filters)
+    found = ds.learn_noise([cube], segmentation, lags=6)
+    assert found.filters == FILTERS and found.digest == noise.digest
+    # and need no noise
+    learned = cube.with_noise(found)
+    assert learned.noise.filters == filters and learned.noise.error_ratio[1] == 1.0
+    errors = learned.sum_error(np.arange(6), [0, 2])
+    np.testing.assert_allclose(errors, cube_of(*image[:2]).with_noise(noise).sum_error(np.arange(6)))
+
+
 def test_a_varying_background_correlates_from_afar(image):
     rng = np.random.default_rng(5)
     kernel = KERNELS[1]

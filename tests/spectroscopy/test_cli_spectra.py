@@ -47,7 +47,7 @@ def test_files(fit, files, tmp_path):
     assert (status, error) == (0, "")
     assert "2 of 2 spectra fitted, 0 trusted" in output and "a: unchecked; t50 " in output
     found = {path.name for path in (tmp_path / "out").iterdir()}
-    assert found == {"catalogue.ecsv", "a.png", "b.png", "draws.h5", LOG}
+    assert found == {"catalogue.ecsv", "manifest.json", "a.png", "b.png", "draws.h5", LOG}
     table = catalogue(tmp_path / "out")
     assert table["name"].tolist() == ["a", "b"] and table["z"].tolist() == [0.05, 0.05]
     assert table.meta["seed"] == 4 and table.meta["n_draws"] == 200 and table.meta["method"] == "flow"
