@@ -362,10 +362,11 @@ def outshining_words():
         f"{m(f'outshined_{side}_1e8', '+.2f')} ± {m(f'outshined_{side}_1e8_err', '.2f')} dex {side} 10^8"
         for side in ("below", "above")
     )
+    trusted = [m.percent(f"{history}.share_of_wholes_trusted") for history in ("delayed_tau", "dirichlet")]
     return (
         f"Dirichlet over delayed tau: {' and '.join(parts)}. Whole over pixels, delayed tau: {below} solar "
-        f"masses, {above}. Trusted wholes: {m.percent('delayed_tau.share_of_wholes_trusted')} with delayed tau, "
-        f"{m.percent('dirichlet.share_of_wholes_trusted')} with Dirichlet: `trust` does not see outshining."
+        f"masses, {above}. Trusted wholes: {trusted[0]} with delayed tau, {trusted[1]} with "
+        f"Dirichlet: `trust` does not see outshining."
     )
 
 

@@ -134,7 +134,9 @@ def test_options_of_the_other_kind(refused, files, make_cutout, tmp_path):
     message = "--lsf, --snr was given with bundle images, which knows images: this goes with spectra"
     refused(message, make_cutout(), "--lsf", "fwhm_aa=2.8", "--snr", 9, bundle="images")
     refused("some.csv does not exist", "--list", "some.csv", bundle="images")
-    refused("--shard was given with bundle spectra", files["a"], "--shard", "1/2")
+    refused("--dask was given with bundle spectra", files["a"], "--dask", "local:2")
+    message = "--shard 1/2 was given with --keep-draws: draws of spectra are in one file"
+    refused(message, files["a"], *READING, "--shard", "1/2", "--keep-draws")
 
 
 def test_wrong_input(refused, files, tmp_path):
