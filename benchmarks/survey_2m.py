@@ -188,6 +188,7 @@ def main():
     parser = options(__doc__)
     parser.add_argument("--pixels", type=float, default=PIXELS, help="pixels in all")
     parser.add_argument("--base-pixels", type=float, default=20_000, help="for the base build; 0: none")
+    parser.add_argument("--no-sampling", action="store_true", help="leave sampling.* out")
     parser.add_argument("--draws", type=int, default=DRAWS)
     parser.add_argument("--base", type=Path, help="folder of the base build")
     parser.add_argument("--files", type=Path, help="folder of the images, kept")
@@ -244,7 +245,7 @@ def main():
                 of_more = [_more(*pair) for pair in ((base, base_first), (same, first))]
                 metrics["base.cpu_ms_per_pixel_more"], metrics["cpu_ms_per_pixel_more"] = of_more
                 metrics["cpu_speedup_to_base_more"] = of_more[0] / of_more[1]
-        metrics |= sampling(args.quick)
+        metrics |= {} if args.no_sampling else sampling(args.quick)
     report(
         args.json,
         terms(
