@@ -33,7 +33,6 @@ import numpy as np
 from _base_build import COMMIT, base_build, versions
 from _contract import options, report, terms
 from astropy.io import fits
-from astropy.table import Table
 from astropy.wcs import WCS
 
 import dsps_sbi as ds
@@ -126,10 +125,16 @@ def infer(python, files, draws, *more) -> dict[str, float]:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise SystemExit(f"{' '.join(command[:6])} ... failed:\n{said[-2000:]}")
-        pixels = int(np.sum(Table.read(out / "catalogue.ecsv", format="ascii.ecsv")["n_fitted"]))
+        pixels = sum(_fitted(path) for path in out.rglob("maps.fits"))
     # Linux counts in kilobytes
     peak = usage.ru_maxrss / 1024**2
     return {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "peak_gb": peak, "pixels": pixels}
+
+
+def _fitted(path) -> int:
+    """Pixels of maps that have an answer, of both builds."""
+    with fits.open(path) as hdus:
+        return int(np.isfinite(hdus["LOG_MASS"].data[1]).sum())
 
 
 def _more(whole, first) -> float:
