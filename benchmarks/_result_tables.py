@@ -330,6 +330,64 @@ def field_gsz14():
 
 
 @table
+def outshining():
+    """Totals of simulated galaxies by both ways, by mass and by history."""
+    m = Metrics("outshining")
+    ranges = {"all": "", "10^6.5 to 10^8": ".log_mass_6.5_8", "10^8 to 10^9": ".log_mass_8_9"}
+    ranges |= {"10^9 to 10^10": ".log_mass_9_10", "10^10 to 10^11": ".log_mass_10_11"}
+    rows = []
+    for history, word in (("delayed_tau", "delayed tau"), ("dirichlet", "Dirichlet")):
+        for text, group in ranges.items():
+            place = f"{history}{group}"
+            cells = [f"{m(f'{place}.outshined', '+.2f')} ± {m(f'{place}.outshined_err', '.2f')}"]
+            cells.append(m(f"{place}.outshined_scatter", ".2f"))
+            for way in ("pixels", "integrated"):
+                cells.append(f"{m(f'{place}.{way}_bias', '+.2f')} ± {m(f'{place}.{way}_scatter', '.2f')}")
+                cells.append(m.percent(f"{place}.{way}_coverage68"))
+            rows.append([word if not group else "", text, m(f"{place}.n", ".0f"), *cells])
+    header = ["history", "mass [Msun]", "galaxies", "whole over pixels [dex]", "its scatter"]
+    header += ["pixels over true", "68 % holds", "whole over true", "68 % holds"]
+    return markdown(header, rows)
+
+
+@table
+def outshining_words():
+    """What histories do to totals, and outshining below and above 10^8 solar masses."""
+    m = Metrics("outshining")
+    parts = []
+    for way, word in (("pixels", "summed over pixels"), ("integrated", "of wholes")):
+        median, rms = (m(f"between_histories.{way}.{key}", ".2f") for key in ("median", "rms"))
+        parts.append(f"{median} dex in the median ({rms} rms) for masses {word}")
+    below, above = (
+        f"{m(f'outshined_{side}_1e8', '+.2f')} ± {m(f'outshined_{side}_1e8_err', '.2f')} dex {side} 10^8"
+        for side in ("below", "above")
+    )
+    trusted = [m.percent(f"{history}.share_of_wholes_trusted") for history in ("delayed_tau", "dirichlet")]
+    return (
+        f"Dirichlet over delayed tau: {' and '.join(parts)}. Whole over pixels, delayed tau: {below} solar "
+        f"masses, {above}. Trusted wholes: {trusted[0]} with delayed tau, {trusted[1]} with "
+        f"Dirichlet: `trust` does not see outshining."
+    )
+
+
+@table
+def noise_learned():
+    """Scatter of sums of empty pixels over their errors, and a galaxy's total."""
+    m = Metrics("noise_learned")
+    rows = [
+        [f"sums of {side} x {side} empty pixels", m(f"field.side_{side}.scatter_stated", ".2f"),
+         m(f"field.side_{side}.scatter_learned", ".2f")]
+        for side in (1, 3, 5, 9)
+    ]  # fmt: skip
+    stated, learned = (
+        f"{m(f'galaxy.total_log_mass_{word}', '.2f')} ± {m(f'galaxy.total_log_mass_error_{word}', '.3f')}"
+        for word in ("stated", "learned")
+    )
+    rows.append([f"log M* of {m('galaxy.pixels', '.0f')} pixels of the galaxy", stated, learned])
+    return markdown([" ", "errors as stated, independent", "errors as learned"], rows)
+
+
+@table
 def recovery_spectra():
     """Recovery of mock spectra by signal-to-noise ratio."""
     m = Metrics("recovery_spectra")

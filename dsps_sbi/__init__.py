@@ -36,10 +36,14 @@ try:
     from .io import read_spectra as read_spectra
     from .io import read_spectral_cube as read_spectral_cube
     from .io import read_spectrum as read_spectrum
+    from .io.learn_noise import learn_noise as learn_noise
+    from .io.noise_file import read_noise as read_noise
+    from .io.noise_file import write_noise as write_noise
     from .io.spectrum_list import SpectrumFile as SpectrumFile
     from .io.spectrum_list import read_spectrum_list as read_spectrum_list
     from .io.target_list import Target as Target
     from .io.target_list import read_target_list as read_target_list
+    from .noise.survey import SurveyNoise as SurveyNoise
     from .photometry import parts as _photometry
     from .photometry.bins import binned as binned
     from .photometry.catalogue import CatalogueResult as CatalogueResult

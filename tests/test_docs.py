@@ -20,6 +20,11 @@ FENCE = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 COMMANDS = typer.main.get_command(app).commands
 
 
+def params_of(command):
+    """Of a command, or of all commands of a group such as ``noise``."""
+    return [p for one in getattr(command, "commands", {"": command}).values() for p in one.params]
+
+
 @pytest.fixture(scope="module")
 def make_tables():
     folder = str(ROOT / "benchmarks")
@@ -116,7 +121,7 @@ def command_lines(text):
 def test_commands_and_options_exist(page):
     for verb, options in command_lines(TEXTS[page]):
         assert verb in COMMANDS, f"{page.name}: dsps-sbi {verb}"
-        known = {name for one in COMMANDS[verb].params for name in (*one.opts, *one.secondary_opts)}
+        known = {name for one in params_of(COMMANDS[verb]) for name in (*one.opts, *one.secondary_opts)}
         assert set(options) <= known, f"{page.name}: dsps-sbi {verb} {' '.join(options)}"
 
 
@@ -128,7 +133,8 @@ def test_command_lines_are_found():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_options_by_themselves_exist(page):
     """In the text an option may stand without its verb."""
-    known = {name for one in COMMANDS.values() for p in one.params for name in (*p.opts, *p.secondary_opts)}
+    params = [p for one in COMMANDS.values() for p in params_of(one)]
+    known = {name for p in params for name in (*p.opts, *p.secondary_opts)}
     # of benchmarks
     known |= {"--quick", "--json", "--no-chains", "--check"}
     text = FENCE.sub("", TEXTS[page])

@@ -22,6 +22,7 @@ from .demo import demo
 from .indices import indices
 from .infer import infer
 from .merge import merge
+from .noise import noise_app
 from .products import products
 from .study import study
 from .train import simulate, train, typicality
@@ -47,6 +48,7 @@ app.command()(train)
 app.command()(check)
 app.command()(compare)
 app.command()(demo)
+app.add_typer(noise_app, name="noise")
 
 
 @app.command()

@@ -92,6 +92,7 @@ def fit_files(
     no_pictures,
     shard,
     integrated,
+    noise,
     **reading,
 ):
     """Fit cutouts one after the other; the options are those of the command line, None where not given.
@@ -101,6 +102,7 @@ def fit_files(
     Table
         The catalogue.
     """
+    from ..io.noise_file import read_noise
     from ..photometry.band_floors import floor_of_words
     from ..survey.image_entries import expanded, file_entry, target_entry
     from ..survey.images import ImageJob
@@ -155,6 +157,7 @@ def fit_files(
         progress=progress and not several,
         pictures=not no_pictures,
         integrated=bool(integrated),
+        noise=None if noise is None else read_noise(noise),
         reading=reading,
         error_scale=error_scale,
         floor=None if floor is None else floor_of_words(floor),

@@ -171,11 +171,18 @@ def infer(
         bool,
         typer.Option("--integrated", help="Images: fit the summed light too, and write integrated.ecsv."),
     ] = False,
+    noise: Annotated[
+        Path | None,
+        typer.Option(
+            help="Images: noise of the survey, of dsps-sbi noise learn: scales the errors, and totals tell "
+            "correlated ones."
+        ),
+    ] = None,
     shard: Annotated[
         str | None,
         typer.Option(
-            help="Images: fit every n-th one alone, i/n, in a folder shard-i-of-n; see merge. Tasks of SLURM "
-            "arrays do so by themselves."
+            help="Images, spectra: fit every n-th one alone, i/n, in a folder shard-i-of-n; see merge. Tasks "
+            "of SLURM arrays do so by themselves."
         ),
     ] = None,
     dask: Annotated[
@@ -191,11 +198,11 @@ def infer(
     of_images |= {
         "error": error,
         "shape": shape,
-        "shard": shard,
         "dask": dask,
         "integrated": integrated or None,
+        "noise": noise,
     }
-    of_lists = {"list_": list_, "no_pictures": no_pictures or None}
+    of_lists = {"list_": list_, "no_pictures": no_pictures or None, "shard": shard}
     of_spectra = {"lsf": lsf, "medium": medium, "columns": columns, "wave_unit": wave_unit}
     of_spectra |= {"flux_unit": flux_unit, "snr": snr}
     of_spectra |= {"format_": format_, "targets": targets, "pixel_in_lsf": pixel_in_lsf}

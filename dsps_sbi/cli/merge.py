@@ -20,9 +20,9 @@ def merge(
 
     table = merge_folders(folders, output)
     failed = int(sum(table["problem"] != "")) if len(table) else 0
-    print(f"{len(table)} images; in {output}")
+    print(f"{len(table)} objects; in {output}")
     if failed:
         raise UserError(
-            f"{failed} of {len(table)} images have no answer, see the column problem: mend them, run their "
+            f"{failed} of {len(table)} objects have no answer, see the column problem: mend them, run their "
             "shards again with --resume, and merge again"
         )

@@ -27,8 +27,13 @@ def products(
         float | None,
         typer.Option(help="Of the major axis [deg], from x towards y; default: that of the mass."),
     ] = None,
+    noise: Annotated[
+        Path | None,
+        typer.Option(help="Noise of the survey, of dsps-sbi noise learn: errors of sums correlate so."),
+    ] = None,
 ) -> None:
     """Mass and SFR per kpc^2, P(A_V > 1), starbursts, and radial profiles, of the draws of pixels."""
+    from ..io.noise_file import read_noise
     from ..io.summary import write_summary
     from ..photometry.products import Products
     from ..photometry.profiles import Ellipse, Profile
@@ -38,8 +43,9 @@ def products(
     place = None if centre is None else _numbers(centre, "--centre")
     if place is not None and len(place) != 2:
         raise UserError(f"--centre {centre}: expected y,x in pixels, such as 31.5,40; mend it")
+    learned = None if noise is None else read_noise(noise)
     for folder in folders:
-        resolved = Resolved.read(folder)
+        resolved = Resolved.read(folder, noise=learned)
         own = Ellipse.of(resolved)
         y, x = (own.y, own.x) if place is None else place
         ratio = own.axis_ratio if axis_ratio is None else axis_ratio

@@ -37,6 +37,7 @@ def infer_files(
     pixel,
     snr_min,
     error_scale,
+    shard,
     **reading,
 ) -> None:
     """Fit spectra, or a cube; the options are those of the command line, None where not given."""
@@ -52,6 +53,7 @@ def infer_files(
     )
     from ..survey.cubes import CubeJob, cube_entries
     from ..survey.run import run
+    from ..survey.shards import OF_CUBES, WITH_DRAWS, Shard, slurm_shard
     from ..survey.spectra import SpectrumJob, spectrum_entries, with_fitted_scale
 
     cubes = [path for path in files if is_spectral_cube(path)]
@@ -75,6 +77,9 @@ def infer_files(
     fitting = {"refine": refine, "n_draws": 1000 if draws is None else draws, "seed": seed}
     fitting |= {"keep_draws": keep_draws, "pictures": not no_pictures, "error_scale": error_scale}
     start = time.perf_counter()
+    shard = None if shard is None else Shard.of(shard)
+    if cubes and shard is not None:
+        raise UserError(f"--shard {shard} was given with {cubes[0]}, a cube: {OF_CUBES}")
     if cubes:
         from .cubes import choose, read_one
 
@@ -96,9 +101,18 @@ def infer_files(
         raise UserError("no spectrum is given: name at least one file, or a list of files with --list")
     likelihood = _likelihood(post, unweighted, refine)
     entries = spectrum_entries(spectra)
+    if shard is None and len(entries) > 1 and not keep_draws:
+        shard = slurm_shard()
+    if shard is not None and keep_draws:
+        raise UserError(f"--shard {shard} was given with --keep-draws: {WITH_DRAWS}")
+    if shard is not None:
+        print(f"shard {shard}: {len(shard.rows(len(entries)))} of {len(entries)} spectra")
     job = SpectrumJob(post, likelihood, **with_fitted_scale(post, likelihood, entries, fitting))
-    table = run(job, entries, output, resume=resume, progress=sys.stderr.isatty())
-    _tell(table, output, time.perf_counter() - start, refine)
+    table = run(job, entries, output, resume=resume, progress=sys.stderr.isatty(), shard=shard)
+    root = output if shard is None else shard.folder(output)
+    _tell(table, root, time.perf_counter() - start, refine)
+    if shard is not None:
+        print(f"shard {shard} is complete; when all are: dsps-sbi merge {output} -o FOLDER")
 
 
 def _likelihood(post, unweighted, refine):

@@ -65,12 +65,17 @@ def simulate(
     log_u: LogU = "-2.0",
     lya_escape: Lya = 1.0,
     model_error: Errors = "none",
+    noise: Annotated[
+        Path | None,
+        typer.Option(help="Depths of a survey, of dsps-sbi noise learn."),
+    ] = None,
 ) -> None:
     """Write a library of mock pixels: parameters, noisy fluxes, sky sigmas, masks, redshifts."""
     from ..io.library import write_library
     from ..photometry.simulator import PhotometrySimulator
 
-    simulator = PhotometrySimulator.jades_pixels(_model(preset, sfh, dust, log_u, lya_escape, model_error))
+    model = _model(preset, sfh, dust, log_u, lya_escape, model_error)
+    simulator = _simulator(noise, model) or PhotometrySimulator.jades_pixels(model)
     write_library(path, simulator, n, seed=seed, preset=preset, progress=sys.stderr.isatty())
     print(f"{n} mocks in {path}")
 
@@ -111,6 +116,10 @@ def train(
             help="For spectra and any-filters: steps of the first guess; of spectra it goes on with --start.",
         ),
     ] = None,
+    noise: Annotated[
+        Path | None,
+        typer.Option(help="For jades-pixels: depths of a survey, of dsps-sbi noise learn."),
+    ] = None,
     check_n: Annotated[
         int | None,
         typer.Option(
@@ -129,6 +138,8 @@ def train(
     given = {"steps": steps, "batch": batch, "learning_rate": learning_rate, "seed": seed}
     given = {key: value for key, value in given.items() if value is not None}
     command = shlex.join(["dsps-sbi", *(ctx.obj or [])])
+    if noise is not None and (file is not None or instrument is not None or preset != "jades-pixels"):
+        _simulator(noise, None, str(file or instrument or preset))
     if file is not None:
         physics = {"preset": (preset, "jades-pixels"), "instrument": (instrument, None)}
         physics |= {"sfh": (sfh, "delayed_tau"), "dust": (dust, "calzetti"), "log_u": (log_u, "-2.0")}
@@ -185,6 +196,7 @@ def train(
     progress = sys.stderr.isatty()
     post = train_model(
         model,
+        simulator=_simulator(noise, model),
         config=config,
         name=name,
         checkpoint=checkpoint,
@@ -200,6 +212,21 @@ def train(
         print(
             f"{quantity:>18}: r2 {row['r2']:.3f}  rmse {row['rmse']:.3f}  coverage68 {row['coverage68']:.3f}"
         )
+
+
+def _simulator(path, model, preset="jades-pixels"):
+    """Noise that was learned of a survey, with the bands and masks of a preset; None without a path."""
+    if path is None:
+        return None
+    from ..io.noise_file import read_noise
+    from ..photometry.simulator import PhotometrySimulator
+
+    if preset != "jades-pixels":
+        raise UserError(
+            f"--noise {path} was given with {preset}, which knows any depth or has noise of its own: give it "
+            "to dsps-sbi infer, or leave it out"
+        )
+    return PhotometrySimulator.of_survey(model, read_noise(path))
 
 
 def typicality(

@@ -10,6 +10,7 @@ from ..arrays import flags, flux_pair, number, unit_of
 from ..constants import UNKNOWN
 from ..errors import UserError
 from ..instruments.filters import FilterSet
+from ..noise.survey import SurveyNoise
 from .catalogue import names_and_curves
 from .stand_ins import refuse_limits, refuse_stand_ins
 from .wcs import celestial_header, unreadable_wcs
@@ -48,6 +49,8 @@ class PixelCube:
         What a reader of maps has to know about the data. A WCS that cannot be used is added.
     curves : FilterSet, optional
         Those of the filters, where they are not just names.
+    noise : SurveyNoise, optional
+        Of these bands: how the errors of pixels correlate. See :meth:`with_noise`, which scales errors too.
 
     Raises
     ------
@@ -68,6 +71,7 @@ class PixelCube:
     source: str = ""
     notes: tuple[str, ...] = ()
     curves: FilterSet | None = None
+    noise: SurveyNoise | None = None
 
     def __post_init__(self):
         filters, curves = names_and_curves(self.filters, self.curves)
@@ -142,6 +146,49 @@ class PixelCube:
 
     def _name(self):
         return self.source or "cube"
+
+    def with_noise(self, noise: SurveyNoise) -> "PixelCube":
+        """The same image with the noise that was learned of its survey.
+
+        The errors of each band are multiplied by :attr:`~dsps_sbi.SurveyNoise.error_ratio`; sums of pixels
+        have the errors that the correlation of neighbours makes.
+
+        Raises
+        ------
+        UserError
+            For bands whose noise was not learned, or if the errors were scaled so before.
+        """
+        if self.noise is not None:
+            raise UserError(
+                f"{self._name()} has the noise of {self.noise.source} already: expected errors as stated; "
+                "give the image as it was read"
+            )
+        seen = self.valid.any(axis=0)
+        own = noise.of_filters(
+            self.filters, [name for name, there in zip(self.filters, seen, strict=True) if not there]
+        )
+        sigma = self.sigma_ujy * np.float32(own.error_ratio)
+        return dataclasses.replace(self, sigma_ujy=sigma, noise=own)
+
+    def sum_error(self, pixels, bands=None) -> np.ndarray:
+        """Errors (Band,) [uJy] of the sum of some pixels: independent, or as :attr:`noise` has it.
+
+        Parameters
+        ----------
+        pixels : int array (Pixel,)
+        bands : int array (Band,), optional
+            Default: all.
+        """
+        bands = np.arange(len(self.filters)) if bands is None else np.asarray(bands)
+        sigma = self.sigma_ujy[np.ix_(pixels, bands)].astype(float)
+        errors = np.sqrt((sigma**2).sum(axis=0))
+        if self.noise is None:
+            return errors
+        # no more of the image than these pixels are in
+        y, x = np.divmod(np.asarray(pixels), self.shape[1])
+        images = np.zeros((len(bands), np.ptp(y) + 1, np.ptp(x) + 1))
+        images[:, y - y.min(), x - x.min()] = np.where(np.isfinite(sigma), sigma, 0.0).T
+        return errors * self.noise.of_filters([self.filters[b] for b in bands]).sum_ratio(images)
 
     @property
     def valid(self):

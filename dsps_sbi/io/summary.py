@@ -9,6 +9,8 @@ from .atomic import atomic_path
 
 # How columns of the totals of trusted pixels begin
 TRUSTED = "trusted_"
+# How errors of pixels are taken together in a total; and, where it is known, as the noise correlates
+KINDS, NOISE = ("independent", "correlated"), "noise"
 
 
 class TotalAccumulator:
@@ -116,7 +118,7 @@ class TotalAccumulator:
             if beginning:
                 counts = [count[2] for count in self._counts.values()]
                 columns["n_trusted"] = np.array(counts, dtype=np.int64)
-            for row, kind in enumerate(("independent", "correlated")):
+            for row, kind in enumerate(KINDS):
                 for percentile in PERCENTILES:
                     logs = [_log_percentile(sums[part, row], percentile) for sums in self._sums.values()]
                     columns[f"{beginning}{kind}_{percentile}"] = np.array(logs, dtype=np.float64)
@@ -129,8 +131,13 @@ def _log_percentile(sums, percentile):
     return np.log10(value) if value > 0 else np.nan
 
 
+def stated_kind(table) -> str:
+    """How errors of pixels are taken together in totals that are told: as the noise is, where it is known."""
+    return NOISE if f"{NOISE}_50" in table.colnames else KINDS[0]
+
+
 def totals_for_headers(table) -> dict[str, float]:
-    """Entries of a header for totals, errors of pixels independent.
+    """Entries of a header for totals, errors of pixels independent or as their noise correlates.
 
     Parameters
     ----------
@@ -143,11 +150,11 @@ def totals_for_headers(table) -> dict[str, float]:
         ``total_log_mass`` and ``trusted_log_mass`` for a quantity ``log_mass``, each with its percentiles
         ``_p16`` and ``_p84``; without those that are not known.
     """
-    out = {}
+    out, kind = {}, stated_kind(table)
     for row in table:
         for start, name in (("", "total_"), (TRUSTED, TRUSTED)):
             for p, ending in ((50, ""), (16, "_p16"), (84, "_p84")):
-                value = float(row[f"{start}independent_{p}"])
+                value = float(row[f"{start}{kind}_{p}"])
                 if np.isfinite(value):
                     out[f"{name}{row['quantity']}{ending}"] = round(value, 4)
     return out

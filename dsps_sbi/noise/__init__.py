@@ -3,3 +3,4 @@
 from .depth import DepthNoise as DepthNoise
 from .limits import UpperLimits as UpperLimits
 from .masks import BandMasks as BandMasks
+from .survey import SurveyNoise as SurveyNoise

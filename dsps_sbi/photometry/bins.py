@@ -121,8 +121,9 @@ def binned(cube, snr_bands, target: float, snr_min: float = 1.0) -> tuple[Catalo
     Returns
     -------
     catalogue : Catalogue
-        Fluxes are sums, errors sums in quadrature: errors of pixels are independent. A band that is missing
-        in a pixel is missing in its bin.
+        Fluxes are sums, errors sums in quadrature, errors of pixels being independent; or, for an image whose
+        noise is known, as the noise of neighbours correlates. A band that is missing in a pixel is missing in
+        its bin.
     bins : int ndarray (ny, nx)
         Row of the catalogue of each pixel, -1 for those in no bin.
 
@@ -144,6 +145,12 @@ def binned(cube, snr_bands, target: float, snr_min: float = 1.0) -> tuple[Catalo
     flux, variance = np.zeros((n, len(cube.filters))), np.zeros((n, len(cube.filters)))
     np.add.at(flux, flat[inside], np.where(seen, cube.flux_ujy, np.nan)[inside])
     np.add.at(variance, flat[inside], np.where(seen, cube.sigma_ujy.astype(float) ** 2, np.nan)[inside])
+    if cube.noise is not None:
+        # bins were grown as if noise were independent, and fall short of the wanted ratio
+        for k in range(n):
+            variance[k] = np.where(
+                np.isnan(variance[k]), np.nan, cube.sum_error(np.flatnonzero(flat == k)) ** 2
+            )
     filters = cube.filters if cube.curves is None else cube.curves
     z = np.full(n, cube.redshift)
     names = [f"bin{k}" for k in range(n)]

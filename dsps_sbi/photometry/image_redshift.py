@@ -2,8 +2,9 @@
 
 Only a sum over pixels is looked at. The product of the evidences of single pixels would count the light of
 one PSF many times, as neighbours share it and their noise, and so would make a redshift far too certain. A
-sum counts its light once. What is assumed of it: errors of pixels are independent (the relative error of the
-model's fluxes, beside them, is that of any galaxy), and one history with one dust screen makes the sum.
+sum counts its light once. What is assumed of it: errors of pixels are independent, unless the image knows its
+noise (the relative error of the model's fluxes, beside them, is that of any galaxy), and one history with one
+dust screen makes the sum.
 
 Pixels are then fitted at a few redshifts, each as likely as the others, see :func:`equal_redshifts`.
 """
@@ -57,6 +58,8 @@ class ImageRedshift:
         Pixels that are summed.
     filters : tuple of str
         Bands of the sum.
+    noise : str
+        Where the noise of the image was learned; empty where errors of pixels are taken as independent.
     """
 
     draws: np.ndarray
@@ -70,6 +73,7 @@ class ImageRedshift:
     prior: str
     n_pixels: int
     filters: tuple[str, ...]
+    noise: str = ""
 
     @property
     def median(self) -> float:
@@ -97,9 +101,12 @@ class ImageRedshift:
             "redshift_trust": self.trust,
             **{f"redshift_{name}": round(value, 4) for name, value in self.quality.items()},
             "redshift_prior": self.prior,
-            "redshift_from": f"{source}; errors of pixels independent",
+            "redshift_from": f"{source}; errors of pixels {self._errors()}",
             "redshifts_fitted": ", ".join(f"{z:.5g}" for z in self.at),
         }
+
+    def _errors(self):
+        return "correlated as the noise is" if self.noise else "independent"
 
     def table(self) -> Table:
         """Its density: columns ``z`` and ``p``."""
@@ -170,7 +177,7 @@ def summed(cube, pixels) -> tuple[Catalogue, int]:
         )
     rows, bands = pixels[whole], np.sort(order)
     flux = cube.flux_ujy[np.ix_(rows, bands)].astype(float).sum(axis=0)
-    sigma = np.sqrt((cube.sigma_ujy[np.ix_(rows, bands)].astype(float) ** 2).sum(axis=0))
+    sigma = cube.sum_error(rows, bands)
     filters, curves = tuple(cube.filters[i] for i in bands), cube.curves
     if curves is not None:
         filters = FilterSet(filters, *(tuple(a[i] for i in bands) for a in (curves.wave_aa, curves.trans)))
@@ -207,9 +214,9 @@ def infer_image_redshift(post, cube, pixels, likelihood, prior, *, seed=0, refin
             post, light, likelihood, redshift=prior, n_draws=_N_DRAWS, seed=seed, refine=refine,
             quantities=("log_mass",),
         )  # fmt: skip
-    z = found.draws("z")[0]
+    z, noise = found.draws("z")[0], "" if cube.noise is None else cube.noise.source
     columns = (float(found.columns[name][0]) for name in ("z_best", "z_odds", "z_peaks"))
     quality = {name: float(found.columns[name][0]) for name in ("ess", "pareto_k", "ppc_p")}
     at_edge = bool(found.columns[EDGE + "log_mass_formed"][0] != 0)
     told = str(found.trust[0]), quality, at_edge, prior.words()
-    return ImageRedshift(z, equal_redshifts(z), *columns, *told, n, light.filters)
+    return ImageRedshift(z, equal_redshifts(z), *columns, *told, n, light.filters, noise)

@@ -25,6 +25,7 @@ from ..io.summary import TotalAccumulator, totals_for_headers
 from ..kernels.likelihood import mean_snr
 from .at_redshifts import chunks_at_redshifts, redshift_of_draws
 from .band_floors import floor_meta
+from .correlated import with_noise
 from .data import PhotometryData
 from .flags import PixelFlag
 from .image_redshift import infer_image_redshift
@@ -179,7 +180,9 @@ def infer_cube(
     told = [quality[EDGE + name] for name in post.names[len(post.network.sfh.names) :]]
     flags[np.any(told, axis=0)] |= int(PixelFlag.AT_EDGE)
     flags[~converged(quality["ess"])] |= int(PixelFlag.NOT_CONVERGED)
-    totals = totals.table()
+    trusted = quality["trust"] == Trust.TRUSTED
+    totals, of_noise = with_noise(totals.table(), cube, names, maps, trusted)
+    meta |= of_noise
     note = note_on(np.where(data.valid, data.sigma, np.nan)[chosen], data.valid[chosen].sum(axis=1))
     errors = ErrorSummary.of(quality, cube.shape, note)
     meta |= quality.counts() | totals_for_headers(totals) | errors.meta()

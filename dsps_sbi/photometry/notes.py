@@ -5,7 +5,7 @@ import numpy as np
 from ..constants import PERCENTILES
 from ..inference.edges import EDGE
 from ..inference.trust import Trust
-from ..io.summary import TRUSTED, differ
+from ..io.summary import TRUSTED, differ, stated_kind
 from ..io.wcs import pixel_area_sr
 from .flags import PixelFlag
 
@@ -35,15 +35,15 @@ def mask_note(cube) -> list[str]:
 
 def totals_notes(totals) -> list[str]:
     """Told of totals that untrusted pixels move by more than the errors."""
-    rows = {str(row["quantity"]): row for row in totals}
+    rows, kind = {str(row["quantity"]): row for row in totals}, stated_kind(totals)
     # masses of living and of formed stars say the same again
     names = [name for name in rows if name == "log_mass" or not {name, "log_mass"} <= _MASSES & set(rows)]
     # errors as catalogues have them
     parts = ("", TRUSTED)
     found = [
-        f"{name} is {' and '.join(_told(rows[name], start) for start in parts)}"
+        f"{name} is {' and '.join(_told(rows[name], start + kind) for start in parts)}"
         for name in names
-        if differ(*([rows[name][f"{start}independent_{p}"] for p in PERCENTILES] for start in parts))
+        if differ(*([rows[name][f"{start}{kind}_{p}"] for p in PERCENTILES] for start in parts))
     ]
     if not found:
         return []
@@ -55,7 +55,7 @@ def totals_notes(totals) -> list[str]:
 
 
 def _told(row, start) -> str:
-    low, median, high = (float(row[f"{start}independent_{p}"]) for p in (16, 50, 84))
+    low, median, high = (float(row[f"{start}_{p}"]) for p in (16, 50, 84))
     return f"{median:.3f} +- {(high - low) / 2:.3f}"
 
 

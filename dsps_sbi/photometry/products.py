@@ -98,7 +98,7 @@ class Products:
             "main_sequence": SOURCE,
             "starburst_dex": float(excess_dex),
             "dusty_av": float(av),
-            "errors_of_sums": "errors of pixels independent",
+            "errors_of_sums": resolved.errors_of_sums,
         }
         return cls(
             densities,

@@ -195,7 +195,7 @@ class Profile:
             "axis_ratio": ellipse.axis_ratio,
             "angle_deg": ellipse.angle_deg,
             "pixel_kpc": scale,
-            "errors_of_sums": "errors of pixels independent",
+            "errors_of_sums": resolved.errors_of_sums,
         }
         within = np.cumsum(in_annuli, axis=0)
         return cls(ellipse, edges, values, within, n_pixels, n_pixels / whole, meta)

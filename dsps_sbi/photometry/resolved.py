@@ -1,6 +1,7 @@
 """A galaxy whose pixels were fitted: where they are on the sky, how large, and the draws of each."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,11 @@ from ..cosmology import Cosmology
 from ..errors import UserError
 from ..io.draws import read_draws
 from ..io.wcs import pixel_area_sr
+from ..noise.survey import SurveyNoise
 from .maps import Maps
+
+# Quantity whose draws are high and low together in neighbours, and random fields at a time
+_LEADING, _FIELDS = "log_mass", 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +25,10 @@ class Resolved:
 
     Draw k of all pixels makes draw k of a sum: errors of pixels are independent then, but for the redshift,
     which draw k of all pixels shares where that was inferred. PSF-matched images have neighbours whose errors
-    correlate; sums of a few pixels are then less certain than stated.
+    correlate; sums of a few pixels are then less certain than stated, unless the noise of the survey is
+    given: then the draws of each pixel are put in another order, by their mass, such that those of neighbours
+    are high and low together as much as their noise is (a Gaussian copula). No pixel has other draws than
+    before.
 
     Parameters
     ----------
@@ -30,6 +38,10 @@ class Resolved:
         Of the image; its header has the celestial WCS.
     cosmology : Cosmology, optional
         Default: flat, H0 = 70, Om0 = 0.3; must be that of the maps.
+    noise : SurveyNoise, optional
+        Of the image's survey, whose bands count alike.
+    seed : int
+        Of the random fields that the order follows.
 
     Attributes
     ----------
@@ -50,6 +62,8 @@ class Resolved:
     draws_path: Path
     maps: Maps
     cosmology: Cosmology | None = None
+    noise: SurveyNoise | None = None
+    seed: int = 0
     names: tuple[str, ...] = field(init=False)
     pixels: np.ndarray = field(init=False)
     z: np.ndarray = field(init=False)
@@ -85,14 +99,19 @@ class Resolved:
             object.__setattr__(self, name, value)
 
     @classmethod
-    def read(cls, folder, cosmology: Cosmology | None = None) -> "Resolved":
+    def read(
+        cls, folder, cosmology: Cosmology | None = None, noise: SurveyNoise | None = None, seed: int = 0
+    ) -> "Resolved":
         """Of the folder of an image that ``dsps-sbi infer --keep-draws`` wrote."""
-        return cls(Path(folder) / "draws.h5", Maps.read(Path(folder) / "maps.fits"), cosmology)
+        maps = Maps.read(Path(folder) / "maps.fits")
+        return cls(Path(folder) / "draws.h5", maps, cosmology, noise, seed)
 
     @classmethod
-    def of(cls, result, cosmology: Cosmology | None = None) -> "Resolved":
+    def of(
+        cls, result, cosmology: Cosmology | None = None, noise: SurveyNoise | None = None, seed: int = 0
+    ) -> "Resolved":
         """Of an :class:`~dsps_sbi.ImageResult` with draws."""
-        return cls(result.draws_path, result.maps(), cosmology)
+        return cls(result.draws_path, result.maps(), cosmology, noise, seed)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -117,7 +136,40 @@ class Resolved:
                 f"draws of {name} were not kept, but of {', '.join(self.names)}: fit again with --quantities "
                 "that name it too"
             )
+        drawn = self._stored(name)
+        return drawn if self.noise is None else np.take_along_axis(drawn, self._order, axis=1)
+
+    def _stored(self, name):
         return read_draws(self.draws_path, name, self.shape[0] * self.shape[1])[self.pixels]
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        """Which of the stored draws (Pixel, Draw) stands at each place."""
+        if _LEADING not in self.names:
+            raise UserError(
+                f"draws of {_LEADING} were not kept, by which those of neighbours are put in order: fit "
+                "again with --quantities that name it too, or leave the noise out"
+            )
+        rng, mass = np.random.default_rng(self.seed), self._stored(_LEADING)
+        order = np.empty(mass.shape, np.int32)
+        # draws of one redshift stay together
+        for z in np.unique(self.z):
+            group = np.flatnonzero(self.z == z)
+            fields = np.empty((len(self.pixels), len(group)), np.float32)
+            for k in range(0, len(group), _FIELDS):
+                some = self.noise.fields(self.shape, min(_FIELDS, len(group) - k), rng)
+                fields[:, k : k + len(some)] = some.reshape(len(some), -1)[:, self.pixels].T
+            rank = np.argsort(np.argsort(fields, axis=1), axis=1)
+            by_mass = group[np.argsort(mass[:, group], axis=1, kind="stable")]
+            order[:, group] = np.take_along_axis(by_mass, rank, axis=1)
+        return order
+
+    @property
+    def errors_of_sums(self) -> str:
+        """How errors of pixels are taken together, in words."""
+        if self.noise is None:
+            return "errors of pixels independent"
+        return f"errors of pixels correlated as the noise of {self.noise.source}"
 
     @property
     def pixel_kpc2(self) -> np.ndarray:

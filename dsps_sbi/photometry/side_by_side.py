@@ -13,6 +13,7 @@ from ..constants import PERCENTILES
 from ..errors import UserError
 from ..inference.derived import describe
 from ..inference.table import table_of
+from ..io.summary import stated_kind
 from .image_redshift import summed
 
 SIDE_BY_SIDE = "integrated.ecsv"
@@ -23,7 +24,7 @@ def side_by_side(post, cube, result, **options) -> Table:
     """Totals of the pixels of an image beside the fit of their summed light.
 
     The light is summed over the fitted pixels that have all of the bands that most of them have. Errors of
-    pixels are taken as independent in both.
+    pixels are taken as independent in both, or as the noise of the image correlates where that is known.
 
     Parameters
     ----------
@@ -55,10 +56,10 @@ def side_by_side(post, cube, result, **options) -> Table:
         # the mass of all of a galaxy may be beyond what a pixel can have: the trust tells
         warnings.simplefilter("ignore", UserWarning)
         whole = post.infer(light, quantities=names, **options)
-    rows = []
+    rows, kind = [], stated_kind(result.totals)
     for total in result.totals:
         name = str(total["quantity"])
-        pixels = [float(total[f"independent_{p}"]) for p in PERCENTILES]
+        pixels = [float(total[f"{kind}_{p}"]) for p in PERCENTILES]
         at_once = [float(value) for value in whole.percentiles(name)[:, 0]]
         row = {"quantity": name, "n_pixels": int(total["n_pixels"]), "n_summed": int(n_summed)}
         for word, values in (("pixels", pixels), ("integrated", at_once)):

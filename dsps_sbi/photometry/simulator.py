@@ -10,9 +10,9 @@ import numpy as np
 from ..components import pytree
 from ..errors import UserError
 from ..instruments.coverage import USABLE
-from ..instruments.jades import SNR_BANDS
+from ..instruments.jades import JADES_DEPTH_UJY, SNR_BANDS
 from ..kernels.likelihood import mean_snr
-from ..noise import BandMasks, DepthNoise, UpperLimits
+from ..noise import BandMasks, DepthNoise, SurveyNoise, UpperLimits
 from .band_table import BandTable
 from .data import PhotometryData
 from .model import GalaxyModel
@@ -85,6 +85,18 @@ class PhotometrySimulator:
     def jades_pixels(cls, model: GalaxyModel, **noise) -> "PhotometrySimulator":
         """JADES noise and masks for a model with the 19 JADES bands."""
         return cls(model, DepthNoise.jades(**noise), BandMasks.jades(model.filters.names))
+
+    @classmethod
+    def of_survey(cls, model: GalaxyModel, noise: SurveyNoise, floor: float = 0.05) -> "PhotometrySimulator":
+        """Depths that images told, see :meth:`dsps_sbi.SurveyNoise.for_training`, and masks of JADES.
+
+        Raises
+        ------
+        UserError
+            If the noise of a band of the model was not learned.
+        """
+        names = model.filters.names
+        return cls(model, noise.for_training(names, floor), BandMasks.jades(names))
 
     @cached_property
     def snr_bands(self) -> jax.Array:
@@ -192,9 +204,18 @@ class PhotometrySimulator:
             "model_error": None if model.error is None else model.error.identity(),
             "cosmology": model.cosmology.name,
             "noise": [*noise.offset_dex, noise.jitter_dex, noise.floor],
+            **_depths(noise),
             "limits": [limits.p_common, limits.p_each, *limits.k],
             **beyond_defaults(model),
         }
+
+
+def _depths(noise) -> dict:
+    """Depths other than those of JADES, which checkpoints do not name."""
+    depths = np.asarray(noise.depth_ujy)
+    if depths.shape == JADES_DEPTH_UJY.shape and np.allclose(depths, JADES_DEPTH_UJY):
+        return {}
+    return {"depth_ujy": [float(f"{depth:.6g}") for depth in depths]}
 
 
 @partial(jax.jit, static_argnums=(3, 4))

@@ -1,9 +1,6 @@
 """Runs of the experiment on time resolution, that go on where they stopped, and their table."""
 
-import json
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
@@ -11,11 +8,11 @@ from tqdm.auto import tqdm
 
 from ..arrays import whole
 from ..errors import UserError
-from ..io.atomic import atomic_path
+from ..io.study_folder import open_study, read_answer, write_answer
 from .time_resolution import QUANTITIES, TimeResolution
 
-#: Of the folder of a run: settings, and where posteriors are kept
-SETTINGS, POSTERIORS = "study.json", "posteriors"
+#: Of the folder of a run: where posteriors are kept
+POSTERIORS = "posteriors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,20 +120,18 @@ def run_time_resolution(
         whole(at_most, "at_most", least=1, most=10_000_000)
     if at_most is not None and folder is None:
         raise UserError("at_most without a folder: what is left over could not be made later; give a folder")
-    kept = None if folder is None else _opened(Path(folder), setting.settings())
+    kept = None if folder is None else open_study(folder, setting.settings(), POSTERIORS)
     cases = [(snr, z, model) for snr in setting.snr for z, model in setting.cases()]
     todo = [(number, *case) for number in range(n_galaxies) for case in cases]
     found, made, bar = {}, 0, tqdm(total=len(todo), unit="posterior", disable=not progress)
     for number, snr, z, model in todo:
         path = None if kept is None else kept / f"{number}_sn{snr:g}_z{z:g}_{model}.npz"
-        one = _read(path)
+        one = read_answer(path)
         if one is None and at_most is not None and made >= at_most:
             continue
         if one is None:
             one, made = setting.posterior(number, snr, z, model), made + 1
-            if path is not None:
-                with atomic_path(path) as temporary, temporary.open("wb") as file:
-                    np.savez(file, **one)
+            write_answer(path, one)
         found[number, snr, z, model] = one
         bar.update()
     bar.close()
@@ -148,39 +143,3 @@ def run_time_resolution(
         )
     by_case = {case: [found[i, *case] for i in complete] for case in cases}
     return TimeResolutionResult(setting, by_case, len(complete), len(todo) - len(found))
-
-
-def _opened(folder, settings):
-    """The folder of posteriors, of these settings and no others."""
-    path = folder / SETTINGS
-    try:
-        (folder / POSTERIORS).mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise UserError(f"cannot make folder {folder} ({err.strerror}): choose another") from err
-    if path.exists():
-        try:
-            before = json.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as err:
-            raise UserError(f"{path} cannot be read ({err}): choose another folder") from err
-        for name, value in settings.items():
-            there = before.get(name) if isinstance(before, dict) else None
-            if there != value:
-                raise UserError(
-                    f"{folder} holds a study with {name} {there}, this one has {value}: choose another "
-                    "folder, or the same settings to go on"
-                )
-    else:
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
-    return folder / POSTERIORS
-
-
-def _read(path):
-    """A posterior that was kept; None where there is none."""
-    if path is None or not path.exists():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except (OSError, ValueError, zipfile.BadZipFile, KeyError) as err:
-        raise UserError(f"{path} cannot be read ({err}): remove it, and it is made again") from err

@@ -98,6 +98,11 @@ class CubeJob(SpectrumJob):
         more = {name: float(result.columns[name][0]) for name in of_parameters}
         return super().row(result) | {k: v if np.isfinite(v) else None for k, v in more.items()}
 
+    @property
+    def columns(self):
+        """None: a cube has no shares, and its maps are of all of its spectra."""
+        return {}
+
     def table(self, rows):
         """Rows as a table, with the places in the cube."""
         columns = catalogue_columns(self.post)

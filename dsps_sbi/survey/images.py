@@ -16,7 +16,8 @@ from ..inference.error_summary import checked_scale
 from ..inference.quality import OF_REDSHIFTS
 from ..inference.result import provenance
 from ..inference.table import table_of
-from ..io.summary import TRUSTED, write_summary
+from ..io.summary import TRUSTED, stated_kind, write_summary
+from ..noise.survey import SurveyNoise
 from ..photometry.flags import PixelFlag
 from ..photometry.maps_fits import card_text, source_of
 from ..photometry.result import ERRORS, REDSHIFT
@@ -100,6 +101,8 @@ class ImageJob(Job):
     integrated : bool
         Fit the summed light of each image too, and write ``integrated.ecsv``: see
         :func:`dsps_sbi.photometry.side_by_side.side_by_side`.
+    noise : SurveyNoise, optional
+        Of the images, see :meth:`dsps_sbi.PixelCube.with_noise`.
     """
 
     words: ClassVar[str] = "images"
@@ -125,11 +128,12 @@ class ImageJob(Job):
         redshifts: TableRedshifts | None = None,
         pictures: bool = True,
         integrated: bool = False,
+        noise: SurveyNoise | None = None,
     ):
         check_numbers(n_draws, seed, "pixel")
         self.post, self.likelihood = post, likelihood
         self.keep_draws, self.folders, self.pictures = keep_draws, folders, pictures
-        self.integrated = integrated
+        self.integrated, self.noise = integrated, noise
         self._reading = {name: str(value) for name, value in (reading or {}).items() if value is not None}
         self._infer = {"model": likelihood, "weigh": likelihood is not None, "refine": refine}
         self._infer |= {"n_draws": n_draws, "seed": seed, "progress": progress}
@@ -146,6 +150,7 @@ class ImageJob(Job):
                 "tells them: run dsps-sbi fetch, leave --unweighted out, or give exact redshifts"
             )
         self._said = {"redshifts": "; ".join(redshifts.told()), "p_z": redshifts.fingerprint}
+        self._said |= {} if noise is None else {"noise": noise.digest}
         method = "flow" if likelihood is None else "refined" if refine else "weighed"
         self.meta = provenance(post, n_draws=n_draws, seed=seed, method=method, snr_min=float(snr_min))
         self.meta |= {} if error_scale is None else {"error_scale": error_scale}
@@ -195,6 +200,7 @@ class ImageJob(Job):
         for left in place.glob(".*-*-draws.h5"):
             left.unlink()
         cube = entry.read()
+        cube = cube if self.noise is None else cube.with_noise(self.noise)
         unfinished.mkdir(parents=True, exist_ok=True)
         try:
             draws_path = unfinished / "draws.h5" if self.keep_draws else None
@@ -243,7 +249,8 @@ class ImageJob(Job):
             for name, (unit, text) in _TOTALS.items():
                 for ending in _ENDINGS.values():
                     which = f"{ending[2:]}th percentile" if ending else "median"
-                    of = f"{text} ({which}; {whose}, their errors independent)"
+                    errors = "independent" if self.noise is None else "correlated as the noise is"
+                    of = f"{text} ({which}; {whose}, their errors {errors})"
                     columns[name + middle + ending] = unit, of
         columns |= {"notes": ("", "what has to be known about the answer")}
         return columns | {"problem": ("", "why there is no answer")}
@@ -287,9 +294,10 @@ def _row(name, result) -> dict:
         "errors": result.errors.words(),
         "flags": ", ".join(f"{n} {flag}" for flag, n in counts.items() if n),
     }
+    kind = stated_kind(result.totals)
     for total in result.totals:
         for start, (middle, _) in _WHOSE.items() if total["quantity"] in _TOTALS else ():
             for column, ending in _ENDINGS.items():
-                value = float(total[f"{start}independent{column}"])
+                value = float(total[f"{start}{kind}{column}"])
                 row[f"{total['quantity']}{middle}{ending}"] = value if np.isfinite(value) else None
     return row | {"notes": "; ".join(result.notes)}

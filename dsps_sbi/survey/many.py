@@ -8,7 +8,7 @@ from .cubes import CubeJob, cube_entries
 from .image_entries import image_entries
 from .images import ImageJob, image_options
 from .run import run
-from .shards import Shard
+from .shards import OF_CUBES, WITH_DRAWS, Shard
 from .spectra import SpectrumJob, spectrum_entries, with_fitted_scale
 
 # Kind of the posterior -> its job, and what makes entries of its data
@@ -50,7 +50,8 @@ def infer_many(
     progress : bool
         Show a bar.
     shard : Shard or str, optional
-        Of images, fit every n-th one alone, from the i-th: "i/n"; see :func:`dsps_sbi.merge`.
+        Fit every n-th image or spectrum alone, from the i-th: "i/n"; see :func:`dsps_sbi.merge`. Not of
+        cubes, and without draws of spectra.
     **options
         Of :class:`~dsps_sbi.survey.images.ImageJob` or :class:`~dsps_sbi.survey.spectra.SpectrumJob`:
         ``n_draws``, ``seed``, ``keep_draws``, ``error_scale`` and others. ``error_scale="fit"`` fits one
@@ -76,9 +77,11 @@ def infer_many(
             "refine needs the stellar populations of the bundle: run dsps-sbi fetch, or give their model"
         )
     shard = Shard.of(shard) if isinstance(shard, str) else shard
-    if shard is not None and kind is not ImageJob:
-        raise UserError(f"shard {shard} was given with spectra: expected images; give parts of the spectra")
+    if shard is not None and kind is not ImageJob and options.get("keep_draws"):
+        raise UserError(f"shard {shard} was given with keep_draws: {WITH_DRAWS}")
     if isinstance(inputs, SpectralCube | CubeSpectra):
+        if shard is not None:
+            raise UserError(f"shard {shard} was given with a cube: {OF_CUBES}")
         if post.kind != "spectrum":
             raise UserError(f"a cube of spectra was given to a posterior of {post.data_words}: give images")
         spectra = inputs.spectra() if isinstance(inputs, SpectralCube) else inputs

@@ -16,6 +16,7 @@ from .manifest import first_wrong, read_manifest, write_manifest
 from .run import CATALOGUE
 from .run_log import RunLog
 from .shards import Shard, shard_folders
+from .spectra import SpectrumJob, draw_errors, errors_of
 
 # What shares of one run have in common
 _SAME = ("kind", "options", "listed", "columns", "meta")
@@ -66,12 +67,16 @@ def merge(folders, output) -> Table:
                 _link(folder / name, output / name)
             log.add(line["name"], line["input"], line["row"], line.get("source", ""), line.get("files"))
         columns = {name: tuple(words) for name, words in first["columns"].items()}
-        table = table_of([line["row"] for _, line in objects], columns, first["meta"])
+        rows, meta, others = [line["row"] for _, line in objects], first["meta"], [CATALOGUE]
+        if first["kind"] == SpectrumJob.words:
+            # what all spectra together say of their errors
+            meta, others = meta | errors_of(rows).meta(), others + draw_errors(rows, output)
+        table = table_of(rows, columns, meta)
         write_summary(output / CATALOGUE, table)
         names = [line["name"] for _, line in objects]
         log.finish(names)
         told = {name: first[name] for name in _SAME}
-        write_manifest(output, told, [log.line(name) for name in names], [CATALOGUE])
+        write_manifest(output, told, [log.line(name) for name in names], others)
     return table
 
 

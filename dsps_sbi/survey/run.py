@@ -73,6 +73,10 @@ class Job(ABC):
         """Files of a row that are there, by their names relative to the folder."""
         return ()
 
+    def others(self, folder: Path) -> Iterable[str]:
+        """Files of the run as a whole that are there, beside the catalogue, by their names."""
+        return ()
+
     def admit(self, entry: Entry, folder: Path, log: RunLog) -> None:  # noqa: B027
         """Before anything is done: refuse an object whose answer would take the place of another's.
 
@@ -165,7 +169,8 @@ def run(
             objects = [log.line(entry.name) for entry in entries]
             told = {"kind": job.words, "options": job.options(), "listed": listed(everything)}
             told |= {"columns": dict(job.columns), "meta": job.meta}
-            write_manifest(folder, told, objects, [CATALOGUE], None if shard is None else str(shard))
+            others = [CATALOGUE, *job.others(folder)]
+            write_manifest(folder, told, objects, others, None if shard is None else str(shard))
     return table
 
 

@@ -12,6 +12,11 @@ _FOLDER = re.compile(r"shard-(\d+)-of-(\d+)")
 _SLURM = "SLURM_ARRAY_TASK_"
 
 
+#: What has no shares
+OF_CUBES = "its spaxels make one image; leave it out"
+WITH_DRAWS = "draws of spectra are in one file, which shares cannot make; leave one of them out"
+
+
 @dataclass(frozen=True)
 class Shard:
     """One of n shares: every n-th object, from the i-th one on.

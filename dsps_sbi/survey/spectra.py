@@ -33,8 +33,8 @@ from ..spectroscopy.result import SpectrumResult, catalogue_columns
 from .entries import Entry, name_id
 from .run import Job
 
-# Picture of the p-values
-ERRORS = "errors.png"
+# Picture of the p-values; draws of all spectra
+ERRORS, DRAWS = "errors.png", "draws.h5"
 # Spectra that a scale of the errors is fitted to
 _MOST = 30
 
@@ -129,6 +129,20 @@ class SpectrumJob(Job):
         _write(result, folder, self.pictures, self.best_fits)
         return self.row(result)
 
+    @property
+    def columns(self):
+        """Unit and meaning of the catalogue's columns."""
+        return catalogue_columns(self.post)
+
+    def files(self, row, folder):
+        """Files of a row that are there."""
+        names = (f"{row['name']}.png", f"{row['name']}_fit.ecsv")
+        return [name for name in names if "problem" not in row and (folder / name).is_file()]
+
+    def others(self, folder):
+        """The distribution of the p-values and the draws, where they are there."""
+        return [name for name in (ERRORS, DRAWS) if (folder / name).is_file()]
+
     def row(self, result: SpectrumResult) -> dict:
         """Row of the one spectrum of a result, as it is kept."""
         return result.rows()[0]
@@ -142,17 +156,24 @@ class SpectrumJob(Job):
 
     def table(self, rows) -> Table:
         """Rows as a table."""
-        return table_of(rows, catalogue_columns(self.post), self.meta | errors_of(rows).meta())
+        return table_of(rows, self.columns, self.meta | errors_of(rows).meta())
 
     def finish(self, rows, folder):
         """Join the draws, and draw the distribution of the p-values where there are spectra enough."""
-        picture, errors = folder / ERRORS, errors_of(rows)
-        picture.unlink(missing_ok=True)
-        if errors.known:
-            plot_errors(errors, path=picture)
+        draw_errors(rows, folder)
         if self.keep_draws:
             kept = [row["name"] for row in rows if "problem" not in row]
             self._store.join(kept, self.post.names, self._infer["n_draws"], self.meta)
+
+
+def draw_errors(rows, folder) -> list[str]:
+    """Draw the p-values of all spectra of a catalogue where they are enough; names of files."""
+    picture, errors = folder / ERRORS, errors_of(rows)
+    picture.unlink(missing_ok=True)
+    if not errors.known:
+        return []
+    plot_errors(errors, path=picture)
+    return [ERRORS]
 
 
 def errors_of(rows) -> ErrorSummary:

@@ -47,7 +47,7 @@ def test_files(fit, files, tmp_path):
     assert (status, error) == (0, "")
     assert "2 of 2 spectra fitted, 0 trusted" in output and "a: unchecked; t50 " in output
     found = {path.name for path in (tmp_path / "out").iterdir()}
-    assert found == {"catalogue.ecsv", "a.png", "b.png", "draws.h5", LOG}
+    assert found == {"catalogue.ecsv", "manifest.json", "a.png", "b.png", "draws.h5", LOG}
     table = catalogue(tmp_path / "out")
     assert table["name"].tolist() == ["a", "b"] and table["z"].tolist() == [0.05, 0.05]
     assert table.meta["seed"] == 4 and table.meta["n_draws"] == 200 and table.meta["method"] == "flow"
@@ -134,7 +134,9 @@ def test_options_of_the_other_kind(refused, files, make_cutout, tmp_path):
     message = "--lsf, --snr was given with bundle images, which knows images: this goes with spectra"
     refused(message, make_cutout(), "--lsf", "fwhm_aa=2.8", "--snr", 9, bundle="images")
     refused("some.csv does not exist", "--list", "some.csv", bundle="images")
-    refused("--shard was given with bundle spectra", files["a"], "--shard", "1/2")
+    refused("--dask was given with bundle spectra", files["a"], "--dask", "local:2")
+    message = "--shard 1/2 was given with --keep-draws: draws of spectra are in one file"
+    refused(message, files["a"], *READING, "--shard", "1/2", "--keep-draws")
 
 
 def test_wrong_input(refused, files, tmp_path):

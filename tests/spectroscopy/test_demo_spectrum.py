@@ -109,7 +109,7 @@ def test_demo(run, downloads, untrained, likelihood, tmp_path, monkeypatch):
     assert output.startswith("NGC3522: trusted; t50 ") and len(downloads) == 1
     assert fetched == ["miles"]
     found = {path.name for path in (tmp_path / "out").iterdir()}
-    assert found == {"catalogue.ecsv", "NGC3522.png", "NGC3522_fit.ecsv", LOG}
+    assert found == {"catalogue.ecsv", "manifest.json", "NGC3522.png", "NGC3522_fit.ecsv", LOG}
     table = Table.read(tmp_path / "out" / "catalogue.ecsv", format="ascii.ecsv")
     assert table["name"].tolist() == ["NGC3522"] and table["z"][0] == 0.05
     assert table.meta["method"] == "refined" and table["ess"][0] >= 100.0

@@ -16,6 +16,7 @@ from dsps_sbi.survey.entries import name_id
 from dsps_sbi.survey.run_log import LOG
 
 LSF = ds.LSF("fwhm_aa", 5.5)
+RUN = {"catalogue.ecsv", "manifest.json"}
 # without a model: nothing to compile that other tests do not
 FAST = {"model": None, "n_draws": 200, "pictures": False}
 
@@ -46,7 +47,7 @@ def names(folder):
 def test_what_is_written(untrained, likelihood, inputs, tmp_path):
     out = tmp_path / "new" / "out"
     table = ds.infer_many(untrained, inputs[:2], out, model=likelihood, n_draws=200, keep_draws=True)
-    assert names(out) == {"catalogue.ecsv", "a.png", "a_fit.ecsv", "b.png", "b_fit.ecsv", "draws.h5"}
+    assert names(out) == {"a.png", "a_fit.ecsv", "b.png", "b_fit.ecsv", "draws.h5", *RUN}
     one = untrained.infer(inputs[1].read(), model=likelihood, n_draws=200, ids=[name_id("b")])
     back = Table.read(out / "catalogue.ecsv", format="ascii.ecsv")
     assert back["name"].tolist() == ["a", "b"] and back.meta["method"] == "weighed"
@@ -80,7 +81,7 @@ def test_without_populations_nothing_is_checked(untrained, inputs, tmp_path):
     assert not (tmp_path / "out").exists()
     table = ds.infer_many(untrained, inputs[0], tmp_path / "out", n_draws=200)
     assert table["trust"].tolist() == ["unchecked"] and table.meta["method"] == "flow"
-    assert names(tmp_path / "out") == {"catalogue.ecsv", "a.png"}
+    assert names(tmp_path / "out") == {"a.png", *RUN}
 
 
 def test_a_bad_spectrum_does_not_stop_the_others(untrained, inputs, galaxies, tmp_path):
@@ -95,6 +96,26 @@ def test_a_bad_spectrum_does_not_stop_the_others(untrained, inputs, galaxies, tm
     assert np.array_equal(back["t50"].mask, table["t50"].mask) and back["trust"][3] == "none"
     with h5py.File(tmp_path / "out" / "draws.h5") as file:
         assert file["name"].asstr()[()].tolist() == ["a", "b"]
+
+
+def test_merged_shares_are_the_bytes_of_one_run(untrained, inputs, tmp_path):
+    """Ten spectra, one of which cannot be used: pictures, the distribution of p-values and all."""
+    options = FAST | {"pictures": True, "n_draws": 20}
+    paths = [dataclasses.replace(inputs[i % 3], name=f"s{i}") for i in range(4)]
+    paths.append(SpectrumFile(tmp_path / "missing.ecsv"))
+    ds.infer_many(untrained, paths, tmp_path / "whole", **options)
+    for i in (1, 2, 3):
+        ds.infer_many(untrained, paths, tmp_path / "shared", shard=f"{i}/3", **options)
+    assert names(tmp_path / "shared" / "shard-2-of-3") == {"s1.png", *RUN}
+    ds.merge(tmp_path / "shared", tmp_path / "merged")
+    contents = [
+        {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
+        for folder in ("whole", "merged")
+    ]
+    assert contents[0].keys() == contents[1].keys() and len(contents[0]) == 7
+    assert all(contents[0][name] == contents[1][name] for name in contents[0])
+    with pytest.raises(UserError, match="shard 1/3 was given with keep_draws: draws of spectra are in one"):
+        ds.infer_many(untrained, paths, tmp_path / "other", shard="1/3", keep_draws=True, **options)
 
 
 def test_what_is_wrong_with_a_single_one_is_told(untrained, galaxies, tmp_path):
@@ -141,7 +162,7 @@ def test_a_run_that_was_broken_off_goes_on(untrained, inputs, tmp_path, monkeypa
         assert table[name].tolist() == whole[name].tolist(), name
     with h5py.File(out / "draws.h5") as one, h5py.File(tmp_path / "whole" / "draws.h5") as two:
         np.testing.assert_array_equal(one["draws/sigma_v"], two["draws/sigma_v"])
-    assert names(out) == {"catalogue.ecsv", "draws.h5"}
+    assert names(out) == {"draws.h5", *RUN}
 
 
 def test_only_what_is_missing_or_new_is_done_again(untrained, inputs, tmp_path, counted):

@@ -178,7 +178,7 @@ def test_command_line(line_grid, stubbed, tmp_path, capsys, monkeypatch):
 
 def test_what_is_mistyped_is_one_line(tmp_path, capsys):
     for words, said in (
-        (["ages"], "there is no study 'ages': give time-resolution"),
+        (["ages"], "there is no study 'ages': give time-resolution, outshining"),
         (["time-resolution", "--snr", "a"], "--snr is 'a': give numbers with commas"),
         (["time-resolution", "--durations", "1"], "--durations is '1': give two numbers"),
         (["time-resolution", "--ssp", "none.h5"], "there is no grid and no file 'none.h5': give one of bc03"),

@@ -30,7 +30,7 @@ def test_merged_shards_are_the_bytes_of_one_run(tiny_posterior, several, shared,
     # again, of single folders in any order, by the command line
     status, output, error = run("merge", *sorted(shared.iterdir(), reverse=True), "-o", out)
     assert (
-        status == 1 and "5 images; in" in output and "1 of 5 images have no answer, see the column" in error
+        status == 1 and "5 objects; in" in output and "1 of 5 objects have no answer, see the column" in error
     )
     assert contents(out) == contents(whole)
     # what has no answer is tried again, and no more
