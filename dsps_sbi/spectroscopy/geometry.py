@@ -21,9 +21,9 @@ _PER_PIXEL = ("start", "weights", "scale", "basis", "covered", "sharp", "valid")
 
 
 @pytree(
-    arrays=("pixels", "wave_aa", "cosmology", "misfit"),
+    arrays=("pixels", "wave_aa", "cosmology"),
     static=("setting", "n_pixel"),
-    aside=("spectrograph", "grid", "fwhm_aa", "sigma_v_km_s", "continuum"),
+    aside=("spectrograph", "grid", "fwhm_aa", "sigma_v_km_s", "continuum", "node_km_s"),
 )
 @dataclass(frozen=True, eq=False)
 class Geometry:
@@ -39,8 +39,8 @@ class Geometry:
         Range of the stars' velocity dispersion.
     continuum : Continuum
     cosmology : Cosmology
-    misfit : array (Misfit + 1, Grid), optional
-        Light of :func:`~dsps_sbi.spectroscopy.population_modes.misfit_light`.
+    node_km_s : float
+        Distance of the nodes of a correlated misfit; 0 for none.
     """
 
     spectrograph: Spectrograph
@@ -49,7 +49,7 @@ class Geometry:
     sigma_v_km_s: tuple[float, float]
     continuum: Continuum
     cosmology: Cosmology
-    misfit: jax.Array | None = None
+    node_km_s: float = 0.0
 
     @cached_property
     def pixels(self) -> Pixels:
@@ -65,11 +65,6 @@ class Geometry:
     def wave_aa(self) -> jax.Array:
         """Rest wavelengths (Grid,) of the log grid, in vacuum [Angstrom]."""
         return constant(self.grid.wave_aa)
-
-    @property
-    def n_misfit(self) -> int:
-        """Number of terms of a view's basis that are misfit: the last ones."""
-        return 0 if self.misfit is None else len(self.misfit) - 1
 
     @cached_property
     def n_pixel(self) -> int:
@@ -95,8 +90,12 @@ class Geometry:
             Luminosity distance [Mpc]; by default that of the cosmology, and 10 pc at z <= 0.
         """
         z, shift = jnp.asarray(z, jnp.float32), self.shift(z)
-        filled = make_view(self.pixels, self.setting, self.cosmology, z, *shift, distance_mpc, self.misfit)
-        return replace(filled, **{name: _first(getattr(filled, name), self.n_pixel) for name in _PER_PIXEL})
+        filled = make_view(self.pixels, self.setting, self.cosmology, z, *shift, distance_mpc)
+        own = {name: _first(getattr(filled, name), self.n_pixel) for name in _PER_PIXEL}
+        if filled.nodes is not None:
+            before, part = (_first(array, self.n_pixel) for array in filled.nodes[:2])
+            own["nodes"] = filled.nodes._replace(before=before, part=part)
+        return replace(filled, **own)
 
     def checked_view(self, z, distance_mpc, sharper) -> SpectrumView:
         """View at a redshift that is a plain number, with everything checked that can be wrong there.

@@ -29,24 +29,6 @@ def population_modes(model, n: int = 10) -> np.ndarray:
     return ((vectors / size).T @ alike).astype(np.float32)
 
 
-def misfit_light(model, n: int = 10) -> np.ndarray:
-    """Misfit along populations: the mean SSP, and that times the ratios of its ``n`` strongest components.
-
-    Each component is as strong as it is among the SSPs, and together they have a root mean square of 1: what
-    a pixel sees of the rest over what it sees of the mean are terms beside those of the polynomial, whose
-    coefficients are alike. The ratios have no continuum, which is the polynomial's.
-
-    Returns
-    -------
-    float32 ndarray (n + 1, Grid)
-        lambda L_lambda, of arbitrary scale.
-    """
-    alike, _, size, ratios = _strongest(model, n)
-    ratios = ratios * (size / np.sqrt(np.sum(size**2)) * np.sqrt(ratios.shape[1]))[:, None]
-    mean = alike.mean(axis=0)
-    return (mean * np.concatenate([np.ones((1, len(mean))), ratios])).astype(np.float32)
-
-
 def _strongest(model, n):
     """SSPs (SSP, Grid) of one brightness, and the n strongest components of their ratios to the mean."""
     light = np.asarray(model.light, np.float64).reshape(-1, model.light.shape[-1])

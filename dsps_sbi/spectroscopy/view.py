@@ -5,6 +5,8 @@ from functools import partial
 
 import jax
 
+from ..kernels.between_nodes import Nodes
+
 
 @partial(
     jax.tree_util.register_dataclass,
@@ -16,6 +18,7 @@ import jax
         "scale",
         "borrowed",
         "basis",
+        "nodes",
         "covered",
         "sharp",
         "valid",
@@ -39,7 +42,9 @@ class SpectrumView:
     borrowed : array ()
         Variance of the stars' velocities that the pixels' weights hold, in grid steps squared.
     basis : array (Pixel, Term)
-        Terms of the continuum polynomial, then those of the misfit along populations, if there are any.
+        Terms of the continuum polynomial.
+    nodes : Nodes or None
+        Of the correlated misfit; None where the model has none.
     covered, sharp, valid : bool array (Pixel,)
         Whether the SSPs reach all that the pixel sees; whether it is not masked but sharper than
         the SSPs and the slowest stars together; whether it counts in a likelihood.
@@ -52,6 +57,7 @@ class SpectrumView:
     scale: jax.Array
     borrowed: jax.Array
     basis: jax.Array
+    nodes: Nodes | None
     covered: jax.Array
     sharp: jax.Array
     valid: jax.Array

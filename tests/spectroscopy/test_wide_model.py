@@ -1,4 +1,4 @@
-"""Spectra as galaxies have them: metallicity history, velocity, scale of errors, misfit along populations."""
+"""Spectra as galaxies have them: metallicity history, velocity, scale of errors, correlated misfit."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,6 @@ from dsps_sbi.sfh import DelayedTau
 from dsps_sbi.spectroscopy.compressed import find_subspace
 from dsps_sbi.spectroscopy.curvature import precision_root
 from dsps_sbi.spectroscopy.network import SpectrumNetwork
-from dsps_sbi.spectroscopy.nuisances import typical_terms
 
 WIDE = {
     "metallicity_rise": 0.4,
@@ -42,8 +41,12 @@ def dense(model, view, theta, flux, sigma, valid):
     used = np.asarray(valid & view.valid)
     value = dict(zip(model.names, np.asarray(theta, float), strict=True))
     template = np.asarray(model.predict_fast(theta, view), float)[used]
-    size = np.r_[[0.1] * 2, [10.0 ** value["log_misfit"]] * (view.basis.shape[1] - 2)]
-    design = template[:, None] * np.asarray(view.basis, float)[used] * size
+    # amplitudes at nodes 500 km/s apart, linear between them
+    centre = np.asarray(0.5 * (model.spectrograph.ln_edges[1:] + model.spectrograph.ln_edges[:-1]))[used]
+    at = (centre - model.geometry.grid.ln0 + 0.5 * model.geometry.grid.step) * 299792.458 / 500.0
+    hats = np.maximum(1.0 - np.abs(at[:, None] - np.arange(int(at.max()) + 2)), 0.0) * np.sqrt(1.5)
+    terms = np.hstack([0.1 * np.asarray(view.basis, float)[used], 10.0 ** value["log_misfit"] * hats])
+    design = template[:, None] * terms
     errors = 10.0 ** value["log_error_scale"] * np.asarray(sigma, float)[used]
     covariance = np.diag(errors**2 + (10.0 ** value["log_model_error"] * template) ** 2)
     return covariance + design @ design.T, np.asarray(flux, float)[used] - template
@@ -120,7 +123,7 @@ def test_curvature_knows_scale_and_misfit(model):
 def test_features_do_not_depend_on_what_errors_are_stated(model, mocks, small_arch):
     view = model.view(0.0)
     subspace = find_subspace(model, view, n_component=16, n_light=12, n_node=8, n_draw=400)
-    parts = model.prior, model.sfh, model.cosmology, subspace, view.basis, typical_terms(model)
+    parts = model.prior, model.sfh, model.cosmology, subspace, view.basis, model.continuum.sigma
     network = SpectrumNetwork(small_arch, *parts)
     data = jax.tree.map(lambda a: a[:64], mocks.data)
     features = jax.jit(lambda sigma: network._features(subspace, data.flux, sigma, *data[2:])[0])
