@@ -78,7 +78,10 @@ class Nodes(NamedTuple):
     def at_nodes_times(self, values, terms):
         """As :meth:`at_nodes`, of values (..., Pixel) times terms (Pixel, Term): (..., Term, Node)."""
         own = self._own(values)
-        terms, part = jnp.asarray(terms).at[self.pixels].get(mode="fill", fill_value=0.0), self._own(self.part)[..., None]
+        terms, part = (
+            jnp.asarray(terms).at[self.pixels].get(mode="fill", fill_value=0.0),
+            self._own(self.part)[..., None],
+        )
         low, high = (einsum("...jk,jkt->...tj", own, terms * share) for share in (1.0 - part, part))
         return (low + _later(high)) * _MEAN**-0.5
 

@@ -169,20 +169,20 @@ def _fitted(r, t, basis, prior_sigma, correlated):
     templates times terms of the polynomial are never made.
     """
     nodes, size = correlated.nodes, correlated.size[..., None]
-    weight = t * t
-    terms = basis * prior_sigma
+    weight, prior = t * t, prior_sigma[..., None]
     diagonal, beside = nodes.normal(weight)
-    across = nodes.at_nodes_times(weight, terms) * size[..., None]
+    across = nodes.at_nodes_times(weight, basis) * (prior * size[..., None])
     right = nodes.at_nodes(t * r) * size
     both = jnp.concatenate([across, right[..., None, :]], axis=-2)
     found, log_det = solve_tridiagonal(1.0 + size**2 * diagonal, size**2 * beside, both)
     of_terms, of_right = found[..., :-1, :], found[..., -1, :]
-    matrix = _normal(t, terms) - matmul(across, of_terms.swapaxes(-1, -2))
+    matrix = _normal(t, basis) * prior * prior_sigma[..., None, :]
+    matrix = matrix - matmul(across, of_terms.swapaxes(-1, -2))
     factor = cholesky(matrix + jnp.eye(matrix.shape[-1], dtype=t.dtype))
-    slope = matmul(t * r, terms) - jnp.sum(across * of_right[..., None, :], axis=-1)
+    slope = matmul(t * r, basis) * prior_sigma - jnp.sum(across * of_right[..., None, :], axis=-1)
     best = solve_factored(factor, slope[..., None])[..., 0]
     amplitudes = of_right - jnp.sum(of_terms * best[..., None], axis=-2)
-    left = r - t * (matmul(best, terms.T) + size * nodes.at_pixels(amplitudes))
+    left = r - t * (matmul(best * prior_sigma, basis.T) + size * nodes.at_pixels(amplitudes))
     return left, amplitudes, best, log_det + _log_det(factor)
 
 

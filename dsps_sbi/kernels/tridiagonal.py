@@ -1,8 +1,9 @@
 """Symmetric positive definite tridiagonal systems, many at a time, by parallel cyclic reduction.
 
-Each unknown's neighbours are eliminated at once, which leaves neighbours twice as far away (Hockney & Jesshope
-1981, Parallel Computers, sect. 5.4): as many steps as the length has binary digits, each of a few operations on
-whole arrays. A loop over the length would be hundreds of small steps, and so would its derivatives.
+Each unknown's neighbours are eliminated at once, which leaves neighbours twice as far away (Hockney &
+Jesshope 1981, Parallel Computers, sect. 5.4): as many steps as the length has binary digits, each of a few
+operations on whole arrays. A loop over the length would be hundreds of small steps, and so would its
+derivatives.
 """
 
 import jax

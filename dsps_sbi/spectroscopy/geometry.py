@@ -21,7 +21,7 @@ _PER_PIXEL = ("start", "weights", "scale", "basis", "covered", "sharp", "valid")
 
 
 @pytree(
-    arrays=("pixels", "wave_aa", "cosmology"),
+    arrays=("pixels", "wave_aa", "cosmology", "misfit"),
     static=("setting", "n_pixel"),
     aside=("spectrograph", "grid", "fwhm_aa", "sigma_v_km_s", "continuum", "node_km_s"),
 )
@@ -39,6 +39,8 @@ class Geometry:
         Range of the stars' velocity dispersion.
     continuum : Continuum
     cosmology : Cosmology
+    misfit : array (Misfit + 1, Grid), optional
+        Light of :func:`~dsps_sbi.spectroscopy.population_modes.misfit_light`.
     node_km_s : float
         Distance of the nodes of a correlated misfit; 0 for none.
     """
@@ -49,6 +51,7 @@ class Geometry:
     sigma_v_km_s: tuple[float, float]
     continuum: Continuum
     cosmology: Cosmology
+    misfit: jax.Array | None = None
     node_km_s: float = 0.0
 
     @cached_property
@@ -65,6 +68,11 @@ class Geometry:
     def wave_aa(self) -> jax.Array:
         """Rest wavelengths (Grid,) of the log grid, in vacuum [Angstrom]."""
         return constant(self.grid.wave_aa)
+
+    @property
+    def n_misfit(self) -> int:
+        """Number of terms of a view's basis that are misfit: the last ones."""
+        return 0 if self.misfit is None else len(self.misfit) - 1
 
     @cached_property
     def n_pixel(self) -> int:
@@ -90,7 +98,7 @@ class Geometry:
             Luminosity distance [Mpc]; by default that of the cosmology, and 10 pc at z <= 0.
         """
         z, shift = jnp.asarray(z, jnp.float32), self.shift(z)
-        filled = make_view(self.pixels, self.setting, self.cosmology, z, *shift, distance_mpc)
+        filled = make_view(self.pixels, self.setting, self.cosmology, z, *shift, distance_mpc, self.misfit)
         own = {name: _first(getattr(filled, name), self.n_pixel) for name in _PER_PIXEL}
         if filled.nodes is not None:
             before, part = (_first(array, self.n_pixel) for array in filled.nodes[:2])

@@ -27,6 +27,7 @@ from ..ssp.log_grid import LogGrid, on_log_grid
 from .checks import FREE, check_parts
 from .geometry import Geometry
 from .nuisances import NODE_KM_S, Nuisances, nuisances_of
+from .population_modes import misfit_light
 from .prior import spectrum_prior
 from .starlight import starlight
 from .view import SpectrumView
@@ -189,7 +190,7 @@ class SpectrumModel:
             self.sigma_v_km_s,
             self.continuum,
             self.cosmology,
-            NODE_KM_S if "log_misfit" in self.names else 0.0,
+            *((misfit_light(self), NODE_KM_S) if "log_misfit" in self.names else ()),
         )
 
     def column(self, theta, name):

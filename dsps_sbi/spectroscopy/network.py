@@ -104,8 +104,8 @@ class SpectrumNetwork(FlowNetwork):
     cosmology : Cosmology
     subspace : Subspace
     basis : array (Pixel, Term)
-        Terms of the polynomial.
-    basis_sigma : float
+        Terms of the polynomial, and of misfit along populations where the model has that.
+    basis_sigma : float or tuple of float (Term,)
         Standard deviation of its coefficients.
     """
 
@@ -115,7 +115,7 @@ class SpectrumNetwork(FlowNetwork):
     cosmology: Cosmology
     subspace: Subspace
     basis: jax.Array
-    basis_sigma: float
+    basis_sigma: float | tuple[float, ...]
 
     def layers(self, rngs: nnx.Rngs) -> nnx.Module:
         """Fresh layers; the components of spectra among them are still zeros."""

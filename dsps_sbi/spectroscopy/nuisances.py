@@ -1,11 +1,18 @@
 """What spectra have beside their model's flux: errors of data and model, and misfit with a Gaussian prior.
 
-flux = M t (1 + sum_k c_k P_k + m g) + noise, with the polynomial's c_k ~ N(0, continuum.sigma^2); with noise
-of variance (s sigma)^2 + (f M t)^2, which is independent from pixel to pixel: s the scale of the stated
-errors, f the white error of the model; and with a misfit m g, a share of the flux that is correlated over
-neighbouring pixels: g is linear between independent normal amplitudes at rest wavelengths
-:data:`NODE_KM_S` apart, of mean variance one. Lines that are too weak or too strong, as those of other
-abundances, are such a misfit. Each of s, f and m may be a parameter.
+flux = M t (1 + sum_k c_k P_k + m g + 2 m sum_k a_k R_k) + noise, with the polynomial's c_k of standard
+deviation continuum.sigma; with noise of variance (s sigma)^2 + (f M t)^2, which is independent from pixel to
+pixel: s the scale of the stated errors, f the white error of the model; and with misfit of size m, a share of
+the flux:
+
+- g is correlated over neighbouring pixels: linear between independent normal amplitudes at rest wavelengths
+  :data:`NODE_KM_S` apart, of mean variance one. Lines that are too weak or too strong, as those of other
+  abundances, are such a misfit;
+- sum_k a_k R_k, with normal a_k, runs along the ways in which populations differ, and has a root mean square
+  of 1 (:func:`~dsps_sbi.spectroscopy.population_modes.misfit_light`). Residuals of real galaxies are larger
+  along these than elsewhere.
+
+Each of s, f and m may be a parameter.
 """
 
 from typing import NamedTuple
@@ -15,6 +22,8 @@ import jax.numpy as jnp
 
 from ..kernels.linear_gaussian import Correlated
 
+# Misfit along populations over the correlated one
+_ALONG = 2.0
 # Distance of the nodes of the misfit [km/s]: residuals of real galaxies are correlated over about as much
 NODE_KM_S = 500.0
 
@@ -28,8 +37,8 @@ class Nuisances(NamedTuple):
         White error of the model as a share of its flux.
     scale : array (...)
         True errors of the data over the stated ones.
-    terms : array (Term,)
-        Standard deviation of the coefficient of each term of the polynomial.
+    terms : array (..., Term) or (Term,)
+        Standard deviation of the coefficient of each term of a view's basis: polynomial, then populations.
     misfit : array (...) or None
         Root mean square of the correlated misfit as a share of the flux; None where there is none.
     """
@@ -53,10 +62,23 @@ class Nuisances(NamedTuple):
 
 
 def nuisances_of(model, theta, n_term: int) -> Nuisances:
-    """Nuisances of parameters theta (..., Param) for a polynomial of ``n_term`` terms."""
+    """Nuisances of parameters theta (..., Param) for a basis of ``n_term`` terms."""
     theta = jnp.asarray(theta)
-    one = jnp.ones(theta.shape[:-1], theta.dtype)
+    one, n_misfit = jnp.ones(theta.shape[:-1], theta.dtype), model.geometry.n_misfit
     scale = 10.0 ** model.column(theta, "log_error_scale") if "log_error_scale" in model.names else one
-    misfit = 10.0 ** model.column(theta, "log_misfit") if "log_misfit" in model.names else None
-    terms = jnp.full(n_term, model.continuum.sigma, theta.dtype)
+    terms, misfit = jnp.full(n_term - n_misfit, model.continuum.sigma, theta.dtype), None
+    if n_misfit:
+        misfit = 10.0 ** model.column(theta, "log_misfit")
+        each = (*theta.shape[:-1], len(terms)), (*theta.shape[:-1], n_misfit)
+        parts = jnp.broadcast_to(terms, each[0]), jnp.broadcast_to(_ALONG * misfit[..., None], each[1])
+        terms = jnp.concatenate(parts, axis=-1)
     return Nuisances(model.error_share(theta), scale, terms, misfit)
+
+
+def typical_terms(model) -> float | tuple[float, ...]:
+    """Standard deviations of the terms' coefficients, misfit in mid-prior; one if all are alike."""
+    if not model.geometry.n_misfit:
+        return model.continuum.sigma
+    marginal = model.prior.marginals["log_misfit"]
+    size = float(_ALONG * 10.0 ** (0.5 * (marginal.low + marginal.high)))
+    return (model.continuum.sigma,) * model.continuum.degree + (size,) * model.geometry.n_misfit

@@ -12,6 +12,7 @@ from .compressed import assemble, remixed
 from .fingerprint import check_reference
 from .model import SpectrumModel
 from .network import SpectrumArchitecture, SpectrumNetwork
+from .nuisances import typical_terms
 from .posterior import SpectrumPosterior, bundled_ssp
 
 FORMAT = 2
@@ -27,7 +28,10 @@ def to_parts(post: SpectrumPosterior) -> tuple[dict[str, np.ndarray], dict]:
     arrays |= {"subspace.mixture": np.asarray(post.mixture, np.float32)}
     arrays |= {f"subspace.{name}": np.asarray(getattr(network.subspace, name)) for name in _SCALARS}
     arrays |= {"frame.wave_aa": frame.wave_aa, "frame.lsf": frame.lsf.value}
-    arrays |= {"frame.usable": np.asarray(post.usable, np.uint8), "frame.basis": np.asarray(network.basis)}
+    arrays |= {
+        "frame.usable": np.asarray(post.usable, np.uint8),
+        "frame.basis": np.asarray(network.basis[:, : _n_polynomial(post)]),
+    }
     if frame.lsf.wave_aa is not None:
         arrays["frame.lsf_wave_aa"] = frame.lsf.wave_aa
     config = {
@@ -80,7 +84,10 @@ def from_parts(config, arrays, meta, label: str, ssp=None) -> SpectrumPosterior:
     view, sizes = model.view(0.0), {"n_light": arch.n_light, "n_node": arch.n_node}
     components = remixed(model, view, mixture, seed)
     subspace = assemble(model, view, components, *scalars, **sizes)
-    network = SpectrumNetwork(arch, prior, sfh, cosmology, subspace, basis, settings["continuum"].sigma)
+    if model.geometry.n_misfit:
+        # made of the SSPs
+        basis = view.basis
+    network = SpectrumNetwork(arch, prior, sfh, cosmology, subspace, basis, typical_terms(model))
     components_of = {f"{_SUBSPACE}['{name}'].value": a for name, a in subspace.as_arrays().items()}
     weights = weights_of(network, arrays | components_of, label)
     return SpectrumPosterior(
@@ -94,6 +101,12 @@ def from_parts(config, arrays, meta, label: str, ssp=None) -> SpectrumPosterior:
         meta=meta,
         **settings,
     )
+
+
+def _n_polynomial(post):
+    """How many terms of the basis are not made of SSPs."""
+    sizes = post.network.basis_sigma
+    return sizes.count(post.continuum.sigma) if isinstance(sizes, tuple) else None
 
 
 def _settings(config, arrays):

@@ -17,7 +17,7 @@ from ..instruments.emission_lines import line_wavelengths
 from ..instruments.spectrograph import Spectrograph
 from ..kernels.between_nodes import Nodes
 from ..kernels.legendre import legendre
-from ..kernels.lsf import FWHM_PER_SIGMA, REACH, pixel_weights
+from ..kernels.lsf import FWHM_PER_SIGMA, REACH, pixel_weights, to_pixels
 from ..ssp.log_grid import LogGrid
 from .view import SpectrumView
 
@@ -185,7 +185,7 @@ def library_variance(pixels: Pixels, setting: Setting, z):
 
 @partial(jax.jit, static_argnums=1)
 def make_view(
-    pixels: Pixels, setting: Setting, cosmology: Cosmology, z, whole, part, distance_mpc
+    pixels: Pixels, setting: Setting, cosmology: Cosmology, z, whole, part, distance_mpc, misfit=None
 ) -> SpectrumView:
     """Pixels at a redshift that shifts them by ``whole`` cells and a ``part`` of one.
 
@@ -199,6 +199,8 @@ def make_view(
     part : array ()
     distance_mpc : array () or None
         Luminosity distance [Mpc]; None: that of the cosmology, and 10 pc at z <= 0.
+    misfit : array (Misfit + 1, Grid) or None
+        Light of :func:`~dsps_sbi.spectroscopy.population_modes.misfit_light`: further terms of the basis.
     """
     net = pixels.variance - library_variance(pixels, setting, z)
     low, high = ((sigma / setting.step_km_s) ** 2 for sigma in setting.sigma_v_km_s)
@@ -219,7 +221,10 @@ def make_view(
     weights = pixel_weights(left, left + pixels.width, sigma, setting.n_window)
     basis = _basis(pixels.position, covered, setting.degree)
     nodes = None
-    if setting.node_cells:
+    if misfit is not None:
+        mean, *others = to_pixels(misfit, start, weights)
+        ratios = jnp.stack(others, axis=-1) / mean[:, None]
+        basis = jnp.concatenate([basis, jnp.where(covered[:, None], ratios, 0.0)], axis=-1)
         # at the same rest wavelengths whatever the pixels: the misfit is the stars'
         n_node = int(setting.n_wave / setting.node_cells) + 2
         nodes = Nodes.of((first + 0.5 * pixels.width) / setting.node_cells, n_node, setting.n_between)

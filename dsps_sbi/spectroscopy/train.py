@@ -12,6 +12,7 @@ from .compressed import find_subspace, mixing
 from .fingerprint import reference_spectra
 from .model import SpectrumModel
 from .network import SpectrumArchitecture, SpectrumNetwork
+from .nuisances import typical_terms
 from .posterior import SpectrumPosterior
 from .simulator import SpectrumSimulator
 
@@ -78,7 +79,7 @@ def train_spectra(
     # weights that are given know components by their signs
     like = None if start is None else np.asarray(start.network.subspace.components)
     subspace = find_subspace(model, view, **drawn, **sizes, like=like)
-    basis = view.basis, model.continuum.sigma
+    basis = view.basis, typical_terms(model)
     network = SpectrumNetwork(arch, model.prior, model.sfh, model.cosmology, subspace, *basis)
     fresh = network.init(config.seed)
     # of this model, whatever given weights were trained on

@@ -42,7 +42,7 @@ class SpectrumView:
     borrowed : array ()
         Variance of the stars' velocities that the pixels' weights hold, in grid steps squared.
     basis : array (Pixel, Term)
-        Terms of the continuum polynomial.
+        Terms of the continuum polynomial, then those of the misfit along populations, if there are any.
     nodes : Nodes or None
         Of the correlated misfit; None where the model has none.
     covered, sharp, valid : bool array (Pixel,)

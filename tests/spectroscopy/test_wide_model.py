@@ -12,6 +12,7 @@ from dsps_sbi.sfh import DelayedTau
 from dsps_sbi.spectroscopy.compressed import find_subspace
 from dsps_sbi.spectroscopy.curvature import precision_root
 from dsps_sbi.spectroscopy.network import SpectrumNetwork
+from dsps_sbi.spectroscopy.nuisances import typical_terms
 
 WIDE = {
     "metallicity_rise": 0.4,
@@ -45,7 +46,9 @@ def dense(model, view, theta, flux, sigma, valid):
     centre = np.asarray(0.5 * (model.spectrograph.ln_edges[1:] + model.spectrograph.ln_edges[:-1]))[used]
     at = (centre - model.geometry.grid.ln0 + 0.5 * model.geometry.grid.step) * 299792.458 / 500.0
     hats = np.maximum(1.0 - np.abs(at[:, None] - np.arange(int(at.max()) + 2)), 0.0) * np.sqrt(1.5)
-    terms = np.hstack([0.1 * np.asarray(view.basis, float)[used], 10.0 ** value["log_misfit"] * hats])
+    misfit = 10.0 ** value["log_misfit"]
+    size = np.r_[[0.1] * 2, [2.0 * misfit] * (view.basis.shape[1] - 2)]
+    terms = np.hstack([np.asarray(view.basis, float)[used] * size, misfit * hats])
     design = template[:, None] * terms
     errors = 10.0 ** value["log_error_scale"] * np.asarray(sigma, float)[used]
     covariance = np.diag(errors**2 + (10.0 ** value["log_model_error"] * template) ** 2)
@@ -123,7 +126,7 @@ def test_curvature_knows_scale_and_misfit(model):
 def test_features_do_not_depend_on_what_errors_are_stated(model, mocks, small_arch):
     view = model.view(0.0)
     subspace = find_subspace(model, view, n_component=16, n_light=12, n_node=8, n_draw=400)
-    parts = model.prior, model.sfh, model.cosmology, subspace, view.basis, model.continuum.sigma
+    parts = model.prior, model.sfh, model.cosmology, subspace, view.basis, typical_terms(model)
     network = SpectrumNetwork(small_arch, *parts)
     data = jax.tree.map(lambda a: a[:64], mocks.data)
     features = jax.jit(lambda sigma: network._features(subspace, data.flux, sigma, *data[2:])[0])
