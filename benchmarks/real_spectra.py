@@ -185,7 +185,7 @@ def main():
     if args.only:
         spectra = {name: one for name, one in spectra.items() if name in args.only}
     likelihood = PriorLikelihood.of(model_of(args.misfit == "correlated", args.burst))
-    sizes = {"n_prior": 500, "n_climb": 2, "n_iterations": 1} if args.quick else {}
+    sizes = {"n_prior": 250, "n_climb": 1, "n_draws": 250, "n_iterations": 0} if args.quick else {}
     done = answered(likelihood, spectra, args.keep, sizes, args.seed)
     metrics = {f"{name}.{key}": value for name, row in done.items() for key, value in row.items()}
     report(

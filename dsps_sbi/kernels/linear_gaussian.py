@@ -90,18 +90,12 @@ def whole_chi2(residual, variance, valid, template, basis, prior_sigma, correlat
     return chi2, _log_det(factor) + white, best * prior_sigma
 
 
-def best_scale(data, variance, valid, template, basis, prior_sigma, correlated=None):
+def best_scale(data, variance, valid, template, basis, prior_sigma):
     """The factor (...) by which a template fits data best, t' C^-1 d / t' C^-1 t for C = V + D S D'.
 
     Parameters as for :func:`log_evidence`, ``data`` in the place of residuals.
     """
     d, t, _ = _white(data, variance, valid, template)
-    if correlated is not None:
-        # what is left of residuals is V C^-1 of them
-        information, of_data = (
-            jnp.sum(t * _fitted(rows, t, basis, prior_sigma, correlated)[0], axis=-1) for rows in (t, d)
-        )
-        return of_data / jnp.maximum(information, 1e-30)
     # one column for the template, one for the data
     both = jnp.stack(jnp.broadcast_arrays(t * t, t * d), axis=-2)
     both = matmul(both, basis) * prior_sigma[..., None, :]

@@ -31,13 +31,14 @@ def population_modes(model, n: int = 10) -> np.ndarray:
     return ((vectors / size).T @ alike).astype(np.float32)
 
 
-def misfit_light(model, n: int = 10, n_kept: int = 24) -> np.ndarray:
+def misfit_light(model, n: int = 10, n_kept: int = 40) -> np.ndarray:
     """Misfit along populations: a mean SSP, and that times shares of the flux that differ as populations do.
 
     The ratios of the ``n`` strongest components to the mean, each of the same root mean square, as stars of
-    some velocity dispersions have them, and the same growing along the spectrum: how much of the light is
-    other stars' changes with wavelength. Of these the strongest principal components are kept, as strong as
-    they are, of a root mean square of 1 together. The ratios have no continuum, which is the polynomial's.
+    some velocity dispersions have them, and the same times the first two Legendre polynomials of wavelength:
+    how much of the light is other stars' changes along the spectrum. Of these the strongest principal
+    components are kept, as strong as they are, of a root mean square of 1 together. The ratios have no
+    continuum, which is the polynomial's.
 
     Returns
     -------
@@ -50,8 +51,9 @@ def misfit_light(model, n: int = 10, n_kept: int = 24) -> np.ndarray:
         [_moving(mean * ratios, s / step) / _moving(mean, s / step) for s in _MISFIT_KM_S]
     )
     ratios = ratios / np.sqrt(np.mean(ratios**2, axis=1, keepdims=True))
-    both = np.concatenate([ratios, ratios * np.linspace(-1.0, 1.0, len(mean))])
-    _, size, shares = np.linalg.svd(both, full_matrices=False)
+    along = legvander(np.linspace(-1.0, 1.0, len(mean)), 2).T
+    _, size, shares = np.linalg.svd(np.concatenate([ratios * one for one in along]), full_matrices=False)
+    n_kept = min(n_kept, int((size > _WEAKEST * size[0]).sum()))
     size, shares = size[:n_kept], shares[:n_kept]
     shares = shares * (size / np.sqrt(np.sum(size**2)) * np.sqrt(len(mean)))[:, None]
     mean = _moving(mean, _MISFIT_KM_S[1] / step)

@@ -5,7 +5,7 @@ import pytest
 from scipy.linalg import solveh_banded
 
 from dsps_sbi.kernels.between_nodes import Nodes, standardised
-from dsps_sbi.kernels.linear_gaussian import Correlated, best_scale, chi2_along, log_evidence, whole_chi2
+from dsps_sbi.kernels.linear_gaussian import Correlated, chi2_along, log_evidence, whole_chi2
 from dsps_sbi.kernels.tridiagonal import solve_tridiagonal
 
 RNG = np.random.default_rng(5)
@@ -69,11 +69,7 @@ def test_evidence_is_that_of_the_dense_covariance():
     np.testing.assert_allclose(best, mean, rtol=2e-3, atol=1e-5)
 
 
-def test_scale_and_directions_too():
-    data, t = (RESIDUAL + TEMPLATE)[VALID], TEMPLATE[VALID]
-    solved = np.linalg.solve(COVARIANCE, np.stack([data, t]).T)
-    found = jax.jit(best_scale)(PARTS[0] + PARTS[3], *PARTS[1:])
-    assert float(found) == pytest.approx((t @ solved[:, 0]) / (t @ solved[:, 1]), rel=1e-4)
+def test_directions_too():
     directions = np.stack([np.sin(5.0 * POSITION), np.cos(3.0 * POSITION)])
     a, r = directions[:, VALID], RESIDUAL[VALID]
     slope = a @ np.linalg.solve(COVARIANCE, r)
