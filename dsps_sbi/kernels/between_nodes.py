@@ -27,8 +27,8 @@ class Nodes(NamedTuple):
     part : array (Pixel,)
         How far each pixel is from that to the next one, 0 to 1.
     pixels : int array (Node, Most)
-        The pixels after each node; where there are fewer, numbers beyond the last one. Node is a power of
-        two, and no pixel is after the last node.
+        The pixels after each node; where there are fewer, numbers beyond the last one. No pixel is after the
+        last node.
     """
 
     before: jax.Array
@@ -43,11 +43,10 @@ class Nodes(NamedTuple):
         ----------
         position : array (Pixel,)
         n_node : int
-            How many nodes there are to be at least.
+            How many nodes there are.
         most : int
             Most pixels in an interval.
         """
-        n_node = 1 << (n_node - 1).bit_length()
         position = jnp.clip(position, 0.0, n_node - 1.001)
         before = jnp.floor(position).astype(jnp.int32)
         first = jnp.searchsorted(before, jnp.arange(n_node))

@@ -11,7 +11,7 @@ from dsps_sbi.kernels.tridiagonal import solve_tridiagonal
 RNG = np.random.default_rng(5)
 N = 90
 POSITION = np.sort(RNG.uniform(0.3, 10.2, N))
-NODES = Nodes.of(jnp.asarray(POSITION, jnp.float32), 12, 24)
+NODES = Nodes.of(jnp.asarray(POSITION, jnp.float32), 16, 24)
 VALID = RNG.random(N) > 0.2
 TEMPLATE = 40.0 + 5.0 * np.sin(POSITION)
 VARIANCE = RNG.uniform(0.5, 2.0, N)
@@ -44,7 +44,7 @@ def test_pixels_see_the_nodes_on_either_side():
     np.testing.assert_allclose(NODES.at_pixels(values), values @ HATS.T, atol=1e-5)
     pixels = RNG.standard_normal((2, N)).astype(np.float32)
     np.testing.assert_allclose(NODES.at_nodes(pixels), pixels @ HATS, atol=1e-5)
-    fine = Nodes.of(jnp.linspace(1.0, 9.0, 801), 12, 120)
+    fine = Nodes.of(jnp.linspace(1.0, 9.0, 801), 16, 120)
     variance = (np.asarray(fine.at_pixels(jnp.eye(16))) ** 2).sum(axis=0)
     assert variance.mean() == pytest.approx(1.0, abs=0.01)
 
