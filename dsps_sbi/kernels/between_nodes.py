@@ -5,9 +5,6 @@ the one after, the covariance of neighbouring pixels falls to zero over two inte
 the amplitudes is tridiagonal: hundreds of them cost little.
 """
 
-from typing import NamedTuple
-
-import jax
 import jax.numpy as jnp
 
 from .full_precision import einsum
@@ -17,11 +14,20 @@ from .tridiagonal import solve_tridiagonal
 _MEAN = 2.0 / 3.0
 
 
-class Nodes(NamedTuple):
-    """Where pixels lie between nodes; a pytree.
+def place_between(position, n_node: int, most: int):
+    """Where pixels lie between nodes.
 
     Parameters
     ----------
+    position : array (Pixel,)
+        Of pixels, in intervals from the first node, in rising order.
+    n_node : int
+        How many nodes there are.
+    most : int
+        Most pixels in an interval.
+
+    Returns
+    -------
     before : int array (Pixel,)
         The node before each pixel, never falling.
     part : array (Pixel,)
@@ -30,68 +36,58 @@ class Nodes(NamedTuple):
         The pixels after each node; where there are fewer, numbers beyond the last one. No pixel is after the
         last node.
     """
-
-    before: jax.Array
-    part: jax.Array
-    pixels: jax.Array
-
-    @classmethod
-    def of(cls, position, n_node: int, most: int) -> "Nodes":
-        """Of pixels at a position (Pixel,) in intervals from the first node, in rising order.
-
-        Parameters
-        ----------
-        position : array (Pixel,)
-        n_node : int
-            How many nodes there are.
-        most : int
-            Most pixels in an interval.
-        """
-        position = jnp.clip(position, 0.0, n_node - 1.001)
-        before = jnp.floor(position).astype(jnp.int32)
-        first = jnp.searchsorted(before, jnp.arange(n_node))
-        pixels = first[:, None] + jnp.arange(most)
-        own = before.at[pixels].get(mode="fill", fill_value=-1) == jnp.arange(n_node)[:, None]
-        return cls(before, position - before, jnp.where(own, pixels, len(position)))
-
-    def at_pixels(self, values):
-        """Values (..., Node) at nodes, in pixels (..., Pixel): of mean variance one, if theirs is one."""
-        after = jnp.minimum(self.before + 1, values.shape[-1] - 1)
-        parts = (1.0 - self.part) * values[..., self.before] + self.part * values[..., after]
-        return parts * _MEAN**-0.5
-
-    def _collected(self, values, *shares):
-        """Sums (..., Node) over the interval after each node of values (..., Pixel) times shares (Pixel,)."""
-        own = self._own(values)
-        return tuple(einsum("...jk,jk->...j", own, self._own(share)) for share in shares)
-
-    def _own(self, values):
-        """Values (..., Pixel) by interval (..., Node, Most), 0 where there is no pixel."""
-        return jnp.asarray(values).at[..., self.pixels].get(mode="fill", fill_value=0.0)
-
-    def at_nodes(self, values):
-        """The transpose of :meth:`at_pixels`."""
-        low, high = self._collected(values, 1.0 - self.part, self.part)
-        return (low + _later(high)) * _MEAN**-0.5
-
-    def at_nodes_times(self, values, terms):
-        """As :meth:`at_nodes`, of values (..., Pixel) times terms (Pixel, Term): (..., Term, Node)."""
-        own = self._own(values)
-        terms, part = (
-            jnp.asarray(terms).at[self.pixels].get(mode="fill", fill_value=0.0),
-            self._own(self.part)[..., None],
-        )
-        low, high = (einsum("...jk,jkt->...tj", own, terms * share) for share in (1.0 - part, part))
-        return (low + _later(high)) * _MEAN**-0.5
-
-    def normal(self, weight):
-        """Diagonal and elements beside it (..., Node) of H' W H for weights (..., Pixel)."""
-        a = self.part
-        low, beside, high = self._collected(weight, (1.0 - a) ** 2, a * (1.0 - a), a**2)
-        return (low + _later(high)) / _MEAN, beside / _MEAN
+    position = jnp.clip(position, 0.0, n_node - 1.001)
+    before = jnp.floor(position).astype(jnp.int32)
+    first = jnp.searchsorted(before, jnp.arange(n_node))
+    pixels = first[:, None] + jnp.arange(most)
+    own = before.at[pixels].get(mode="fill", fill_value=-1) == jnp.arange(n_node)[:, None]
+    return before, position - before, jnp.where(own, pixels, len(position))
 
 
-def standardised(rows, scale, nodes: Nodes):
+def at_pixels(nodes, values):
+    """Values (..., Node) at nodes, in pixels (..., Pixel): of mean variance one, if theirs is one.
+
+    ``nodes`` is what :func:`place_between` gives, here and below.
+    """
+    before, part, _ = nodes
+    after = jnp.minimum(before + 1, values.shape[-1] - 1)
+    return ((1.0 - part) * values[..., before] + part * values[..., after]) * _MEAN**-0.5
+
+
+def at_nodes(nodes, values):
+    """The transpose of :func:`at_pixels`: (..., Node) of values (..., Pixel)."""
+    low, high = _collected(nodes, values, 1.0 - nodes[1], nodes[1])
+    return (low + _later(high)) * _MEAN**-0.5
+
+
+def at_nodes_times(nodes, values, terms):
+    """As :func:`at_nodes`, of values (..., Pixel) times terms (Pixel, Term): (..., Term, Node)."""
+    _, part, pixels = nodes
+    own, part = _own(pixels, values), _own(pixels, part)[..., None]
+    terms = jnp.asarray(terms).at[pixels].get(mode="fill", fill_value=0.0)
+    low, high = (einsum("...jk,jkt->...tj", own, terms * share) for share in (1.0 - part, part))
+    return (low + _later(high)) * _MEAN**-0.5
+
+
+def normal(nodes, weight):
+    """Diagonal and elements beside it (..., Node) of H' W H for weights (..., Pixel)."""
+    a = nodes[1]
+    low, beside, high = _collected(nodes, weight, (1.0 - a) ** 2, a * (1.0 - a), a**2)
+    return (low + _later(high)) / _MEAN, beside / _MEAN
+
+
+def _collected(nodes, values, *shares):
+    """Sums (..., Node) over the interval after each node of values (..., Pixel) times shares (Pixel,)."""
+    own = _own(nodes[2], values)
+    return tuple(einsum("...jk,jk->...j", own, _own(nodes[2], share)) for share in shares)
+
+
+def _own(pixels, values):
+    """Values (..., Pixel) by interval (..., Node, Most), 0 where there is no pixel."""
+    return jnp.asarray(values).at[..., pixels].get(mode="fill", fill_value=0.0)
+
+
+def standardised(rows, scale, nodes):
     """Rows whose products are those under the covariance of white noise and residuals between nodes.
 
     With Z = diag(scale) H, the covariance is C = 1 + Z Z'. Rows X become (X - Z b, b), where b are the best
@@ -104,7 +100,8 @@ def standardised(rows, scale, nodes: Nodes):
         In units of the white noise, 0 where there is none.
     scale : array (..., Pixel)
         Standard deviation of the residual in the same units.
-    nodes : Nodes
+    nodes : tuple
+        Of :func:`place_between`.
 
     Returns
     -------
@@ -112,10 +109,10 @@ def standardised(rows, scale, nodes: Nodes):
     log_det : array (...)
         ln of the determinant of C.
     """
-    diagonal, beside = nodes.normal(scale**2)
-    of_rows = nodes.at_nodes(rows * scale[..., None, :])
+    diagonal, beside = normal(nodes, scale**2)
+    of_rows = at_nodes(nodes, rows * scale[..., None, :])
     best, log_det = solve_tridiagonal(1.0 + diagonal, beside, of_rows)
-    left = rows - scale[..., None, :] * nodes.at_pixels(best)
+    left = rows - scale[..., None, :] * at_pixels(nodes, best)
     return jnp.concatenate([left, best], axis=-1), log_det
 
 

@@ -3,30 +3,13 @@
 A multiplicative residual that is correlated over neighbouring pixels may be added to the white noise.
 """
 
-from typing import NamedTuple
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .between_nodes import Nodes, standardised
+from .between_nodes import at_nodes, at_nodes_times, at_pixels, normal, standardised
 from .cholesky import cholesky, solve_factored, solve_lower
 from .full_precision import matmul
 from .tridiagonal import solve_tridiagonal
-
-
-class Correlated(NamedTuple):
-    """A residual of Gaussian amplitudes at nodes, linear between them, as a share of the template; a pytree.
-
-    Parameters
-    ----------
-    nodes : Nodes
-    size : array (...)
-        Root mean square, a share of the template.
-    """
-
-    nodes: Nodes
-    size: jax.Array
 
 
 def log_evidence(residual, variance, valid, template, basis, prior_sigma, correlated=None):
@@ -46,8 +29,10 @@ def log_evidence(residual, variance, valid, template, basis, prior_sigma, correl
     basis : array (Pixel, Term)
     prior_sigma : array (Term,) or (..., Term)
         Square root of the diagonal S.
-    correlated : Correlated, optional
-        Its covariance is then part of V.
+    correlated : tuple, optional
+        Nodes, of :func:`~dsps_sbi.kernels.between_nodes.place_between`, and a size (...): a residual with
+        this root mean square as a share of the template, linear between Gaussian amplitudes at nodes. Its
+        covariance is then part of V.
 
     Returns
     -------
@@ -119,7 +104,8 @@ def chi2_along(residual, variance, valid, template, basis, prior_sigma, directio
         As for :func:`log_evidence`, without leading axes.
     directions : array (Direction, Pixel)
         Linearly independent, and not what the polynomial makes of the template; of any scale.
-    correlated : Correlated, optional
+    correlated : tuple, optional
+        As for :func:`log_evidence`.
 
     Returns
     -------
@@ -147,7 +133,7 @@ def _standard(rows, t, basis, prior_sigma, correlated):
         both = jnp.concatenate(
             [rows, jnp.broadcast_to(design, (*rows.shape[:-2], *design.shape[-2:]))], axis=-2
         )
-        both, log_det = standardised(both, correlated.size[..., None] * t, correlated.nodes)
+        both, log_det = standardised(both, correlated[1][..., None] * t, correlated[0])
         rows, design = both[..., :n, :], both[..., n:, :]
     across = design.swapaxes(-1, -2)
     factor = cholesky(matmul(design, across) + jnp.eye(design.shape[-2], dtype=t.dtype))
@@ -162,11 +148,12 @@ def _fitted(r, t, basis, prior_sigma, correlated):
     Those of the nodes are eliminated first. As :func:`_standard`, of a single row for many templates at once:
     templates times terms of the polynomial are never made.
     """
-    nodes, size = correlated.nodes, correlated.size[..., None]
+    nodes, size = correlated
+    size = size[..., None]
     weight, prior = t * t, prior_sigma[..., None]
-    diagonal, beside = nodes.normal(weight)
-    across = nodes.at_nodes_times(weight, basis) * (prior * size[..., None])
-    right = nodes.at_nodes(t * r) * size
+    diagonal, beside = normal(nodes, weight)
+    across = at_nodes_times(nodes, weight, basis) * (prior * size[..., None])
+    right = at_nodes(nodes, t * r) * size
     both = jnp.concatenate([across, right[..., None, :]], axis=-2)
     found, log_det = solve_tridiagonal(1.0 + size**2 * diagonal, size**2 * beside, both)
     of_terms, of_right = found[..., :-1, :], found[..., -1, :]
@@ -176,7 +163,7 @@ def _fitted(r, t, basis, prior_sigma, correlated):
     slope = matmul(t * r, basis) * prior_sigma - jnp.sum(across * of_right[..., None, :], axis=-1)
     best = solve_factored(factor, slope[..., None])[..., 0]
     amplitudes = of_right - jnp.sum(of_terms * best[..., None], axis=-2)
-    left = r - t * (matmul(best * prior_sigma, basis.T) + size * nodes.at_pixels(amplitudes))
+    left = r - t * (matmul(best * prior_sigma, basis.T) + size * at_pixels(nodes, amplitudes))
     return left, amplitudes, best, log_det + _log_det(factor)
 
 

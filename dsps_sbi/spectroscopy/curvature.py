@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..kernels.between_nodes import standardised
+from ..kernels.between_nodes import at_nodes, normal, standardised
 from ..kernels.cholesky import inverse
 from ..kernels.full_precision import matmul
 from ..kernels.qr import qr
@@ -87,13 +87,13 @@ def _of_correlated(share, nodes, used):
     2 (g / (1 + g))^2. They are those of a row repeated for ever, as each changes slowly along the spectrum.
     Also the share (Pixel,) of the information on the errors that is lost to the misfit.
     """
-    diagonal, beside = nodes.normal(share**2)
+    diagonal, beside = normal(nodes, share**2)
     values = jnp.maximum(diagonal[:, None] + 2.0 * beside[:, None] * _PLACES, 0.0)
     known = values / (1.0 + values)
     # the hats of a node's pixels add up to their number
-    count = jnp.maximum(np.sqrt(2.0 / 3.0) * nodes.at_nodes(1.0 * used), 1.0)
+    count = jnp.maximum(np.sqrt(2.0 / 3.0) * at_nodes(nodes, 1.0 * used), 1.0)
     lost = jnp.mean(2.0 * known - known**2, axis=1) / count
-    return jnp.sum(jnp.mean(2.0 * known**2, axis=1)), lost[nodes.before]
+    return jnp.sum(jnp.mean(2.0 * known**2, axis=1)), lost[nodes[0]]
 
 
 def _of_terms(terms, n):

@@ -102,7 +102,7 @@ class Geometry:
         own = {name: _first(getattr(filled, name), self.n_pixel) for name in _PER_PIXEL}
         if filled.nodes is not None:
             before, part = (_first(array, self.n_pixel) for array in filled.nodes[:2])
-            own["nodes"] = filled.nodes._replace(before=before, part=part)
+            own["nodes"] = before, part, filled.nodes[2]
         return replace(filled, **own)
 
     def checked_view(self, z, distance_mpc, sharper) -> SpectrumView:

@@ -16,6 +16,7 @@ from ..dust import DustLaw, free_names
 from ..instruments.continuum import Continuum
 from ..instruments.spectrograph import Spectrograph
 from ..io.spectrum import Spectrum
+from ..kernels.between_nodes import at_pixels
 from ..kernels.full_precision import matmul
 from ..kernels.linear_gaussian import log_evidence
 from ..kernels.losvd import broaden
@@ -321,9 +322,9 @@ class SpectrumModel:
         terms = own.terms * jax.random.normal(continuum_key, shape)
         factor = 1.0 + matmul(terms, view.basis.T)
         if own.misfit is not None:
-            shape = (*template.shape[:-1], len(view.nodes.pixels))
+            shape = (*template.shape[:-1], len(view.nodes[2]))
             amplitudes = jax.random.normal(jax.random.fold_in(key, 2), shape)
-            factor = factor + own.misfit[..., None] * view.nodes.at_pixels(amplitudes)
+            factor = factor + own.misfit[..., None] * at_pixels(view.nodes, amplitudes)
         error = own.share[..., None] * template
         # squares of fluxes at 10 pc leave float32's range
         noise = jnp.hypot(own.scale[..., None] * sigma, error) * jax.random.normal(noise_key, template.shape)

@@ -20,8 +20,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..kernels.linear_gaussian import Correlated
-
 # Misfit along populations over the correlated one
 _ALONG = 2.0
 # Distance of the nodes of the misfit [km/s]: residuals of real galaxies are correlated over about as much
@@ -56,9 +54,9 @@ class Nuisances(NamedTuple):
         """The share (..., Pixel) of :meth:`variance` that the data's own errors are."""
         return self.scale[..., None] ** 2 / self.variance(template)
 
-    def correlated(self, view) -> Correlated | None:
-        """The misfit in the pixels of a view."""
-        return None if self.misfit is None else Correlated(view.nodes, self.misfit)
+    def correlated(self, view) -> tuple | None:
+        """The correlated misfit in a view, as :mod:`dsps_sbi.kernels.linear_gaussian` has it."""
+        return None if self.misfit is None else (view.nodes, self.misfit)
 
 
 def nuisances_of(model, theta, n_term: int) -> Nuisances:

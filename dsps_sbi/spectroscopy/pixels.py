@@ -15,7 +15,7 @@ from ..constants import C_KM_S, L_SUN_ERG_S, MPC_CM
 from ..cosmology import Cosmology
 from ..instruments.emission_lines import line_wavelengths
 from ..instruments.spectrograph import Spectrograph
-from ..kernels.between_nodes import Nodes
+from ..kernels.between_nodes import place_between
 from ..kernels.legendre import legendre
 from ..kernels.lsf import FWHM_PER_SIGMA, REACH, pixel_weights, to_pixels
 from ..ssp.log_grid import LogGrid
@@ -227,7 +227,7 @@ def make_view(
         basis = jnp.concatenate([basis, jnp.where(covered[:, None], ratios, 0.0)], axis=-1)
         # at the same rest wavelengths whatever the pixels: the misfit is the stars'
         n_node = int(setting.n_wave / setting.node_cells) + 2
-        nodes = Nodes.of((first + 0.5 * pixels.width) / setting.node_cells, n_node, setting.n_between)
+        nodes = place_between((first + 0.5 * pixels.width) / setting.node_cells, n_node, setting.n_between)
     return SpectrumView(
         z=z,
         universe_gyr=cosmology.age(z),

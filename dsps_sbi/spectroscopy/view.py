@@ -5,8 +5,6 @@ from functools import partial
 
 import jax
 
-from ..kernels.between_nodes import Nodes
-
 
 @partial(
     jax.tree_util.register_dataclass,
@@ -43,8 +41,9 @@ class SpectrumView:
         Variance of the stars' velocities that the pixels' weights hold, in grid steps squared.
     basis : array (Pixel, Term)
         Terms of the continuum polynomial, then those of the misfit along populations, if there are any.
-    nodes : Nodes or None
-        Of the correlated misfit; None where the model has none.
+    nodes : tuple or None
+        Of the correlated misfit, see :func:`~dsps_sbi.kernels.between_nodes.place_between`; None where the
+        model has none.
     covered, sharp, valid : bool array (Pixel,)
         Whether the SSPs reach all that the pixel sees; whether it is not masked but sharper than
         the SSPs and the slowest stars together; whether it counts in a likelihood.
@@ -57,7 +56,7 @@ class SpectrumView:
     scale: jax.Array
     borrowed: jax.Array
     basis: jax.Array
-    nodes: Nodes | None
+    nodes: tuple | None
     covered: jax.Array
     sharp: jax.Array
     valid: jax.Array

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy.linalg import solveh_banded
 
-from dsps_sbi.kernels.between_nodes import Nodes, standardised
-from dsps_sbi.kernels.linear_gaussian import Correlated, chi2_along, log_evidence, whole_chi2
+from dsps_sbi.kernels.between_nodes import at_nodes, at_pixels, place_between, standardised
+from dsps_sbi.kernels.linear_gaussian import chi2_along, log_evidence, whole_chi2
 from dsps_sbi.kernels.tridiagonal import solve_tridiagonal
 
 RNG = np.random.default_rng(5)
 N = 90
 POSITION = np.sort(RNG.uniform(0.3, 10.2, N))
-NODES = Nodes.of(jnp.asarray(POSITION, jnp.float32), 16, 24)
+NODES = place_between(jnp.asarray(POSITION, jnp.float32), 16, 24)
 VALID = RNG.random(N) > 0.2
 TEMPLATE = 40.0 + 5.0 * np.sin(POSITION)
 VARIANCE = RNG.uniform(0.5, 2.0, N)
@@ -24,7 +24,7 @@ COVARIANCE = (np.diag(VARIANCE) + DESIGN @ DESIGN.T)[np.ix_(VALID, VALID)]
 RESIDUAL = DESIGN @ RNG.standard_normal(18) + np.sqrt(VARIANCE) * RNG.standard_normal(N)
 PARTS = [np.asarray(a, np.float32) for a in (RESIDUAL, VARIANCE)]
 PARTS += [VALID, *(np.asarray(a, np.float32) for a in (TEMPLATE, BASIS, PRIOR))]
-PARTS += [Correlated(NODES, jnp.float32(SIZE))]
+PARTS += [(NODES, jnp.float32(SIZE))]
 
 
 def test_tridiagonal_systems_as_scipy_solves_them():
@@ -41,11 +41,11 @@ def test_tridiagonal_systems_as_scipy_solves_them():
 
 def test_pixels_see_the_nodes_on_either_side():
     values = RNG.standard_normal((2, 16)).astype(np.float32)
-    np.testing.assert_allclose(NODES.at_pixels(values), values @ HATS.T, atol=1e-5)
+    np.testing.assert_allclose(at_pixels(NODES, values), values @ HATS.T, atol=1e-5)
     pixels = RNG.standard_normal((2, N)).astype(np.float32)
-    np.testing.assert_allclose(NODES.at_nodes(pixels), pixels @ HATS, atol=1e-5)
-    fine = Nodes.of(jnp.linspace(1.0, 9.0, 801), 16, 120)
-    variance = (np.asarray(fine.at_pixels(jnp.eye(16))) ** 2).sum(axis=0)
+    np.testing.assert_allclose(at_nodes(NODES, pixels), pixels @ HATS, atol=1e-5)
+    fine = place_between(jnp.linspace(1.0, 9.0, 801), 16, 120)
+    variance = (np.asarray(at_pixels(fine, jnp.eye(16))) ** 2).sum(axis=0)
     assert variance.mean() == pytest.approx(1.0, abs=0.01)
 
 
