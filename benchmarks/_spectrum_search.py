@@ -23,7 +23,7 @@ from dsps_sbi.kernels.levenberg import levenberg_marquardt
 from dsps_sbi.kernels.psis import systematic_resample
 from dsps_sbi.kernels.student_mixture import draw, local_factors, log_density, moments, whiten
 
-_CHUNK, _N_CENTRES = 250, 64
+_CHUNK, _N_CENTRES = 125, 64
 # Kernels about peaks are wider than Laplace has them; peaks of less evidence [nat] are none
 _WIDER, _DEEP, _N_STEPS = 1.3, 12.0, 25
 
@@ -110,7 +110,7 @@ def _misfit(likelihood, view, u):
     return likelihood.misfit(u, None, view)
 
 
-def posterior(likelihood, spectrum, seed, *, n_prior=500, n_climb=4, n_draws=500, n_iterations=2) -> Found:
+def posterior(likelihood, spectrum, seed, *, n_prior=500, n_climb=6, n_draws=500, n_iterations=2) -> Found:
     """The posterior of a spectrum under a :class:`~dsps_sbi.spectroscopy.by_prior.PriorLikelihood`.
 
     Parameters
@@ -119,14 +119,17 @@ def posterior(likelihood, spectrum, seed, *, n_prior=500, n_climb=4, n_draws=500
     spectrum : Spectrum or Observed
     seed : int
     n_prior, n_climb : int
-        Draws of the prior, and how many of the best ones climb.
+        Draws of the prior, and how many of them climb.
     n_draws, n_iterations : int
         Draws of each mixture, and iterations of population Monte Carlo at most.
     """
     view = likelihood.observed(spectrum, 0.0) if hasattr(spectrum, "wave_aa") else spectrum
     keys = jax.random.split(jax.random.key(seed), 4 + n_iterations)
     u = jax.random.normal(keys[0], (n_prior, likelihood.n_shape))
-    best = np.argsort(-values(likelihood, view, u)[0])[:n_climb]
+    # the best of each share of the metallicities: peaks of the same light at others are the usual trap
+    rows = np.argsort(u[:, likelihood.model.names.index("metallicity")])
+    value = values(likelihood, view, u)[0]
+    best = np.array([part[np.argmax(value[part])] for part in np.array_split(rows, n_climb)])
     u, log_q = _about_peaks(*_climb(likelihood, view, u[best]), keys[1], n_draws)
     for key in (*keys[4:], None):
         value, mass, width = values(likelihood, view, u)
