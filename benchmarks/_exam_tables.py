@@ -140,3 +140,25 @@ def zf_uds_7329():
         for key, label in (("tau", "`photometry`"), ("dirichlet", "`photometry-dirichlet`"))
     ]
     return markdown(["", "log M*", "t50 [Gyr]", "t90 - t10 [Gyr]", "half formed by z = 7", "`ppc_p`"], rows)
+
+
+@table
+def real_spectra():
+    """Spectra of real galaxies under the wide model of spectra, without its misfit and with it."""
+    m, bare = Metrics("real_spectra"), Metrics("real_spectra_none")
+    names = [key.removesuffix(".population_p") for key in m.values if key.endswith(".population_p")]
+    rows = []
+    for name in names:
+        p_values = (
+            bare(f"{name}.population_p", ".1g"),
+            *(m(f"{name}.{p}", ".1g") for p in ("population_p", "ppc_p")),
+        )
+        sizes = m(f"{name}.misfit_percent", ".2f"), m(f"{name}.error_scale", ".2f")
+        told = [m.with_error(f"{name}.{q}", form) for q, form in _SPECTRA.items()]
+        rows.append([name, m(f"{name}.snr", ".0f"), *p_values, m(f"{name}.ess", ".0f"), *sizes, *told])
+    header = ["spectrum", "S/N", "`population_p` without misfit", "`population_p`", "`ppc_p`", "`ess`"]
+    header += ["misfit [%]", "scale of the errors", "sigma_v [km/s]", "[M/H]", "age [Gyr]"]
+    return markdown(header, rows)
+
+
+_SPECTRA = {"sigma_v": ".0f", "metallicity": ".2f", "mass_weighted_age": ".1f"}

@@ -54,7 +54,7 @@ _PARAMETERS = {
     "metallicity_rise": ("dex", "[M/H] of the last stars less that of the first"),
     "velocity": ("km/s", "mean velocity of the stars beside the redshift"),
     "log_error_scale": ("dex", "log10 of the true errors of the data over the stated ones"),
-    "log_misfit": ("dex", "log10 of misfit along stellar populations as a share of the flux"),
+    "log_misfit": ("dex", "log10 of the misfit of the model as a share of the flux"),
     "log_model_error": ("dex", "log10 of the model's error as a share of its flux"),
 }
 _FIRST = ("metallicity", "av")

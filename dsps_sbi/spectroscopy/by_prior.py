@@ -78,7 +78,7 @@ class PriorPosterior:
     theta = SpectrumPosterior.theta
 
 
-@pytree(arrays=("post", "model"))
+@pytree(arrays=("post", "model", "modes"))
 @dataclass(frozen=True, eq=False)
 class PriorLikelihood(SpectrumLikelihood):
     """The exact likelihood of spectra under a model that no network was trained on; a pytree."""

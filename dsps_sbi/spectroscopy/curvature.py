@@ -4,12 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..kernels.between_nodes import at_nodes, normal, standardised
 from ..kernels.cholesky import inverse
 from ..kernels.full_precision import matmul
 from ..kernels.qr import qr
 
 # Weak precision of ln mass, its square root
 _LEAST = 1e-2
+# Places at which the spectrum of a tridiagonal matrix is looked at
+_PLACES = np.cos(np.pi * (np.arange(8) + 0.5) / 8)
 
 
 def precision_root(target, theta_of, u, log_mass):
@@ -57,24 +60,45 @@ def precision_root(target, theta_of, u, log_mass):
     # ln of the variance: its information is half the square of its slopes
     change = own.share * flux * (own.share * d_flux + d_share[:, None] * flux) + own.scale * d_scale[:, None]
     change = jnp.where(used, change * (np.sqrt(2.0) / variance), 0.0)
-    d_variance = jnp.pad(change, ((len(terms), 0), (0, 0)))
     prior = jnp.ones(len(slopes)).at[len(terms)].set(_LEAST)
-    rows = [slopes.T, d_variance.T, jnp.diag(prior)]
-    n_misfit = model.geometry.n_misfit
-    if n_misfit:
-        told = _of_misfit(slopes[: len(terms)], n_misfit) / own.terms[-1]
-        row = told * whole(jnp.zeros(()), jnp.broadcast_to(d_own.terms, (n, len(terms)))[:, -1])
-        rows.append(jnp.pad(row, (len(terms), 0))[None])
-    rows = jnp.concatenate(rows)
+    of_sizes = []
+    if own.misfit is not None:
+        share = own.misfit * flux / jnp.sqrt(variance)
+        slopes = standardised(slopes, share, view.nodes)[0]
+        correlated, lost = _of_correlated(share, view.nodes, used)
+        along, lost_along = _of_terms(slopes[: len(terms)], model.geometry.n_misfit)
+        # what is misfit tells nothing of the noise
+        lost = jnp.minimum(lost + lost_along / jnp.sum(used), 1.0)
+        change = change * jnp.sqrt(1.0 - lost)
+        told = jnp.sqrt(correlated + along) / own.misfit
+        of_sizes = [told * whole(jnp.zeros(()), d_own.misfit)[None]]
+    of_sizes.append(change.T)
+    # what is known of sizes is known of shapes alone
+    of_sizes = jnp.pad(jnp.concatenate(of_sizes), ((0, 0), (len(terms), 0)))
+    rows = jnp.concatenate([slopes.T, of_sizes, jnp.diag(prior)])
     # with the nuisances first, what is below their rows has them marginalised
     return qr(rows, jnp.zeros(len(rows), rows.dtype))[0][-n:, -n:][::-1, ::-1]
 
 
-def _of_misfit(terms, n):
-    """Root of the information on ln of the size of the last n of some terms (Term, Pixel), of unit errors.
+def _of_correlated(share, nodes, used):
+    """Information on ln of the size of a misfit of standard deviations (Pixel,), in units of the errors.
 
-    Half the trace of (C^-1 dC)^2, where C is the covariance of data and terms together and dC / 2 that of
-    the n terms: 2 tr H^2 with the block H of G (1 + G)^-1 that is theirs, G the products of terms.
+    Half the trace of (C^-1 dC)^2: with the eigenvalues g of the tridiagonal H' W H it is the sum of
+    2 (g / (1 + g))^2. They are those of a row repeated for ever, as each changes slowly along the spectrum.
+    Also the share (Pixel,) of the information on the errors that is lost to the misfit.
     """
-    known = jnp.eye(n) - inverse(jnp.eye(len(terms)) + matmul(terms, terms.T))[-n:, -n:]
-    return jnp.sqrt(2.0 * jnp.sum(known**2))
+    diagonal, beside = normal(nodes, share**2)
+    values = jnp.maximum(diagonal[:, None] + 2.0 * beside[:, None] * _PLACES, 0.0)
+    known = values / (1.0 + values)
+    # the hats of a node's pixels add up to their number
+    count = jnp.maximum(np.sqrt(2.0 / 3.0) * at_nodes(nodes, 1.0 * used), 1.0)
+    lost = jnp.mean(2.0 * known - known**2, axis=1) / count
+    return jnp.sum(jnp.mean(2.0 * known**2, axis=1)), lost[nodes[0]]
+
+
+def _of_terms(terms, n):
+    """As :func:`_of_correlated`, of the last n of some terms (Term, Datum): 2 tr H^2 with their block H of
+    G (1 + G)^-1, G the products of all terms. All terms cost information on the errors.
+    """
+    known = jnp.eye(len(terms)) - inverse(jnp.eye(len(terms)) + matmul(terms, terms.T))
+    return 2.0 * jnp.sum(known[-n:, -n:] ** 2), 2.0 * jnp.trace(known) - jnp.sum(known**2)

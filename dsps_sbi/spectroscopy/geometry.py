@@ -23,7 +23,7 @@ _PER_PIXEL = ("start", "weights", "scale", "basis", "covered", "sharp", "valid")
 @pytree(
     arrays=("pixels", "wave_aa", "cosmology", "misfit"),
     static=("setting", "n_pixel"),
-    aside=("spectrograph", "grid", "fwhm_aa", "sigma_v_km_s", "continuum"),
+    aside=("spectrograph", "grid", "fwhm_aa", "sigma_v_km_s", "continuum", "node_km_s"),
 )
 @dataclass(frozen=True, eq=False)
 class Geometry:
@@ -41,6 +41,8 @@ class Geometry:
     cosmology : Cosmology
     misfit : array (Misfit + 1, Grid), optional
         Light of :func:`~dsps_sbi.spectroscopy.population_modes.misfit_light`.
+    node_km_s : float
+        Distance of the nodes of a correlated misfit; 0 for none.
     """
 
     spectrograph: Spectrograph
@@ -50,6 +52,7 @@ class Geometry:
     continuum: Continuum
     cosmology: Cosmology
     misfit: jax.Array | None = None
+    node_km_s: float = 0.0
 
     @cached_property
     def pixels(self) -> Pixels:
@@ -96,7 +99,11 @@ class Geometry:
         """
         z, shift = jnp.asarray(z, jnp.float32), self.shift(z)
         filled = make_view(self.pixels, self.setting, self.cosmology, z, *shift, distance_mpc, self.misfit)
-        return replace(filled, **{name: _first(getattr(filled, name), self.n_pixel) for name in _PER_PIXEL})
+        own = {name: _first(getattr(filled, name), self.n_pixel) for name in _PER_PIXEL}
+        if filled.nodes is not None:
+            before, part = (_first(array, self.n_pixel) for array in filled.nodes[:2])
+            own["nodes"] = before, part, filled.nodes[2]
+        return replace(filled, **own)
 
     def checked_view(self, z, distance_mpc, sharper) -> SpectrumView:
         """View at a redshift that is a plain number, with everything checked that can be wrong there.

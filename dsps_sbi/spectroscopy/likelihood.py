@@ -196,6 +196,12 @@ def _padded(target: SpectrumTarget) -> SpectrumTarget:
     view = replace(
         view, weights=jax.device_put(weights), **{name: fill(getattr(view, name)) for name in names}
     )
+    if view.nodes is not None:
+        before, part = (fill(array) for array in view.nodes[:2])
+        # what is no pixel stays beyond the last one
+        pixels = np.asarray(view.nodes[2])
+        pixels = jax.device_put(np.where(pixels < n_pixel, pixels, n_pixel + more))
+        view = replace(view, nodes=(before, part, pixels))
     names = ("flux", "sigma", "valid", "noise_left", "noise_pairs")
     data = {name: fill(getattr(target, name)) for name in names}
     return replace(target, view=view, **data)

@@ -16,6 +16,7 @@ from ..dust import DustLaw, free_names
 from ..instruments.continuum import Continuum
 from ..instruments.spectrograph import Spectrograph
 from ..io.spectrum import Spectrum
+from ..kernels.between_nodes import at_pixels
 from ..kernels.full_precision import matmul
 from ..kernels.linear_gaussian import log_evidence
 from ..kernels.losvd import broaden
@@ -26,7 +27,7 @@ from ..ssp import SSPGrid
 from ..ssp.log_grid import LogGrid, on_log_grid
 from .checks import FREE, check_parts
 from .geometry import Geometry
-from .nuisances import Nuisances, nuisances_of
+from .nuisances import NODE_KM_S, Nuisances, nuisances_of
 from .population_modes import misfit_light
 from .prior import spectrum_prior
 from .starlight import starlight
@@ -190,7 +191,7 @@ class SpectrumModel:
             self.sigma_v_km_s,
             self.continuum,
             self.cosmology,
-            misfit_light(self) if "log_misfit" in self.names else None,
+            *((misfit_light(self), NODE_KM_S) if "log_misfit" in self.names else ()),
         )
 
     def column(self, theta, name):
@@ -319,10 +320,15 @@ class SpectrumModel:
         own = self.nuisances(theta, view)
         shape = (*template.shape[:-1], view.basis.shape[-1])
         terms = own.terms * jax.random.normal(continuum_key, shape)
+        factor = 1.0 + matmul(terms, view.basis.T)
+        if own.misfit is not None:
+            shape = (*template.shape[:-1], len(view.nodes[2]))
+            amplitudes = jax.random.normal(jax.random.fold_in(key, 2), shape)
+            factor = factor + own.misfit[..., None] * at_pixels(view.nodes, amplitudes)
         error = own.share[..., None] * template
         # squares of fluxes at 10 pc leave float32's range
         noise = jnp.hypot(own.scale[..., None] * sigma, error) * jax.random.normal(noise_key, template.shape)
-        return template * (1.0 + matmul(terms, view.basis.T)) + noise
+        return template * factor + noise
 
     def log_likelihood(self, theta, flux, sigma, valid, view: SpectrumView):
         """Exact log likelihood of spectra, polynomial and misfit integrated out under their prior.
@@ -354,7 +360,8 @@ class SpectrumModel:
         template = template / unit
         residual = jnp.where(valid, flux, 0.0) / unit - template
         variance = nuisances.variance(template)
-        value, best = log_evidence(residual, variance, valid, template, view.basis, nuisances.terms)
+        nuisance = view.basis, nuisances.terms, nuisances.correlated(view)
+        value, best = log_evidence(residual, variance, valid, template, *nuisance)
         return value - jnp.sum(jnp.where(valid, jnp.log(unit), 0.0), axis=-1), best
 
     def formation_times(self, theta, z, fractions=DECILES):

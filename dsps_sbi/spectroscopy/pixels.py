@@ -15,8 +15,8 @@ from ..constants import C_KM_S, L_SUN_ERG_S, MPC_CM
 from ..cosmology import Cosmology
 from ..instruments.emission_lines import line_wavelengths
 from ..instruments.spectrograph import Spectrograph
+from ..kernels.between_nodes import place_between
 from ..kernels.legendre import legendre
-from ..kernels.losvd import broaden
 from ..kernels.lsf import FWHM_PER_SIGMA, REACH, pixel_weights, to_pixels
 from ..ssp.log_grid import LogGrid
 from .view import SpectrumView
@@ -25,8 +25,6 @@ from .view import SpectrumView
 _TEN_PC = 1e-5
 # Sigmas of the broadest galaxy that have to be on the grid: 6e-5 of a Gaussian is beyond
 _MARGIN = 4.0
-# Velocity dispersion at which misfit along populations is seen, whatever that of the stars [km/s]
-_MISFIT_KM_S = 150.0
 # Unit of spectra [erg / s / cm2 / Angstrom]
 FLUX_UNIT = 1e-17
 # Pixels are filled up to a multiple of this
@@ -128,6 +126,10 @@ class Setting:
         Half-width of the masks of emission lines.
     degree : int
         Of the polynomial.
+    node_cells : float
+        Distance of the nodes of a correlated misfit, in cells; 0 where there is none.
+    n_between : int
+        Most pixels between two nodes.
     """
 
     n_grid: int
@@ -140,6 +142,8 @@ class Setting:
     sigma_v_km_s: tuple[float, float]
     mask_km_s: float
     degree: int
+    node_cells: float
+    n_between: int
 
     @classmethod
     def of(cls, geometry) -> "Setting":
@@ -149,7 +153,9 @@ class Setting:
         broadest = spectrograph.ln_variance.max() / grid.step**2 + slowest
         # in steps of two and four: few shapes, hence few compilations
         reach = _up(np.ceil(REACH * np.sqrt(broadest)), 2)
-        width = np.ceil(np.diff(spectrograph.ln_edges).max() / grid.step)
+        widths = np.diff(spectrograph.ln_edges)
+        width = np.ceil(widths.max() / grid.step)
+        nodes = geometry.node_km_s / grid.step_km_s
         return cls(
             grid.light.shape[-1],
             int(grid.n_wave),
@@ -161,6 +167,8 @@ class Setting:
             geometry.sigma_v_km_s,
             float(spectrograph.mask_km_s),
             geometry.continuum.degree,
+            float(nodes),
+            _up(np.ceil(nodes * grid.step / widths.min()) + 1, 4),
         )
 
 
@@ -212,11 +220,14 @@ def make_view(
     start = jnp.clip(start, 0, setting.n_grid - setting.n_window)
     weights = pixel_weights(left, left + pixels.width, sigma, setting.n_window)
     basis = _basis(pixels.position, covered, setting.degree)
+    nodes = None
     if misfit is not None:
-        moving = (_MISFIT_KM_S / setting.step_km_s) ** 2 - borrowed
-        mean, *others = to_pixels(broaden(misfit, jnp.maximum(moving, 0.0), as_cells=True), start, weights)
+        mean, *others = to_pixels(misfit, start, weights)
         ratios = jnp.stack(others, axis=-1) / mean[:, None]
         basis = jnp.concatenate([basis, jnp.where(covered[:, None], ratios, 0.0)], axis=-1)
+        # at the same rest wavelengths whatever the pixels: the misfit is the stars'
+        n_node = int(setting.n_wave / setting.node_cells) + 2
+        nodes = place_between((first + 0.5 * pixels.width) / setting.node_cells, n_node, setting.n_between)
     return SpectrumView(
         z=z,
         universe_gyr=cosmology.age(z),
@@ -225,6 +236,7 @@ def make_view(
         scale=_scale(pixels, cosmology, z, distance_mpc),
         borrowed=borrowed,
         basis=basis,
+        nodes=nodes,
         covered=covered,
         sharp=sharp,
         valid=valid,

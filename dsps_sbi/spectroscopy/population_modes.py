@@ -5,6 +5,8 @@ from numpy.polynomial.legendre import legvander
 
 # Weaker ones, as a share of the strongest, are rounding
 _WEAKEST = 1e-4
+# Velocity dispersions of the stars that misfit is of [km/s]
+_MISFIT_KM_S = (40.0, 120.0, 250.0)
 
 
 def population_modes(model, n: int = 10) -> np.ndarray:
@@ -29,22 +31,40 @@ def population_modes(model, n: int = 10) -> np.ndarray:
     return ((vectors / size).T @ alike).astype(np.float32)
 
 
-def misfit_light(model, n: int = 10) -> np.ndarray:
-    """Misfit along populations: the mean SSP, and that times the ratios of its ``n`` strongest components.
+def misfit_light(model, n: int = 10, n_kept: int = 40) -> np.ndarray:
+    """Misfit along populations: a mean SSP, and that times shares of the flux that differ as populations do.
 
-    Each component is as strong as it is among the SSPs, and together they have a root mean square of 1: what
-    a pixel sees of the rest over what it sees of the mean are terms beside those of the polynomial, whose
-    coefficients are alike. The ratios have no continuum, which is the polynomial's.
+    The ratios of the ``n`` strongest components to the mean, each of the same root mean square, as stars of
+    some velocity dispersions have them, and the same times the first two Legendre polynomials of wavelength:
+    how much of the light is other stars' changes along the spectrum. Of these the strongest principal
+    components are kept, as strong as they are, of a root mean square of 1 together. The ratios have no
+    continuum, which is the polynomial's.
 
     Returns
     -------
-    float32 ndarray (n + 1, Grid)
+    float32 ndarray (n_kept + 1, Grid)
         lambda L_lambda, of arbitrary scale.
     """
-    alike, _, size, ratios = _strongest(model, n)
-    ratios = ratios * (size / np.sqrt(np.sum(size**2)) * np.sqrt(ratios.shape[1]))[:, None]
-    mean = alike.mean(axis=0)
-    return (mean * np.concatenate([np.ones((1, len(mean))), ratios])).astype(np.float32)
+    alike, _, _, ratios = _strongest(model, n)
+    mean, step = alike.mean(axis=0), model._log_grids[0].step_km_s
+    ratios = np.concatenate(
+        [_moving(mean * ratios, s / step) / _moving(mean, s / step) for s in _MISFIT_KM_S]
+    )
+    ratios = ratios / np.sqrt(np.mean(ratios**2, axis=1, keepdims=True))
+    along = legvander(np.linspace(-1.0, 1.0, len(mean)), 2).T
+    _, size, shares = np.linalg.svd(np.concatenate([ratios * one for one in along]), full_matrices=False)
+    n_kept = min(n_kept, int((size > _WEAKEST * size[0]).sum()))
+    size, shares = size[:n_kept], shares[:n_kept]
+    shares = shares * (size / np.sqrt(np.sum(size**2)) * np.sqrt(len(mean)))[:, None]
+    mean = _moving(mean, _MISFIT_KM_S[1] / step)
+    return (mean * np.concatenate([np.ones((1, len(mean))), shares])).astype(np.float32)
+
+
+def _moving(light, cells):
+    """Light (..., Grid), periodic, of a Gaussian distribution of velocities of this width in cells."""
+    frequency = np.fft.rfftfreq(light.shape[-1])
+    damped = np.exp(-2.0 * (np.pi * cells * frequency) ** 2)
+    return np.fft.irfft(np.fft.rfft(light) * damped, light.shape[-1])
 
 
 def _strongest(model, n):

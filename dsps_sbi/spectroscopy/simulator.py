@@ -181,7 +181,7 @@ def identity(model: SpectrumModel) -> dict:
         "lsf_km_s": [round(float(sigma), 3) for sigma in broadening],
         "continuum": [model.continuum.degree, model.continuum.sigma],
         "cosmology": model.cosmology.name,
-    }
+    } | ({"misfit_km_s": model.geometry.node_km_s} if model.geometry.node_km_s else {})
 
 
 @partial(jax.jit, static_argnums=(3, 4))

@@ -159,7 +159,9 @@ class SpectrumTarget:
             See :func:`dsps_sbi.kernels.linear_gaussian.chi2_along`.
         """
         unit = jnp.where(self.used, self.sigma, 1.0)
-        return chi2_along(*self._misfit(theta), self.model.seen(light, jnp.asarray(theta), self.view) / unit)
+        seen = self.model.seen(light, jnp.asarray(theta), self.view) / unit
+        *parts, correlated = self._misfit(theta)
+        return chi2_along(*parts, seen, correlated)
 
     def _misfit(self, theta):
         """What :func:`whole_chi2` takes, in units of the errors."""
@@ -168,7 +170,8 @@ class SpectrumTarget:
         residual = jnp.where(self.used, self.flux, 0.0) / unit - template
         nuisances = self._nuisances(theta)
         variance = nuisances.variance(template)
-        return residual, variance, self.used, template, self.view.basis, nuisances.terms
+        nuisance = self.view.basis, nuisances.terms, nuisances.correlated(self.view)
+        return residual, variance, self.used, template, *nuisance
 
     def best_fit(self, theta):
         """Flux (..., Pixel) of theta (..., Param) with the best polynomial."""
@@ -224,7 +227,8 @@ class SpectrumTarget:
 
     def _first_mass(self, unit_flux, nuisances):
         """Generalised least-squares log10 mass (...), without what the mass does to the variances."""
-        use, basis = self.used, self.view.basis
+        # that residuals are correlated moves it by less than a step
+        use, nuisance = self.used, (self.view.basis, nuisances.terms)
         unit = jnp.where(use, self.sigma, 1.0)
         template, data = jnp.where(use, unit_flux / unit, 0.0), jnp.where(use, self.flux, 0.0) / unit
         largest = jnp.max(template, axis=-1, keepdims=True)
@@ -233,7 +237,7 @@ class SpectrumTarget:
         for _ in range(_N_LINEAR):
             light = jnp.maximum(scale, 1e-3)[..., None] * t
             variance = nuisances.variance(light)
-            ratio = best_scale(data, variance, use, light, basis, nuisances.terms)
+            ratio = best_scale(data, variance, use, light, *nuisance)
             # noise may make a best factor that no mass can have
             scale = jnp.maximum(scale, 1e-3) * jnp.clip(ratio, 0.1, 10.0)
         return jnp.log10(jnp.maximum(scale, 1e-3)) - jnp.log10(largest[..., 0])

@@ -16,6 +16,7 @@ import jax
         "scale",
         "borrowed",
         "basis",
+        "nodes",
         "covered",
         "sharp",
         "valid",
@@ -40,6 +41,9 @@ class SpectrumView:
         Variance of the stars' velocities that the pixels' weights hold, in grid steps squared.
     basis : array (Pixel, Term)
         Terms of the continuum polynomial, then those of the misfit along populations, if there are any.
+    nodes : tuple or None
+        Of the correlated misfit, see :func:`~dsps_sbi.kernels.between_nodes.place_between`; None where the
+        model has none.
     covered, sharp, valid : bool array (Pixel,)
         Whether the SSPs reach all that the pixel sees; whether it is not masked but sharper than
         the SSPs and the slowest stars together; whether it counts in a likelihood.
@@ -52,6 +56,7 @@ class SpectrumView:
     scale: jax.Array
     borrowed: jax.Array
     basis: jax.Array
+    nodes: tuple | None
     covered: jax.Array
     sharp: jax.Array
     valid: jax.Array

@@ -6,8 +6,9 @@ from numpy.polynomial.legendre import legfit, legval
 from scipy.stats import kstest
 
 import dsps_sbi as ds
+from dsps_sbi.spectroscopy.by_prior import PriorLikelihood
 from dsps_sbi.spectroscopy.held_out import draw_mocks
-from dsps_sbi.spectroscopy.population_modes import population_modes
+from dsps_sbi.spectroscopy.population_modes import misfit_light, population_modes
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +70,21 @@ def test_light_of_other_stars_is_all_seen(likelihood, tau_model, mocks, modes):
     key = jax.random.key(0)
     odd = observed_of(likelihood, mocks, i, mocks.data.flux[i] + 0.1 * young)
     assert likelihood.population_p(mocks.u[i][None, None], odd, [0], key)[0] < 1e-3
+
+
+def test_p_value_needs_no_network(likelihood, tau_model, mocks):
+    u, key = mocks.u[0][None, None], jax.random.key(0)
+    bare = PriorLikelihood.of(tau_model)
+    found, expected = (
+        one.population_p(u, observed_of(one, mocks, 0), [0], key) for one in (bare, likelihood)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_misfit_is_as_large_as_it_says(tau_model):
+    """A root mean square of 1, whose strongest directions are those of the modes, moving."""
+    light = np.asarray(misfit_light(tau_model, 5, 12), float)
+    shares = light[1:] / light[0]
+    assert np.mean(np.sum(shares**2, axis=0)) == pytest.approx(1.0, rel=1e-4)
+    size = np.sqrt(np.mean(shares**2, axis=1))
+    assert (np.diff(size) <= 1e-6).all() and len(shares) == 12
