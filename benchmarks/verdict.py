@@ -298,7 +298,7 @@ def main():
     # a bundle for any filters
     post = post.for_filters(JADES_BANDS) if post.filters is None else post
     likelihood = likelihood_of(parser, post)
-    n_z, n_per_z, n_seeds, n_refined, step = (2, 25, 2, 10, 37) if args.quick else (4, 50, 10, 50, 1)
+    n_z, n_per_z, n_seeds, n_refined, step = (2, 25, 2, 10, 37) if args.quick else (4, 100, 10, 50, 1)
     mocks = mocks_above(post.simulator(likelihood.model), SNR_MIN, n_z, n_per_z, args.seed)
     # in an order of their own, so that the first ones are of all redshifts
     data = rows_of(prepared(post, mocks), order_of(mocks.z, args.seed))

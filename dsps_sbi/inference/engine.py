@@ -2,7 +2,7 @@
 
 A verdict must not depend on the random numbers. Effective number and Pareto k of few draws scatter, and an
 object near a threshold would pass with one seed and fail with the next. Hence an object that fails is not
-judged at once. It gets up to four iterations of population Monte Carlo, whose draws add up and take it away
+judged at once. It gets up to six iterations of population Monte Carlo, whose draws add up and take it away
 from the thresholds, until it passes. What fails then is far from passing with any seed. An object that cannot
 be trusted for another reason gets none.
 """
@@ -38,7 +38,7 @@ BATCH_DRAWS = 12_800
 # Iterations of repair: a narrow or split posterior is found by degrees, more of it with mode searches
 _ITERATIONS, _ITERATIONS_WITH_MODES = 4, 8
 # Iterations of adaptation that an object gets which fails at first, where nothing is to be repaired
-_MORE_ITERATIONS = 4
+_MORE_ITERATIONS = 6
 # Log evidence that an iteration finds more where the draws before it were not where the posterior is
 _GAIN = 1.0
 # Objects that get more at a time on a GPU. A processor takes as long for each of several as for one, and gets

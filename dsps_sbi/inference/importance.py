@@ -89,7 +89,7 @@ class Likelihood(ABC):
 
     finds_modes: ClassVar[bool] = False
     adapts: ClassVar[bool] = False
-    n_misfit: ClassVar[int] = 128
+    n_misfit: ClassVar[int] = 512
 
     @abstractmethod
     def shape_evidence(self, u, data, view, light=None):
