@@ -6,11 +6,35 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays import whole
 from ..errors import UserError
 from .atomic import atomic_path
 
 #: Of the folder of a run: its settings
 SETTINGS = "study.json"
+
+
+def check_numbers(n_galaxies, at_most, folder) -> None:
+    """Refuse numbers that no study can have.
+
+    Parameters
+    ----------
+    n_galaxies : int
+    at_most : int or None
+        New answers after which a run stops; None for all.
+    folder : path-like or None
+        Where answers are kept.
+
+    Raises
+    ------
+    UserError
+    """
+    whole(n_galaxies, "number of galaxies", least=1, most=100_000)
+    if at_most is None:
+        return
+    whole(at_most, "at_most", least=1, most=10_000_000)
+    if folder is None:
+        raise UserError("at_most without a folder: what is left over could not be made later; give a folder")
 
 
 def open_study(folder, settings: dict, kept: str) -> Path:

@@ -8,10 +8,9 @@ import numpy as np
 from astropy.table import Table
 from tqdm.auto import tqdm
 
-from ..arrays import whole
 from ..errors import UserError
 from ..io.cube import PixelCube
-from ..io.study_folder import open_study, read_answer, write_answer
+from ..io.study_folder import check_numbers, open_study, read_answer, write_answer
 from .outshining import QUANTITIES, Outshining
 
 #: Of the folder of a run: where fits are kept
@@ -195,11 +194,7 @@ def run_outshining(
     UserError
         If the folder holds another experiment, or no galaxy is complete.
     """
-    whole(n_galaxies, "number of galaxies", least=1, most=100_000)
-    if at_most is not None:
-        whole(at_most, "at_most", least=1, most=10_000_000)
-    if at_most is not None and folder is None:
-        raise UserError("at_most without a folder: what is left over could not be made later; give a folder")
+    check_numbers(n_galaxies, at_most, folder)
     kept = None if folder is None else open_study(folder, setting.settings(), FITS)
     todo = [(name, number) for number in range(n_galaxies) for name in setting.posts]
     todo += [(name, image) for image in images for name in setting.posts]

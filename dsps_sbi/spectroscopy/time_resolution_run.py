@@ -6,9 +6,8 @@ import numpy as np
 from astropy.table import Table
 from tqdm.auto import tqdm
 
-from ..arrays import whole
 from ..errors import UserError
-from ..io.study_folder import open_study, read_answer, write_answer
+from ..io.study_folder import check_numbers, open_study, read_answer, write_answer
 from .time_resolution import QUANTITIES, TimeResolution
 
 #: Of the folder of a run: where posteriors are kept
@@ -115,11 +114,7 @@ def run_time_resolution(
     UserError
         If the folder holds another experiment, or no galaxy is complete.
     """
-    whole(n_galaxies, "number of galaxies", least=1, most=100_000)
-    if at_most is not None:
-        whole(at_most, "at_most", least=1, most=10_000_000)
-    if at_most is not None and folder is None:
-        raise UserError("at_most without a folder: what is left over could not be made later; give a folder")
+    check_numbers(n_galaxies, at_most, folder)
     kept = None if folder is None else open_study(folder, setting.settings(), POSTERIORS)
     cases = [(snr, z, model) for snr in setting.snr for z, model in setting.cases()]
     todo = [(number, *case) for number in range(n_galaxies) for case in cases]
