@@ -15,8 +15,8 @@ What a model cannot make at all is another question: of spectra, ``population_p`
 stellar populations fit better. It is part of this rule where the model has misfit along populations as a
 parameter; else it is not, as hardly any real galaxy passes.
 
-Each of the two p-values is uniform for data like those of training, so that at most 1 % of sound
-answers are called untrusted by them.
+Each of the two p-values is close to uniform for data like those of training, so that they call about 1 % of
+sound answers untrusted.
 
 Effective draws are counted in independent ones: a quasi-random draw of photometry is worth about two
 (:meth:`dsps_sbi.photometry.likelihood.PhotometryLikelihood.n_proposed`). What fails the first
